@@ -1,0 +1,43 @@
+"""Weights and trainings on disk: plain types, loaded with `weights_only`, written atomically."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FORMAT = "glimpse-1"
+
+
+def save_atomically(value: Any, path: str | Path) -> None:
+    """Write `value` with `torch.save` so that `path` holds either the old file or the whole new one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        torch.save({"format": FORMAT, **value}, partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_checked(path: str | Path, device: str | torch.device = "cpu") -> dict[str, Any]:
+    """What `save_atomically` wrote.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: for a file that is damaged, or not a checkpoint of this project.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}: train one with `python -m runs.train RECIPE`")
+    try:
+        values = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path} is damaged or not a checkpoint ({error}); take another copy or train anew") from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise ValueError(f"{path} is not a checkpoint of this project (format {FORMAT!r}); train one anew")
+    return values

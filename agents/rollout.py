@@ -1,0 +1,90 @@
+"""Whole episodes, played in lockstep on the device."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.loading import Agent
+from agents.losses import gaussian_log_prob, log_likelihood
+
+class Rollout(NamedTuple):
+    """N episodes of T glimpses. Time comes first.
+
+    Attributes:
+        answer: (T, N, K) logits after each glimpse.
+        location: (T, N, 2) the fixations, the first chosen by the environment.
+        log_prob: (T - 1, N) of the locations that were drawn and then looked at.
+        value: (T - 1, N) baselines of those locations.
+        log_likelihood: (T, N) log p_t(target).
+        target: (N,) int64.
+    """
+
+    answer: Tensor
+    location: Tensor
+    log_prob: Tensor
+    value: Tensor
+    log_likelihood: Tensor
+    target: Tensor
+
+
+def play(
+    agent: Agent,
+    env: Any,
+    episodes: np.ndarray,
+    *,
+    seed: int | None = None,
+    std: float = 0.0,
+    noise: Tensor | None = None,
+    places: Tensor | None = None,
+) -> Rollout:
+    """Play one episode a row, all of the same length.
+
+    Args:
+        agent: decides; its parameters get gradients unless this is called under `torch.no_grad`.
+        env: a vector environment on torch in "Disabled" mode, whose observation and action are the agent's.
+        episodes: (N,) episode numbers.
+        seed: the environment's seed for every row; None keeps the one it has.
+        std: standard deviation of the locations around the policy's mean; 0 looks at the mean.
+        noise: (T - 1, N, 2) standard normal numbers, with `std`.
+        places: (T - 1, N, 2) where to look, in place of the policy: random, or anybody's choice.
+
+    Raises:
+        ValueError: for a positive `std` without `noise`.
+    """
+    if std and noise is None and places is None:
+        raise ValueError("std needs noise: pass (T - 1, N, 2) standard normal numbers")
+    n, steps = env.num_envs, env.metadata["horizon"]
+    observation, info = env.reset(seed=None if seed is None else [seed] * n, options={"episode": episodes})
+    target, state = info["target"], agent.initial_state(n)
+    answers, locations, means, samples, cores = [], [], [], [], []
+    for step in range(steps):
+        decision = agent(observation, state)
+        state = decision.state
+        answers.append(decision.answer)
+        locations.append(observation["location"])
+        if step == steps - 1:
+            break
+        mean = decision.location
+        if places is not None:
+            location = places[step]
+        else:
+            location = mean.detach() + std * noise[step] if noise is not None else mean.detach()
+        means.append(mean)
+        samples.append(location)
+        cores.append(state.core)
+        action = {"location": location, "answer": decision.answer.detach().argmax(-1)}
+        observation, _, _, _, info = env.step(action)
+    answer = torch.stack(answers)
+    likelihood = log_likelihood(answer, target)
+    empty = likelihood[:0]
+    log_prob = value = empty
+    if samples and std and places is None:
+        log_prob = gaussian_log_prob(torch.stack(samples), torch.stack(means), std)
+        value = agent.baseline(
+            torch.cat(cores), torch.cat(locations[:-1]), target.repeat(steps - 1), likelihood[:-1].reshape(-1)
+        ).reshape(steps - 1, n)
+    return Rollout(answer, torch.stack(locations), log_prob, value, likelihood, target)

@@ -1,0 +1,62 @@
+"""Where arrays live: NumPy, or torch on any device. The tasks are written once, against the array API."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import array_api_compat.numpy
+import numpy as np
+
+from glimpse_env.draws import Array
+
+
+class Backend(NamedTuple):
+    """An array namespace and a device.
+
+    Attributes:
+        name: "numpy" or "torch".
+        xp: the array-API namespace.
+        device: None for NumPy, else the torch device.
+    """
+
+    name: str
+    xp: Any
+    device: Any
+
+    def asarray(self, value: Any, dtype: str | None = None) -> Array:
+        """`value` on this backend, as the named dtype ("int64", "float32", …) or its own."""
+        kwargs = {} if dtype is None else {"dtype": getattr(self.xp, dtype)}
+        if self.name == "numpy":
+            return np.asarray(value, **kwargs)
+        if isinstance(value, np.ndarray) and not value.flags.writeable:
+            value = value.copy()  # torch has no read-only tensors, and warns
+        return self.xp.asarray(value, device=self.device, **kwargs)
+
+    def to_numpy(self, array: Array) -> np.ndarray:
+        """A NumPy array of the same values; from a GPU this waits for the device."""
+        return array if self.name == "numpy" else array.cpu().numpy()
+
+
+def get_backend(name: str = "numpy", device: str | None = None) -> Backend:
+    """The backend called `name`.
+
+    Args:
+        name: "numpy" or "torch".
+        device: a torch device such as "cpu" or "cuda:0"; None is the CPU. NumPy has no other.
+
+    Raises:
+        ValueError: for another name, or a device asked of NumPy.
+        ImportError: where torch is asked for and not installed.
+    """
+    if name == "numpy":
+        if device not in (None, "cpu"):
+            raise ValueError(f'backend="numpy" has no device {device!r}; use backend="torch" for it')
+        return Backend("numpy", array_api_compat.numpy, None)
+    if name == "torch":
+        try:
+            import array_api_compat.torch as xp
+            import torch
+        except ImportError as error:
+            raise ImportError('backend="torch" needs PyTorch: pip install torch') from error
+        return Backend("torch", xp, torch.device(device or "cpu"))
+    raise ValueError(f'backend must be "numpy" or "torch", got {name!r}')

@@ -1,0 +1,91 @@
+"""The single environment: a batch of one on NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from glimpse_env.backend import get_backend
+from glimpse_env.tasks import make_task
+
+MAX_SEED = 2**63 - 1
+
+
+class GlimpseEnv(gym.Env):
+    """Any task of `TASKS` as a `gym.Env`: `gym.make("glimpse_env:Glimpse/ClutteredMNIST-v0")`.
+
+    The task's own description (spaces, rewards, arguments) is this object's docstring: `print(env.unwrapped.__doc__)`.
+
+    Args:
+        task: the name of a row of `TASKS`.
+        render_mode: one of the task's render modes, or None.
+        **kwargs: the task's arguments.
+    """
+
+    metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012
+
+    def __init__(self, task: str, *, render_mode: str | None = None, **kwargs: Any) -> None:
+        self.task = make_task(task, get_backend("numpy"), **kwargs)
+        modes = list(self.task.render_modes)
+        self.metadata = {**type(self).metadata, "render_modes": modes, "horizon": self.task.horizon}
+        if render_mode is not None and render_mode not in self.task.render_modes:
+            raise ValueError(f"render_mode must be one of {self.task.render_modes} or None, got {render_mode!r}")
+        self.render_mode = render_mode
+        self.observation_space = self.task.observation_space
+        self.action_space = self.task.action_space
+        self.__doc__ = type(self.task).__doc__
+        self._seed: int | None = None
+        self._episode = -1
+        self._state: dict[str, np.ndarray] | None = None
+        self._ended = True
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Begin an episode: the first of a new seed, the next of the present one, or number `options["episode"]`."""
+        super().reset(seed=seed)
+        if seed is not None:
+            self._seed, self._episode = seed & MAX_SEED, -1
+        elif self._seed is None:
+            self._seed = int(self.np_random.integers(MAX_SEED))
+        self._episode = int((options or {}).get("episode", self._episode + 1))
+        self._state = self.task.begin(np.asarray([self._seed]), np.asarray([self._episode]))
+        self._ended = False
+        return self._observation(), self._scalars(self.task.info(self._state))
+
+    def step(self, action: dict[str, Any]) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        """One action: `{"location": where to look next, "answer": what I would say now}` for the image tasks.
+
+        Raises:
+            RuntimeError: before `reset`, or after the episode ended.
+            ValueError: for an action outside `action_space`, saying which part and why.
+        """
+        if self._state is None or self._ended:
+            raise RuntimeError("the episode has ended or not begun: call reset() before step()")
+        batch = {key: np.asarray(value)[None] for key, value in action.items()} if isinstance(action, dict) else action
+        outcome = self.task.act(self._state, self.task.check_action(batch, 1))
+        self._state, terminated = outcome.state, bool(outcome.terminated[0])
+        info = self._scalars(outcome.info)
+        if terminated:
+            self._ended = True
+            info["is_success"] = info["correct"]
+        return self._observation(), float(outcome.reward[0]), terminated, False, info
+
+    def render(self) -> Any:
+        """The frame (H, W, 3) uint8 or the text of what has been seen, by `render_mode`."""
+        if self.render_mode is None:
+            gym.logger.warn('render() draws nothing: make the environment with render_mode="rgb_array"')
+            return None
+        if self._state is None:
+            raise RuntimeError("nothing to render: call reset() first")
+        return self.task.render(self._state, 0, self.render_mode)
+
+    def _observation(self) -> dict[str, np.ndarray]:
+        assert self._state is not None
+        return {key: value[0] for key, value in self.task.observe(self._state).items()}
+
+    @staticmethod
+    def _scalars(info: dict[str, np.ndarray]) -> dict[str, Any]:
+        return {key: value[0].item() if value.ndim == 1 else value[0] for key, value in info.items()}

@@ -1,0 +1,40 @@
+"""The tasks: a row here is an environment `Glimpse/<name>` that every face and every contract test picks up."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from glimpse_env.backend import Backend
+from glimpse_env.tasks.base import Outcome, State, Task
+from glimpse_env.tasks.classify import Classify
+
+__all__ = ["TASKS", "Classify", "Outcome", "State", "Task", "TaskRow", "make_task"]
+
+
+class TaskRow(NamedTuple):
+    """A registered environment: the class of its task and the keyword arguments that make it this one."""
+
+    task: type[Task]
+    kwargs: dict[str, Any]
+
+
+TASKS: dict[str, TaskRow] = {
+    "MNIST-v0": TaskRow(Classify, {"size": 28, "pieces": 0, "patch": 8, "scales": 1, "num_glimpses": 7}),
+    "TranslatedMNIST-v0": TaskRow(Classify, {"size": 60, "pieces": 0, "patch": 12, "scales": 3}),
+    "ClutteredMNIST-v0": TaskRow(Classify, {"size": 60, "pieces": 4, "patch": 12, "scales": 3}),
+    "ClutteredMNIST100-v0": TaskRow(Classify, {"size": 100, "pieces": 8, "patch": 12, "scales": 4}),
+    "Classify-v0": TaskRow(Classify, {"dataset": None}),
+}
+
+
+def make_task(name: str, backend: Backend, **kwargs: Any) -> Task:
+    """The task of the row `name`, with `kwargs` in place of the row's own where both name one.
+
+    Raises:
+        KeyError: for a name that is not in `TASKS`.
+        TypeError: for an argument the task does not take.
+    """
+    if name not in TASKS:
+        raise KeyError(f"unknown task {name!r}; the tasks are {', '.join(TASKS)}")
+    row = TASKS[name]
+    return row.task(backend, **{**row.kwargs, **kwargs})

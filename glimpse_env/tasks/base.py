@@ -1,0 +1,107 @@
+"""The contract of a task: batched functions over arrays whose first dimension is the episode."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+
+from glimpse_env.backend import Backend
+from glimpse_env.draws import Array
+
+State = dict[str, Array]
+"""A batch of episodes: every array has the episode as its first dimension."""
+
+
+class Outcome(NamedTuple):
+    """What a step leads to.
+
+    Attributes:
+        state: the next state.
+        reward: (N,) float32.
+        terminated: (N,) bool.
+        info: (N, …) arrays, one value a row and key.
+    """
+
+    state: State
+    reward: Array
+    terminated: Array
+    info: dict[str, Array]
+
+
+class Task(ABC):
+    """What can be seen, said and earned in an episode. The faces (`GlimpseEnv`, `GlimpseVectorEnv`) know no task.
+
+    A subclass sets `observation_space` and `action_space` (flat `Dict` spaces of one episode) and `horizon`, the
+    number of steps of an episode. It draws nothing but from (seed, episode), and keeps nothing but its settings:
+    whatever changes during an episode is in the state, which the faces hold, copy and merge row by row.
+    """
+
+    observation_space: spaces.Dict
+    action_space: spaces.Dict
+    horizon: int
+    render_modes: tuple[str, ...] = ("rgb_array",)
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    @abstractmethod
+    def begin(self, seeds: Array, episodes: Array) -> State:
+        """The first state of the episodes (seed, episode number), both (N,) int64."""
+
+    @abstractmethod
+    def observe(self, state: State) -> dict[str, Array]:
+        """What the agent sees in `state`: fresh arrays, batched over the spaces of `observation_space`."""
+
+    @abstractmethod
+    def act(self, state: State, action: dict[str, Array]) -> Outcome:
+        """The outcome of a valid batched action. `state` is used up: its arrays may be written to."""
+
+    @abstractmethod
+    def info(self, state: State) -> dict[str, Array]:
+        """What `reset` tells beside the observation; (N, …) arrays, fresh copies."""
+
+    @abstractmethod
+    def render(self, state: State, row: int, mode: str) -> Any:
+        """The frame (H, W, 3) uint8, or the text, of one row."""
+
+    def check_action(self, action: Any, batch: int) -> dict[str, Array]:
+        """The action as arrays of this backend, with its shapes, types and ranges checked.
+
+        Ranges are not checked on a GPU, where that would wait for the device.
+
+        Raises:
+            ValueError: for what is not an action of `action_space`, saying which part and why.
+        """
+        keys = set(self.action_space.spaces)
+        if not isinstance(action, dict) or set(action) != keys:
+            found = sorted(action) if isinstance(action, dict) else type(action).__name__
+            raise ValueError(f"an action is a dict with the keys {sorted(keys)}, got {found}")
+        return {key: self._check_part(key, action[key], batch) for key in action}
+
+    def _check_part(self, key: str, value: Any, batch: int) -> Array:
+        space, xp = self.action_space[key], self.backend.xp
+        discrete = isinstance(space, spaces.Discrete)
+        array = self.backend.asarray(value)
+        if not xp.isdtype(array.dtype, "integral" if discrete else "real floating"):
+            kind = "integers" if discrete else "floats"
+            raise ValueError(f"action {key!r} must hold {kind}, got {array.dtype}")
+        shape = (batch, *(space.shape or ()))
+        if tuple(array.shape) != shape:
+            raise ValueError(f"action {key!r} must have shape {shape}, got {tuple(array.shape)}")
+        array = xp.astype(array, xp.int64 if discrete else xp.float32, copy=False)
+        if self.backend.device is not None and self.backend.device.type != "cpu":
+            return array
+        if isinstance(space, spaces.Discrete):
+            if bool(xp.any((array < int(space.start)) | (array >= int(space.start + space.n)))):
+                raise ValueError(f"action {key!r} must be in [{space.start}, {space.start + space.n}), got {array}")
+        elif not bool(xp.all(xp.isfinite(array))):
+            raise ValueError(f"action {key!r} must be finite, got {array}")
+        return array
+
+
+def box(low: float, high: float, shape: tuple[int, ...]) -> spaces.Box:
+    """A float32 `Box` with the same bounds everywhere."""
+    return spaces.Box(low, high, shape, np.float32)

@@ -1,0 +1,189 @@
+"""Say what an image shows, having seen only glimpses of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from gymnasium import spaces
+
+from glimpse_env.backend import Backend
+from glimpse_env.datasets import load_dataset, load_images
+from glimpse_env.draws import Array, draw_words, uniform
+from glimpse_env.render import draw_gaze
+from glimpse_env.retina import Retina, glimpse, summed_area_table
+from glimpse_env.scenes import Blend, SceneConfig, compose
+from glimpse_env.tasks.base import Outcome, State, Task, box
+
+START_STREAM = 1
+"""The random stream of the first fixation; stream 0 makes the scene."""
+
+
+def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    """(height, width) from one number or two."""
+    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
+
+
+class Classify(Task):
+    """Classify an image through a few glimpses.
+
+    ## Description
+    An image (a digit, or one of your own) lies somewhere on a larger black canvas, among distractors: small crops of
+    other images of the same split. The agent never sees the canvas. It sees a glimpse: patches around its fixation,
+    each twice as wide as the last and shown at the same size, so that the periphery is blurred (`scales` of them).
+    After `num_glimpses` glimpses its last answer is scored. The tasks of Mnih et al. 2014, "Recurrent Models of Visual
+    Attention", section 4.1, with the scenes of the generator published with it.
+
+    ## Action Space
+    `Dict` of
+    | key | space | meaning |
+    |---|---|---|
+    | `location` | `Box(-1, 1, (2,), float32)` | where to look next, x right, y down; (0, 0) is the centre, (-1, -1) the top left corner. With `saccades="relative"`, a step from the present fixation in the same unit. The fixation is clipped to the canvas. |
+    | `answer` | `Discrete(number of classes)` | what the agent would say now |
+
+    ## Observation Space
+    `Dict` of
+    | key | space | meaning |
+    |---|---|---|
+    | `glimpse` | `Box(0, 1, (scales, channels, height, width), float32)` | the retina's patches, finest first; zero outside the canvas |
+    | `location` | `Box(-1, 1, (2,), float32)` | the present fixation |
+    | `time` | `Box(0, 1, (1,), float32)` | steps taken, as a share of the episode |
+
+    ## Rewards
+    1 at the end for a right last answer, else 0. `info` carries at every step `target` (the class), `correct` (whether
+    this step's answer is right), and at the end `is_success`.
+
+    ## Starting State
+    The scene is a pure function of (seed, episode number): `reset(seed=s)` begins episode 0 of seed s, each further
+    `reset()` the next; `reset(options={"episode": k})` begins episode k. The first fixation is the centre, or uniform
+    over the canvas with `start="random"`.
+
+    ## Episode End
+    `terminated` after `num_glimpses` steps: `reset` returns the first glimpse, steps 1 to num_glimpses - 1 the others,
+    and the last step's answer is scored (its location is ignored). Never truncated.
+
+    ## Arguments
+    | name | default | meaning |
+    |---|---|---|
+    | `dataset` | `"mnist"` | or `"fashion_mnist"`, `"kmnist"` |
+    | `images`, `labels` | | your own images in place of a dataset: arrays, an `.npz` file or a folder of class folders (`glimpse_env.datasets.load_images`) |
+    | `split` | `"train"` | or `"validation"`, `"test"` |
+    | `num_glimpses` | 8 (7 at 28×28) | glimpses, and steps, of an episode |
+    | `patch` | 12 (8 at 28×28) | size of a patch in cells, one number or (height, width) |
+    | `scales` | 3 | patches of a glimpse |
+    | `size` | by task | size of the canvas in pixels; `None` is that of the images |
+    | `pieces`, `piece_size` | by task, 8 | number and size of the distractors |
+    | `blend` | `"add"` | how pieces meet: add and clamp; `"max"` or `"over"` are easier tasks |
+    | `start` | `"centre"` | or `"random"` |
+    | `saccades` | `"absolute"` | or `"relative"` |
+    | `order` | `"random"` | or `"sequential"`: episode k shows image k, so that an evaluation shows each once |
+
+    ## Vectorized environment
+    `gym.make_vec(id, num_envs=4096)`; with `backend="torch", device="cuda"` tensors in, tensors out.
+
+    ## Version History
+    * v0: the first.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        dataset: str | None = "mnist",
+        images: Any = None,
+        labels: Any = None,
+        split: Literal["train", "validation", "test"] = "train",
+        num_glimpses: int = 8,
+        patch: int | tuple[int, int] = 12,
+        scales: int = 3,
+        size: int | tuple[int, int] | None = None,
+        pieces: int = 0,
+        piece_size: int | tuple[int, int] = 8,
+        blend: Blend = "add",
+        start: Literal["centre", "random"] = "centre",
+        saccades: Literal["absolute", "relative"] = "absolute",
+        order: Literal["random", "sequential"] = "random",
+    ) -> None:
+        super().__init__(backend)
+        if (images is None) == (dataset is None):
+            raise ValueError("pass either dataset= (a name) or images= (your own)")
+        if num_glimpses < 1:
+            raise ValueError(f"num_glimpses must be at least 1, got {num_glimpses}")
+        if start not in ("centre", "random"):
+            raise ValueError(f'start must be "centre" or "random", got {start!r}')
+        if saccades not in ("absolute", "relative"):
+            raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
+        if order not in ("random", "sequential"):
+            raise ValueError(f'order must be "random" or "sequential", got {order!r}')
+        if dataset is not None:
+            data = load_dataset(dataset, split)
+        else:
+            data = load_images(images, labels, split)
+        self.names = data.names
+        self.images = backend.asarray(data.images)
+        self.labels = backend.asarray(data.labels)
+        self.horizon, self.start, self.saccades, self.order = num_glimpses, start, saccades, order
+        self.retina = Retina(pair(patch), scales).checked()
+        count, channels, height, width = data.images.shape
+        self.scene = SceneConfig(pair(size or (height, width)), pieces, pair(piece_size), blend)
+        self.scene.check(data.images.shape)
+        self.observation_space = spaces.Dict(
+            {
+                "glimpse": box(0, 1, (scales, channels, *self.retina.patch)),
+                "location": box(-1, 1, (2,)),
+                "time": box(0, 1, (1,)),
+            }
+        )
+        self.action_space = spaces.Dict({"location": box(-1, 1, (2,)), "answer": spaces.Discrete(len(data.names))})
+
+    def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
+        xp, n = self.backend.xp, seeds.shape[0]
+        scenes = compose(self.images, seeds, episodes, self.scene, self.order)
+        location = self.backend.asarray(np.zeros((n, 2)), "float32")
+        if self.start == "random":
+            location = uniform(draw_words(seeds, episodes, 2, START_STREAM)) * 2 - 1
+        path = xp.zeros((n, self.horizon, 2), dtype=xp.float32, device=self.backend.device)
+        path[:, 0] = location
+        return {
+            "table": summed_area_table(scenes.canvas),
+            "target": xp.take(self.labels, scenes.index, axis=0),
+            "position": scenes.position,
+            "location": location,
+            "time": xp.zeros_like(scenes.index),
+            "path": path,
+        }
+
+    def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
+        xp = self.backend.xp
+        return {
+            "glimpse": glimpse(state["table"], state["location"], self.retina),
+            "location": xp.asarray(state["location"], copy=True),
+            "time": xp.astype(state["time"], xp.float32)[:, None] / self.horizon,
+        }
+
+    def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
+        xp = self.backend.xp
+        time = state["time"] + 1
+        terminated = time >= self.horizon
+        moved = action["location"] if self.saccades == "absolute" else state["location"] + action["location"]
+        location = xp.where(terminated[:, None], state["location"], xp.clip(moved, -1.0, 1.0))
+        state["path"][xp.arange(time.shape[0], device=self.backend.device), xp.clip(time, max=self.horizon - 1)] = (
+            location
+        )
+        correct = action["answer"] == state["target"]
+        reward = xp.astype(correct & terminated, xp.float32)
+        info = {**self.info(state), "correct": correct}
+        return Outcome({**state, "time": time, "location": location}, reward, terminated, info)
+
+    def info(self, state: State) -> dict[str, Array]:  # noqa: D102
+        return {"target": self.backend.xp.asarray(state["target"], copy=True)}
+
+    def canvas(self, state: State, row: int) -> np.ndarray:
+        """The whole canvas of a row, (H, W, C) uint8, which the agent never sees."""
+        table = self.backend.to_numpy(state["table"][row]).astype(np.int64)
+        return np.diff(np.diff(table, axis=1), axis=2).astype(np.uint8).transpose(1, 2, 0)
+
+    def render(self, state: State, row: int, mode: str) -> np.ndarray:  # noqa: D102
+        seen = min(int(state["time"][row]) + 1, self.horizon)
+        path = self.backend.to_numpy(state["path"][row])[:seen]
+        return draw_gaze(self.canvas(state, row), path, self.retina)

@@ -1,0 +1,37 @@
+"""The random numbers of a training's gaze, as a pure function of (seed, episode), like the scenes.
+
+So the same episode explores alike in one process or in several, and a resumed training needs no generator's state.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from glimpse_env.draws import draw_words, uniform
+
+GAZE_STREAM = 2
+"""Streams 0 and 1 belong to the environment."""
+
+
+def uniform_numbers(seed: int, episodes: np.ndarray, steps: int, device: torch.device) -> Tensor:
+    """(steps, N, 2) float32 in [0, 1)."""
+    numbers = torch.from_numpy(episodes).to(device)
+    words = draw_words(torch.full_like(numbers, seed), numbers, 2 * steps, GAZE_STREAM)
+    return uniform(words).reshape(len(episodes), steps, 2).transpose(0, 1).contiguous()
+
+
+def gaze_noise(seed: int, episodes: np.ndarray, steps: int, device: torch.device) -> Tensor:
+    """(steps, N, 2) standard normal numbers (Box & Muller 1958)."""
+    numbers = uniform_numbers(seed, episodes, steps, device)
+    radius = torch.sqrt(-2 * torch.log1p(-numbers[..., 0]))
+    angle = 2 * math.pi * numbers[..., 1]
+    return torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=-1)
+
+
+def random_places(seed: int, episodes: np.ndarray, steps: int, device: torch.device) -> Tensor:
+    """(steps, N, 2) locations, uniform over the canvas."""
+    return uniform_numbers(seed, episodes, steps, device) * 2 - 1

@@ -1,0 +1,128 @@
+"""Recipes: everything that makes a training what it is, by name."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+from agents import AgentConfig, CNNConfig, Gaze
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """The environment, by its id, and what differs from the id's own settings (None: nothing)."""
+
+    id: str = "ClutteredMNIST-v0"
+    """Name under `Glimpse/`."""
+    dataset: str | None = None
+    """"mnist", "fashion_mnist" or "kmnist"."""
+    images: str | None = None
+    """Your own: an `.npz` file or a folder of class folders (for `Classify-v0`)."""
+    num_glimpses: int | None = None
+    """Glimpses of an episode."""
+    patch: int | None = None
+    """Size of a patch."""
+    scales: int | None = None
+    """Patches of a glimpse."""
+    size: int | None = None
+    """Size of the canvas in pixels."""
+    pieces: int | None = None
+    """Number of distractors."""
+    start: Literal["centre", "random"] = "centre"
+    """The first fixation."""
+
+    def kwargs(self) -> dict[str, Any]:
+        """The keyword arguments for `gym.make_vec`."""
+        values = {key: value for key, value in asdict(self).items() if key != "id"}
+        return {key: value for key, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training. Its fields are the options of `python -m runs.train`."""
+
+    name: str = "cluttered"
+    """Also the name of the weight file."""
+    env: EnvConfig = field(default_factory=EnvConfig)
+    """The environment."""
+    agent: AgentConfig | CNNConfig = field(default_factory=AgentConfig)
+    """The network."""
+    gaze: Gaze = "learned"
+    """"random" trains the same network for uniform fixations: the control."""
+    episodes: int = 2_000_000
+    """Episodes to train on; the learning rate is annealed to zero over them."""
+    batch: int = 256
+    """Episodes of an update."""
+    lr: float = 1e-3
+    """Learning rate (Adam) at its height."""
+    gaze_lr: float = 0.5
+    """Learning rate of the gaze's own parameters, as a share of `lr`."""
+    std: float = 0.15
+    """Standard deviation of the locations around the policy's mean."""
+    reward: Literal["gain", "final"] = "gain"
+    """"gain": at every glimpse, the gain in log-likelihood of the truth; "final": 1 for a right last answer."""
+    discount: float = 0.7
+    """Of the gains to come."""
+    answers: Literal["all", "last"] = "all"
+    """Which glimpses' answers cross-entropy trains."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """"sgd" is the paper's: momentum 0.9."""
+    seed: int = 1
+    """Of the weights, the scenes and the locations drawn."""
+
+    def updates(self) -> int:
+        """Number of updates."""
+        return max(1, self.episodes // self.batch)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for the checkpoint."""
+        kind = "cnn" if isinstance(self.agent, CNNConfig) else "attention"
+        return {**asdict(self), "agent": {"kind": kind, **asdict(self.agent)}}
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Recipe:
+        """The recipe of a checkpoint.
+
+        Raises:
+            ValueError: where it has fields that this version does not know.
+        """
+        try:
+            agent = dict(values["agent"])
+            config = {"attention": AgentConfig, "cnn": CNNConfig}[agent.pop("kind")](**agent)
+            return Recipe(**{**values, "env": EnvConfig(**values["env"]), "agent": config})
+        except (TypeError, KeyError) as error:
+            known = ", ".join(f.name for f in fields(Recipe))
+            raise ValueError(f"the recipe in the checkpoint is of another version ({error}); known: {known}") from error
+
+
+CLUTTERED = Recipe()
+TRANSLATED = replace(CLUTTERED, name="translated", env=EnvConfig("TranslatedMNIST-v0"))
+MNIST = replace(CLUTTERED, name="mnist", env=EnvConfig("MNIST-v0"))
+CLUTTERED100 = replace(CLUTTERED, name="cluttered100", env=EnvConfig("ClutteredMNIST100-v0"))
+CLASSIFY = replace(CLUTTERED, name="classify", env=EnvConfig("Classify-v0"))
+PAPER = replace(
+    CLUTTERED,
+    name="paper-cluttered",
+    agent=AgentConfig.paper(),
+    reward="final",
+    discount=1.0,
+    answers="last",
+    optimizer="sgd",
+    lr=1e-2,
+    gaze_lr=1.0,
+    batch=20,
+)
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        CLUTTERED,
+        MNIST,
+        TRANSLATED,
+        CLUTTERED100,
+        CLASSIFY,
+        PAPER,
+        replace(CLUTTERED, name="cluttered-random", gaze="random"),
+        replace(CLUTTERED100, name="cluttered100-random", gaze="random"),
+    )
+}

@@ -1,0 +1,151 @@
+"""A training in progress: one update, and the state that a checkpoint holds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents import losses, play
+from agents.loading import Agent, agent_to_dict, make_agent
+from agents.rollout import Rollout
+from runs.distributed import all_mean, average_gradients, rank, world_size
+from runs.draws import gaze_noise, random_places
+from runs.recipes import Recipe
+
+WARM_UP = 50
+"""Updates over which the learning rate rises."""
+
+
+@dataclass
+class Trainer:
+    """All that changes in a training, and so all that a checkpoint needs to go on exactly.
+
+    Scenes and gaze noise are functions of (seed, episode number): the number of updates stands for both.
+    """
+
+    recipe: Recipe
+    agent: Agent
+    optimizer: torch.optim.Optimizer
+    update: int = 0
+    best_error: float = math.inf
+    best_weights: dict[str, Tensor] | None = None
+    seconds: float = 0.0
+
+    @staticmethod
+    def begin(recipe: Recipe, env: Any, device: torch.device) -> Trainer:
+        """A training at its start."""
+        torch.manual_seed(recipe.seed)
+        agent = make_agent(env.single_observation_space, env.single_action_space, recipe.agent).to(device)
+        gaze = agent.gaze_parameters()
+        own = {id(parameter) for parameter in gaze}
+        groups: list[dict[str, Any]] = [{"params": [p for p in agent.parameters() if id(p) not in own], "scale": 1.0}]
+        if gaze:
+            groups.append({"params": gaze, "scale": recipe.gaze_lr})
+        if recipe.optimizer == "sgd":
+            optimizer: torch.optim.Optimizer = torch.optim.SGD(groups, recipe.lr, momentum=0.9)
+        else:
+            optimizer = torch.optim.Adam(groups, recipe.lr, betas=(0.9, 0.99), fused=True)
+        return Trainer(recipe, agent, optimizer)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types and tensors."""
+        return {
+            "recipe": self.recipe.to_dict(),
+            "agent": agent_to_dict(self.agent),
+            "optimizer": self.optimizer.state_dict(),
+            "update": self.update,
+            "best_error": self.best_error,
+            "best_weights": self.best_weights,
+            "seconds": self.seconds,
+        }
+
+    def restore(self, values: dict[str, Any]) -> None:
+        """Go on where `to_dict` was called."""
+        self.agent.load_state_dict(values["agent"]["weights"])
+        self.optimizer.load_state_dict(values["optimizer"])
+        self.update, self.best_error = values["update"], values["best_error"]
+        self.best_weights, self.seconds = values["best_weights"], values["seconds"]
+
+    def remember_best(self, error: float) -> None:
+        """Keep the present weights if their validation error is the least so far."""
+        if error <= self.best_error:
+            self.best_error, self.best_weights = error, agent_to_dict(self.agent)["weights"]
+
+    def best_agent(self) -> dict[str, Any]:
+        """The weight file's content: recipe, and the agent of the least validation error."""
+        saved = agent_to_dict(self.agent)
+        return {"recipe": self.recipe.to_dict(), "agent": {**saved, "weights": self.best_weights or saved["weights"]}}
+
+
+def learning_rate(recipe: Recipe, update: int) -> float:
+    """Rises over `WARM_UP` updates and falls to zero along a cosine."""
+    progress = update / recipe.updates()
+    return recipe.lr * min(1.0, (update + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def gaze_returns(recipe: Recipe, rollout: Rollout) -> Tensor:
+    """(T - 1, N) returns of the locations looked at, by the recipe's reward."""
+    if recipe.reward == "gain":
+        known = rollout.log_likelihood.detach()
+        return losses.returns(known[1:] - known[:-1], recipe.discount)
+    right = (rollout.answer[-1].argmax(-1) == rollout.target).to(rollout.value.dtype)
+    return right.expand_as(rollout.value)
+
+
+def total_loss(recipe: Recipe, rollout: Rollout) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of a rollout, and what is worth logging of it."""
+    likelihood = rollout.log_likelihood if recipe.answers == "all" else rollout.log_likelihood[-1:]
+    scalars = {"train/loss": -rollout.log_likelihood[-1].mean().detach()}
+    if not len(rollout.log_prob):
+        return -likelihood.mean(), scalars
+    target = gaze_returns(recipe, rollout)
+    advantage = target - rollout.value.detach()
+    # Over all processes, so that several make the same step as one.
+    scale = all_mean(advantage.square().mean()).sqrt()
+    policy = losses.reinforce(rollout.log_prob, advantage / (scale + 1e-6))
+    value = losses.baseline(rollout.value, target)
+    scalars["train/policy_gradient_loss"] = policy.detach()
+    scalars["train/value_loss"] = value.detach()
+    scalars["train/explained_variance"] = 1 - advantage.var() / (target.var() + 1e-8)
+    scalars["attention/saccade_length"] = (rollout.location[1:] - rollout.location[:-1]).norm(dim=-1).mean()
+    return losses.hybrid(likelihood, policy, value), scalars
+
+
+def train_update(trainer: Trainer, env: Any, device: torch.device) -> tuple[Rollout, dict[str, Tensor]]:
+    """One batch of episodes, this process's share of it, and one step of the optimizer."""
+    recipe, agent = trainer.recipe, trainer.agent
+    rate = learning_rate(recipe, trainer.update)
+    for group in trainer.optimizer.param_groups:
+        group["lr"] = rate * group["scale"]
+    first = trainer.update * recipe.batch + rank() * env.num_envs
+    numbers, steps = np.arange(first, first + env.num_envs), env.metadata["horizon"] - 1
+    noise = places = None
+    if recipe.gaze == "random":
+        places = random_places(recipe.seed, numbers, steps, device)
+    elif steps:
+        noise = gaze_noise(recipe.seed, numbers, steps, device)
+    rollout = play(agent, env, numbers, seed=recipe.seed, std=recipe.std if steps else 0.0, noise=noise, places=places)
+    loss, scalars = total_loss(recipe, rollout)
+    trainer.optimizer.zero_grad()
+    loss.backward()
+    average_gradients(agent.parameters())
+    scalars["train/grad_norm"] = torch.nn.utils.clip_grad_norm_(agent.parameters(), 10.0)
+    trainer.optimizer.step()
+    trainer.update += 1
+    return rollout, scalars
+
+
+def share_of(recipe: Recipe) -> int:
+    """Episodes of a batch that one process plays.
+
+    Raises:
+        ValueError: where the batch cannot be shared evenly.
+    """
+    if recipe.batch % world_size():
+        raise ValueError(f"a batch of {recipe.batch} cannot be shared by {world_size()} processes; change --batch")
+    return recipe.batch // world_size()

@@ -60,7 +60,11 @@ def load_agent(path: str | Path, device: str | torch.device = "cpu") -> Agent:
         FileNotFoundError: where there is no such file.
         ValueError: for a damaged file, one of another format, or weights that do not fit their own description.
     """
-    values = load_checked(path, device)
+    return agent_from_dict(load_checked(path, device), path).to(device)
+
+
+def agent_from_dict(values: dict[str, Any], path: str | Path) -> Agent:
+    """The agent of a loaded checkpoint, which `path` names in errors."""
     try:
         saved = values["agent"]
         config = KINDS[saved["kind"]][1](**saved["config"])
@@ -68,4 +72,4 @@ def load_agent(path: str | Path, device: str | torch.device = "cpu") -> Agent:
         agent.load_state_dict(saved["weights"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} holds an agent of another version ({error}); train one anew") from error
-    return agent.to(device).eval()
+    return agent.eval()

@@ -23,6 +23,11 @@ class Backend(NamedTuple):
     xp: Any
     device: Any
 
+    @property
+    def on_host(self) -> bool:
+        """Whether a look at a value waits for no device."""
+        return self.device is None or self.device.type == "cpu"
+
     def asarray(self, value: Any, dtype: str | None = None) -> Array:
         """`value` on this backend, as the named dtype ("int64", "float32", …) or its own."""
         kwargs = {} if dtype is None else {"dtype": getattr(self.xp, dtype)}
@@ -36,6 +41,9 @@ class Backend(NamedTuple):
         """A NumPy array of the same values; from a GPU this waits for the device."""
         return array if self.name == "numpy" else array.cpu().numpy()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return get_backend, (self.name, self.device and str(self.device))  # a module cannot be pickled
+
 
 def get_backend(name: str = "numpy", device: str | None = None) -> Backend:
     """The backend called `name`.
@@ -45,7 +53,7 @@ def get_backend(name: str = "numpy", device: str | None = None) -> Backend:
         device: a torch device such as "cpu" or "cuda:0"; None is the CPU. NumPy has no other.
 
     Raises:
-        ValueError: for another name, or a device asked of NumPy.
+        ValueError: for another name, a device asked of NumPy, or one that this machine does not have.
         ImportError: where torch is asked for and not installed.
     """
     if name == "numpy":
@@ -58,5 +66,11 @@ def get_backend(name: str = "numpy", device: str | None = None) -> Backend:
             import torch
         except ImportError as error:
             raise ImportError('backend="torch" needs PyTorch: pip install torch') from error
-        return Backend("torch", xp, torch.device(device or "cpu"))
+        try:
+            place = torch.device(device or "cpu")
+        except RuntimeError as error:
+            raise ValueError(f'unknown device {device!r}; use "cpu" or "cuda"') from error
+        if place.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f'this machine has no CUDA device for device={device!r}; use device="cpu"')
+        return Backend("torch", xp, place)
     raise ValueError(f'backend must be "numpy" or "torch", got {name!r}')

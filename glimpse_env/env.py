@@ -13,6 +13,19 @@ from glimpse_env.tasks import make_task
 MAX_SEED = 2**63 - 1
 
 
+def episode_numbers(value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """`options["episode"]` as int64 of this shape; one number counts for all.
+
+    Raises:
+        ValueError: for another shape or type, or a negative number.
+    """
+    numbers = np.asarray(value)
+    if numbers.dtype.kind not in "iu" or numbers.shape not in ((), shape) or (numbers < 0).any():
+        several = f", or {shape} of them" if shape else ""
+        raise ValueError(f"options['episode'] must be an integer of at least 0{several}, got {value!r}")
+    return np.broadcast_to(numbers.astype(np.int64), shape)
+
+
 class GlimpseEnv(gym.Env):
     """Any task of `TASKS` as a `gym.Env`: `gym.make("glimpse_env:Glimpse/ClutteredMNIST-v0")`.
 
@@ -44,13 +57,19 @@ class GlimpseEnv(gym.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Begin an episode: the first of a new seed, the next of the present one, or number `options["episode"]`."""
+        """Begin an episode: the first of a new seed, the next of the present one, or number `options["episode"]`.
+
+        Raises:
+            ValueError: for an episode number that is negative or no integer.
+        """
+        chosen = (options or {}).get("episode")
+        number = None if chosen is None else int(episode_numbers(chosen, ()))
         super().reset(seed=seed)
         if seed is not None:
             self._seed, self._episode = seed & MAX_SEED, -1
         elif self._seed is None:
             self._seed = int(self.np_random.integers(MAX_SEED))
-        self._episode = int((options or {}).get("episode", self._episode + 1))
+        self._episode = self._episode + 1 if number is None else number
         self._state = self.task.begin(np.asarray([self._seed]), np.asarray([self._episode]))
         self._ended = False
         return self._observation(), self._scalars(self.task.info(self._state))
@@ -64,8 +83,8 @@ class GlimpseEnv(gym.Env):
         """
         if self._state is None or self._ended:
             raise RuntimeError("the episode has ended or not begun: call reset() before step()")
-        batch = {key: np.asarray(value)[None] for key, value in action.items()} if isinstance(action, dict) else action
-        outcome = self.task.act(self._state, self.task.check_action(batch, 1))
+        batch = {key: value[None] for key, value in self.task.check_action(action, ()).items()}
+        outcome = self.task.act(self._state, batch)
         self._state, terminated = outcome.state, bool(outcome.terminated[0])
         info = self._scalars(outcome.info)
         if terminated:

@@ -63,7 +63,7 @@ def summed_area_table(canvas: Array) -> Array:
     """Inclusive prefix sums with a leading row and column of zeros.
 
     Args:
-        canvas: (N, C, H, W) integers in [0, 255], with H * W at most `MAX_PIXELS`.
+        canvas: (N, C, H, W) uint8, or integers in [0, 255], with H * W at most `MAX_PIXELS`.
 
     Returns:
         (N, C, H + 1, W + 1) int32; entry [y, x] is the sum of canvas[:y, :x].
@@ -89,8 +89,8 @@ def fixation_pixel(location: Array, image: tuple[int, int]) -> Array:
         (N, 2) int32 (x, y) with x in [0, width], y in [0, height].
     """
     xp = array_namespace(location)
-    half = xp.asarray([image[1] / 2, image[0] / 2], dtype=xp.float32, device=device(location))
-    return xp.astype(xp.floor((location + 1) * half + 0.5), xp.int32)
+    x, y = (location[:, 0] + 1) * (image[1] / 2), (location[:, 1] + 1) * (image[0] / 2)
+    return xp.astype(xp.floor(xp.stack([x, y], axis=-1) + 0.5), xp.int32)
 
 
 def glimpse(table: Array, location: Array, retina: Retina) -> Array:
@@ -123,6 +123,5 @@ def glimpse(table: Array, location: Array, retina: Retina) -> Array:
     across = corners[..., 1:] - corners[..., :-1]
     sums = across[..., 1:, :] - across[..., :-1, :]
     # An array of divisors, not a Python scalar: CUDA turns division by a scalar into multiplication by its reciprocal.
-    areas = [255.0 * 4**scale for scale in range(retina.scales)]
-    divisor = xp.reshape(xp.asarray(areas, dtype=xp.float32, device=where), (1, retina.scales, 1, 1, 1))
-    return xp.astype(sums, xp.float32) / divisor
+    whites = 255 << (2 * xp.arange(retina.scales, dtype=xp.int64, device=where))
+    return xp.astype(sums, xp.float32) / xp.reshape(xp.astype(whites, xp.float32), (retina.scales, 1, 1, 1))

@@ -62,7 +62,7 @@ class Scenes(NamedTuple):
     """A batch of canvases.
 
     Attributes:
-        canvas: (N, C, H, W) int32 in [0, 255].
+        canvas: (N, C, H, W) uint8.
         index: (N,) int64, which image each canvas shows.
         position: (N, 2) int64, the (x, y) of the image's top left corner in pixels.
     """
@@ -88,50 +88,40 @@ def compose(
         N scenes, each a pure function of its (seed, episode), the images and the configuration.
     """
     xp = array_namespace(images, seeds)
-    where = device(images)
     count, channels, height, width = images.shape
-    canvas_height, canvas_width = config.size
-    piece_height, piece_width = config.piece_size
+    rows, columns = config.size
     words = draw_words(seeds, episodes, 3 + 5 * config.pieces)
     index = integers(words[:, 0], count) if order == "random" else episodes % count
-    position = xp.stack(
-        [integers(words[:, 1], canvas_width - width + 1), integers(words[:, 2], canvas_height - height + 1)], axis=-1
-    )
-    n = index.shape[0]
-    canvas = xp.zeros((n * channels * canvas_height * canvas_width,), dtype=xp.int32, device=where)
-    flat = xp.reshape(images, (-1,))
-
-    def paste(source: Array, left: Array, top: Array, x: Array, y: Array, rows: int, columns: int) -> None:
-        """Blend images[source][:, top:top + rows, left:left + columns] into the canvas at (x, y)."""
-
-        def window(plane: Array, top: Array, left: Array, height: int, width: int) -> Array:  # flat indices
-            ys = top[:, None] + xp.arange(rows, dtype=xp.int64, device=where)
-            xs = left[:, None] + xp.arange(columns, dtype=xp.int64, device=where)
-            planes = plane[:, None] * channels + xp.arange(channels, dtype=xp.int64, device=where)
-            return (planes[:, :, None, None] * height + ys[:, None, :, None]) * width + xs[:, None, None, :]
-
-        new = xp.astype(flat[window(source, top, left, height, width)], xp.int32)
-        target = window(xp.arange(n, dtype=xp.int64, device=where), y, x, canvas_height, canvas_width)
+    x, y = integers(words[:, 1], columns - width + 1), integers(words[:, 2], rows - height + 1)
+    n, where = index.shape[0], device(images)
+    batch = xp.arange(n, dtype=xp.int64, device=where)
+    canvas = xp.zeros((n * channels * rows * columns,), dtype=xp.uint8, device=where)
+    # In reverse, the image first: then it need not be blended with anything, and it is most of what is pasted.
+    canvas[_window(batch, y, x, (height, width), (channels, rows, columns))] = xp.take(images, index, axis=0)
+    pixels, piece = xp.reshape(images, (-1,)), config.piece_size
+    for number in reversed(range(config.pieces)):
+        draw = words[:, 3 + 5 * number : 8 + 5 * number]
+        other = integers(draw[:, 0], count - 1)
+        other = other + xp.astype(other >= index, xp.int64)  # any image but the one shown
+        top, left = integers(draw[:, 2], height - piece[0] + 1), integers(draw[:, 1], width - piece[1] + 1)
+        new = pixels[_window(other, top, left, piece, (channels, height, width))]
+        piece_x, piece_y = integers(draw[:, 3], columns - piece[1] + 1), integers(draw[:, 4], rows - piece[0] + 1)
+        target = _window(batch, piece_y, piece_x, piece, (channels, rows, columns))
+        old = canvas[target]
         if config.blend == "add":
-            canvas[target] = xp.clip(canvas[target] + new, max=255)
+            canvas[target] = old + xp.minimum(new, 255 - old)
         elif config.blend == "max":
-            canvas[target] = xp.maximum(canvas[target], new)
+            canvas[target] = xp.maximum(old, new)
         else:
-            canvas[target] = xp.where(new > 0, new, canvas[target])
+            canvas[target] = xp.where(old > 0, old, new)
+    return Scenes(xp.reshape(canvas, (n, channels, rows, columns)), index, xp.stack([x, y], axis=-1))
 
-    for piece in range(config.pieces):
-        draw = words[:, 3 + 5 * piece : 8 + 5 * piece]
-        other = integers(draw[:, 0], max(count - 1, 1))
-        other = (other + xp.astype(other >= index, xp.int64)) % count  # any image but the one shown
-        paste(
-            other,
-            left=integers(draw[:, 1], width - piece_width + 1),
-            top=integers(draw[:, 2], height - piece_height + 1),
-            x=integers(draw[:, 3], canvas_width - piece_width + 1),
-            y=integers(draw[:, 4], canvas_height - piece_height + 1),
-            rows=piece_height,
-            columns=piece_width,
-        )
-    zeros = xp.zeros_like(index)
-    paste(index, zeros, zeros, position[:, 0], position[:, 1], height, width)
-    return Scenes(xp.reshape(canvas, (n, channels, canvas_height, canvas_width)), index, position)
+
+def _window(plane: Array, top: Array, left: Array, window: tuple[int, int], planes: tuple[int, int, int]) -> Array:
+    """Flat indices (N, C, h, w) of windows (h, w) at (top, left) in `plane`, among planes of shape (C, H, W)."""
+    xp, where = array_namespace(plane), device(plane)
+    channels, height, width = planes
+    y = top[:, None] + xp.arange(window[0], dtype=xp.int64, device=where)
+    x = left[:, None] + xp.arange(window[1], dtype=xp.int64, device=where)
+    c = plane[:, None] * channels + xp.arange(channels, dtype=xp.int64, device=where)
+    return (c[:, :, None, None] * height + y[:, None, :, None]) * width + x[:, None, None, :]

@@ -10,7 +10,7 @@ from gymnasium.vector.utils import batch_space
 
 from glimpse_env.backend import get_backend
 from glimpse_env.draws import Array
-from glimpse_env.env import MAX_SEED, GlimpseEnv
+from glimpse_env.env import MAX_SEED, GlimpseEnv, episode_numbers
 from glimpse_env.tasks import make_task
 
 
@@ -19,7 +19,9 @@ class GlimpseVectorEnv(VectorEnv):
 
     Equals `SyncVectorEnv` over N single environments bit for bit: sub-environment i of seed s has seed s + i. With
     `backend="torch"` actions, observations, rewards, flags and infos are tensors on `device` and nothing else
-    differs, but that `final_obs` (same-step mode) is one dict of batched tensors.
+    differs, but that `final_obs` ("SameStep" mode) is one dict of batched tensors. "Disabled" mode on a GPU waits for
+    the device in no step: neither the ranges of actions nor steps after an end are refused (they earn nothing), and
+    `is_success` is in every step's infos, its mask telling where it counts.
 
     Args:
         task: the name of a row of `TASKS`.
@@ -68,6 +70,7 @@ class GlimpseVectorEnv(VectorEnv):
         self._episodes = np.full(num_envs, -1, dtype=np.int64)
         self._state: dict[str, Array] | None = None
         self._ended: Array = self._flags(True)
+        self._may_wait = self.backend.on_host or self.autoreset_mode != AutoresetMode.DISABLED
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -79,22 +82,26 @@ class GlimpseVectorEnv(VectorEnv):
             options: `reset_mask`, and `episode`: an episode number, or (N,) of them, to begin in place of the next.
 
         Raises:
-            ValueError: for seeds, a mask or episode numbers of another length, or a mask with no row.
+            ValueError: for seeds, a mask or episode numbers of another length, negative ones, or a mask with no row.
             TypeError: for a mask that is not boolean.
+            RuntimeError: for a first reset that leaves rows out.
         """
         options = options or {}
-        rows = self._masked_rows(options["reset_mask"]) if "reset_mask" in options else np.arange(self.num_envs)
-        super().reset(seed=seed if isinstance(seed, int) else None)
-        self._seed_rows(seed, rows)
-        if "episode" in options:
-            numbers = np.broadcast_to(np.asarray(options["episode"], dtype=np.int64), (self.num_envs,))
-            self._episodes[rows] = numbers[rows]
-        else:
-            self._episodes[rows] += 1
-        self._begin(rows)
-        began = self._flags(False)
-        began[rows] = True
-        return self.task.observe(self._state_now()), self._with_masks(self.task.info(self._state_now()), began)
+        mask = self._check_mask(options.get("reset_mask"))
+        seeds = self._check_seeds(seed)
+        episode = options.get("episode")
+        numbers = None if episode is None else episode_numbers(episode, (self.num_envs,))
+        if self._state is None and not mask.all():
+            raise RuntimeError("the first reset must begin every row: call reset() without a mask")
+        super().reset(seed=int(seed) if isinstance(seed, (int, np.integer)) else None)
+        for row, number in enumerate(seeds):
+            if mask[row] and number is not None:
+                self._seeds[row], self._episodes[row] = int(number) & MAX_SEED, -1
+        unseeded = mask & (self._seeds < 0)
+        self._seeds[unseeded] = self.np_random.integers(MAX_SEED, size=unseeded.sum())
+        self._begin(mask, numbers)
+        began, state = self.backend.asarray(mask), self._state_now()
+        return self.task.observe(state), self._tell({}, self.task.info(state), began)
 
     def step(self, actions: dict[str, Array]) -> tuple[dict[str, Array], Array, Array, Array, dict[str, Any]]:
         """One action a row, `{"location": (N, 2), "answer": (N,)}` for the image tasks.
@@ -107,33 +114,30 @@ class GlimpseVectorEnv(VectorEnv):
             RuntimeError: before `reset`, or in "Disabled" mode where a row has ended.
             ValueError: for an action outside `action_space`, saying which part and why.
         """
-        state, xp = self._state_now(), self.backend.xp
-        ended, mode = self._ended, self.autoreset_mode
-        if mode == AutoresetMode.DISABLED:
-            # On a GPU the check would wait for the device at every step.
-            if self._on_host and bool(xp.any(ended)):
-                raise RuntimeError('an episode has ended: call reset(options={"reset_mask": ended rows}) before step()')
-            again = np.empty(0, dtype=np.int64)
-        else:
-            again = np.flatnonzero(self.backend.to_numpy(ended))  # rows that NextStep mode resets now
-        outcome = self.task.act(state, self.task.check_action(actions, self.num_envs))
-        self._state = outcome.state
-        reward, terminated = outcome.reward, outcome.terminated
-        if len(again):
-            reward, terminated = xp.where(ended, 0.0, reward), terminated & ~ended
-            self._episodes[again] += 1
-            self._begin(again)
-        self._ended = terminated
-        stepped = ~ended
-        infos = self._with_masks(outcome.info, stepped)
-        infos |= self._with_masks({"is_success": outcome.info["correct"]}, terminated)
-        if len(again):
-            infos |= self._with_masks(self.task.info(self._state), self._flags(True))
+        state, xp, mode = self._state_now(), self.backend.xp, self.autoreset_mode
+        over = self._ended
+        if mode == AutoresetMode.DISABLED and self._may_wait and bool(xp.any(over)):
+            raise RuntimeError('an episode has ended: call reset(options={"reset_mask": ended rows}) before step()')
+        outcome = self.task.act(state, self.task.check_action(actions, (self.num_envs,)))
+        self._state, self._ended = outcome.state, outcome.terminated
+        reward, ended = xp.where(over, 0.0, outcome.reward), outcome.terminated & ~over
+        infos: dict[str, Any] = {}
+        success = {"is_success": outcome.info["correct"]}
         if mode == AutoresetMode.SAME_STEP:
-            infos = self._reset_ended(infos)
+            self._tell(infos, outcome.info, ~ended)
+            if bool(xp.any(ended)):
+                infos["final_obs"], infos["_final_obs"] = self._final_observations(ended), xp.asarray(ended, copy=True)
+                infos["final_info"] = self._tell({}, {**outcome.info, **success}, ended)
+                infos["_final_info"] = xp.asarray(ended, copy=True)
+            self._begin_next(ended, infos)
+        else:
+            self._tell(infos, outcome.info, ~over)
+            self._tell(infos, success, ended)
+            if mode == AutoresetMode.NEXT_STEP:
+                self._begin_next(over, infos)
         if self.backend.name == "numpy":
             reward = reward.astype(np.float64)
-        return self.task.observe(self._state), reward, xp.asarray(terminated, copy=True), self._flags(False), infos
+        return self.task.observe(self._state), reward, ended, self._flags(False), infos
 
     def render(self) -> tuple[Any, ...] | None:
         """A frame or text of each row, by `render_mode`."""
@@ -141,80 +145,80 @@ class GlimpseVectorEnv(VectorEnv):
             return None
         return tuple(self.task.render(self._state_now(), row, self.render_mode) for row in range(self.num_envs))
 
-    def _reset_ended(self, infos: dict[str, Any]) -> dict[str, Any]:
-        """Same-step mode: put the last observation and info aside and begin the next episode in the ended rows."""
-        ended = self._ended
-        rows = np.flatnonzero(self.backend.to_numpy(ended))
-        if not len(rows):
-            return infos
-        final = self.task.observe(self._state_now())
-        final_info = {key: value for key, value in infos.items() if not key.startswith("_")}
-        if self.backend.name == "numpy":
-            final_obs: Any = np.full(self.num_envs, None, dtype=object)
-            for row in rows:
-                final_obs[row] = {key: value[row].copy() for key, value in final.items()}
-        else:
-            final_obs = final
-        self._episodes[rows] += 1
-        self._begin(rows)
-        self._ended = self._flags(False)
-        begun = self.task.info(self._state_now())
-        running = self._with_masks({k: v for k, v in final_info.items() if k not in begun}, ~ended)
-        running = {key: value for key, value in running.items() if key != "is_success" and key != "_is_success"}
-        if len(rows) == self.num_envs:
-            running = {}
-        return {
-            "final_obs": final_obs,
-            "_final_obs": self.backend.xp.asarray(ended, copy=True),
-            "final_info": self._with_masks(final_info, ended),
-            "_final_info": self.backend.xp.asarray(ended, copy=True),
-            **running,
-            **self._with_masks(begun, self._flags(True)),
-        }
+    def canvases(self) -> np.ndarray:
+        """The whole canvases, (N, H, W, C) uint8 on the host, which no agent sees: for pictures and controls.
 
-    def _seed_rows(self, seed: int | list[int | None] | None, rows: np.ndarray) -> None:
-        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, (int, np.integer)) else seed
-        if seeds is not None and len(seeds) != self.num_envs:
-            raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments: pass one each, or one number")
-        for row in rows:
-            if seeds is not None and seeds[row] is not None:
-                if seeds[row] < 0:
-                    raise ValueError(f"a seed must not be negative, got {seeds[row]}")
-                self._seeds[row], self._episodes[row] = seeds[row] & MAX_SEED, -1
-            elif self._seeds[row] < 0:
-                self._seeds[row] = self.np_random.integers(MAX_SEED)
+        Raises:
+            TypeError: for a task that shows no image.
+        """
+        canvas = getattr(self.task, "canvas", None)
+        if canvas is None:
+            raise TypeError(f"{type(self.task).__name__} has no canvas: it shows no image")
+        return np.stack([canvas(self._state_now(), row) for row in range(self.num_envs)])
 
-    def _masked_rows(self, mask: Any) -> np.ndarray:
-        mask = mask if isinstance(mask, np.ndarray) else self.backend.to_numpy(mask)
+    def _check_mask(self, mask: Any) -> np.ndarray:
+        """The rows to begin, (N,) bool; all of them where there is no mask."""
+        if mask is None:
+            return np.ones(self.num_envs, dtype=np.bool_)
+        mask = mask if isinstance(mask, np.ndarray) else self.backend.to_numpy(self.backend.asarray(mask))
         if mask.dtype != np.bool_:
             raise TypeError(f"options['reset_mask'] must be boolean, got {mask.dtype}")
         if mask.shape != (self.num_envs,) or not mask.any():
             raise ValueError(f"options['reset_mask'] must be ({self.num_envs},) with at least one True, got {mask}")
-        return np.flatnonzero(mask)
+        return mask
 
-    def _begin(self, rows: np.ndarray) -> None:
-        """Begin the present episode number of these rows, leaving the others as they are."""
-        new = self.task.begin(
-            self.backend.asarray(self._seeds[rows].copy()), self.backend.asarray(self._episodes[rows].copy())
-        )
-        if len(rows) == self.num_envs:
+    def _check_seeds(self, seed: Any) -> list[int | None]:
+        """The new seed of each row, None where it keeps its own."""
+        if seed is None:
+            return [None] * self.num_envs
+        seeds = [seed + row for row in range(self.num_envs)] if isinstance(seed, (int, np.integer)) else list(seed)
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments: pass one each, or one number")
+        for number in seeds:
+            if number is not None and (not isinstance(number, (int, np.integer)) or number < 0):
+                raise ValueError(f"a seed must be an integer of at least 0, got {number!r}")
+        return seeds
+
+    def _begin(self, mask: np.ndarray, numbers: np.ndarray | None = None) -> None:
+        """Begin the next episode, or the one of these numbers (N,), in the rows of `mask`; the others stay."""
+        rows = np.flatnonzero(mask)
+        self._episodes[rows] = self._episodes[rows] + 1 if numbers is None else numbers[rows]
+        new = self.task.begin(self.backend.asarray(self._seeds[rows]), self.backend.asarray(self._episodes[rows]))
+        if self._state is None or len(rows) == self.num_envs:
             self._state, self._ended = new, self._flags(False)
             return
-        if self._state is None:
-            raise RuntimeError("the first reset must begin every row: call reset() without a mask")
         index = self.backend.asarray(rows)
         for key, value in new.items():
             self._state[key][index] = value
         self._ended[index] = False
 
-    def _with_masks(self, info: dict[str, Array], rows: Array) -> dict[str, Any]:
-        """Gymnasium's vector infos: values where `rows`, zero elsewhere, and the mask under `_key`."""
-        xp, result = self.backend.xp, {}
+    def _begin_next(self, ended: Array, infos: dict[str, Any]) -> None:
+        """Begin the next episode in the rows that ended, and tell of it."""
+        mask = self.backend.to_numpy(ended)
+        if mask.any():
+            self._begin(mask)
+            self._tell(infos, self.task.info(self._state_now()), ended)
+
+    def _final_observations(self, ended: Array) -> Any:
+        """What the rows that ended saw last: Gymnasium's (N,) of dicts and None, or on torch a dict of (N, …)."""
+        observations = self.task.observe(self._state_now())
+        if self.backend.name == "torch":
+            return observations
+        final = np.full(self.num_envs, None, dtype=object)
+        for row in np.flatnonzero(ended):
+            final[row] = {key: value[row].copy() for key, value in observations.items()}
+        return final
+
+    def _tell(self, infos: dict[str, Any], info: dict[str, Array], rows: Array) -> dict[str, Any]:
+        """Add `info` of the rows (N,) bool to Gymnasium's vector infos: zero where none was, masks under `_key`."""
+        xp = self.backend.xp
+        if self._may_wait and not bool(xp.any(rows)):
+            return infos  # Gymnasium leaves out what no row has
         for key, value in info.items():
-            shape = (self.num_envs, *[1] * (value.ndim - 1))
-            result[key] = xp.where(xp.reshape(rows, shape), value, xp.zeros_like(value))
-            result[f"_{key}"] = xp.asarray(rows, copy=True)
-        return result
+            where = xp.reshape(rows, (self.num_envs, *[1] * (value.ndim - 1)))
+            infos[key] = xp.where(where, value, infos.get(key, xp.zeros_like(value)))
+            infos[f"_{key}"] = infos.get(f"_{key}", False) | rows
+        return infos
 
     def _flags(self, value: bool) -> Array:
         xp = self.backend.xp
@@ -224,7 +228,3 @@ class GlimpseVectorEnv(VectorEnv):
         if self._state is None:
             raise RuntimeError("call reset() first")
         return self._state
-
-    @property
-    def _on_host(self) -> bool:
-        return self.backend.device is None or self.backend.device.type == "cpu"

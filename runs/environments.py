@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import torch
 
+from agents.loading import Agent
 from runs.recipes import Recipe
 
 
@@ -18,9 +20,44 @@ def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device,
     kwargs: dict[str, Any] = {**recipe.env.kwargs(), "split": split, **overrides}
     if split != "train":
         kwargs.setdefault("order", "sequential")
-    name = recipe.env.id if "/" in recipe.env.id else f"glimpse_env:Glimpse/{recipe.env.id}"
+    return make_vec(recipe.env.id, batch, device, **kwargs)
+
+
+def make_canvas_env(recipe: Recipe, agent: Agent, images: str | Path, batch: int, device: str | torch.device) -> Any:
+    """An environment that shows the user's own canvases, each once, to an agent trained elsewhere.
+
+    Raises:
+        ValueError: where the canvases do not have the channels or classes that the agent knows.
+    """
+    scales, channels, *patch = agent.glimpse
+    env = make_vec(
+        "Classify-v0",
+        batch,
+        device,
+        images=str(images),
+        split="test",
+        order="sequential",
+        classes=agent.classes,
+        patch=tuple(patch),
+        scales=scales,
+        num_glimpses=make_env(recipe, "test", 1, device).metadata["horizon"],
+        start=recipe.env.start,
+    )
+    found = env.single_observation_space["glimpse"].shape[1]
+    if found != channels:
+        raise ValueError(f"{images} has {found} channels and the agent was trained on {channels}")
+    return env
+
+
+def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -> Any:
+    """`gym.make_vec` on torch, in whole-episode lockstep."""
     return gym.make_vec(
-        name, num_envs=batch, backend="torch", device=str(device), autoreset_mode="Disabled", **kwargs
+        f"glimpse_env:Glimpse/{name}",
+        num_envs=batch,
+        backend="torch",
+        device=str(device),
+        autoreset_mode="Disabled",
+        **kwargs,
     )
 
 

@@ -15,6 +15,7 @@ from agents.loading import Agent, agent_to_dict, make_agent
 from agents.rollout import Rollout
 from runs.distributed import all_mean, average_gradients, rank, world_size
 from runs.draws import gaze_noise, random_places
+from runs.machine import machine_name
 from runs.recipes import Recipe
 
 WARM_UP = 50
@@ -77,9 +78,20 @@ class Trainer:
             self.best_error, self.best_weights = error, agent_to_dict(self.agent)["weights"]
 
     def best_agent(self) -> dict[str, Any]:
-        """The weight file's content: recipe, and the agent of the least validation error."""
+        """The weight file's content: the agent of the least validation error, and how it came about."""
         saved = agent_to_dict(self.agent)
-        return {"recipe": self.recipe.to_dict(), "agent": {**saved, "weights": self.best_weights or saved["weights"]}}
+        device = next(self.agent.parameters()).device
+        return {
+            "recipe": self.recipe.to_dict(),
+            "agent": {**saved, "weights": self.best_weights or saved["weights"]},
+            "training": {
+                "episodes": self.update * self.recipe.batch,
+                "seconds": round(self.seconds, 1),
+                "machine": machine_name(device),
+                "processes": world_size(),
+                "validation_error": self.best_error,
+            },
+        }
 
 
 def learning_rate(recipe: Recipe, update: int) -> float:

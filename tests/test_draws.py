@@ -13,9 +13,6 @@ from hypothesis import strategies as st
 
 from glimpse_env.draws import draw_words, integers, philox, uniform
 
-NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-PLACES = ["numpy", "cpu", pytest.param("cuda", marks=[pytest.mark.cuda, NO_CUDA])]
-
 # Random123, tests/kat_vectors, the lines of philox4x32: rounds, counter, key, output (Salmon et al. 2011).
 KNOWN_ANSWERS = """
  7  00000000 00000000 00000000 00000000  00000000 00000000  5f6fb709 0d893f64 4f121f81 4f730a48
@@ -62,7 +59,6 @@ def words_oracle(seed: int, episode: int, count: int, stream: int = 0) -> list[i
 @pytest.mark.parametrize(
     "line", KNOWN_ANSWERS.strip().splitlines(), ids=[f"{n}-{i}" for n in (7, 10) for i in range(3)]
 )
-@pytest.mark.parametrize("place", PLACES)
 def test_philox_gives_the_published_vectors(place: str, line: str) -> None:
     rounds, *words = line.split()
     given_words = [array([int(value, 16)], place) for value in words[:6]]
@@ -95,14 +91,12 @@ def test_words_are_the_blocks_of_the_episode(seed: int, episode: int, count: int
         assert words.tolist() == [expected]
 
 
-@pytest.mark.parametrize("place", PLACES)
 def test_words_at_the_largest_seeds_and_episodes(place: str) -> None:
     pairs = [(0, 0), (1, 0), (2**32, 0), (2**32 - 1, 2**32), (2**63 - 1, 0), (2**63 - 1, 2**40), (7, 2**63 - 1)]
     words = draw_words(array([pair[0] for pair in pairs], place), array([pair[1] for pair in pairs], place), 6)
     assert words.tolist() == [words_oracle(*pair, 6) for pair in pairs]
 
 
-@pytest.mark.parametrize("place", PLACES)
 def test_first_words_do_not_depend_on_the_count(place: str) -> None:
     seeds, episodes = array([3, 2**63 - 1], place), array([0, 2**40], place)
     longest = plain(draw_words(seeds, episodes, 17))
@@ -130,7 +124,6 @@ def test_seeds_episodes_and_streams_all_give_other_words() -> None:
     assert len(np.unique(np.concatenate(blocks), axis=0)) == 4 * 2 * len(numbers) ** 2
 
 
-@pytest.mark.parametrize("place", PLACES)
 def test_torch_draws_what_numpy_draws(place: str) -> None:
     rng = np.random.default_rng(0)
     seeds, episodes = rng.integers(0, 2**63, 500), rng.integers(0, 2**41, 500)

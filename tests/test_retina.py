@@ -14,9 +14,6 @@ from hypothesis import strategies as st
 
 from glimpse_env.retina import MAX_PIXELS, Retina, fixation_pixel, glimpse, summed_area_table
 
-NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-PLACES = ["numpy", "cpu", pytest.param("cuda", marks=[pytest.mark.cuda, NO_CUDA])]
-
 PATCHES = [(1, 1), (5, 7), (8, 8), (12, 12), (9, 4)]
 CANVASES = [(1, 28, 28), (3, 31, 24), (1, 17, 45), (2, 1, 3)]
 
@@ -53,7 +50,6 @@ def random_canvas(seed: int, shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.int32)
 
 
-@pytest.mark.parametrize("place", PLACES)
 def test_table_holds_the_sums_of_all_corners(place: str) -> None:
     canvas = random_canvas(0, (2, 3, 5, 7))
     table = summed_area_table(canvas if place == "numpy" else torch.as_tensor(canvas, device=place))
@@ -63,7 +59,6 @@ def test_table_holds_the_sums_of_all_corners(place: str) -> None:
             np.testing.assert_array_equal(table[:, :, y, x].tolist(), canvas[:, :, :y, :x].sum(axis=(2, 3)))
 
 
-@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("scales", [1, 2, 3, 4])
 @pytest.mark.parametrize("patch", PATCHES, ids=str)
 @pytest.mark.parametrize("shape", CANVASES, ids=str)
@@ -83,7 +78,6 @@ def test_glimpse_equals_slicing_and_averaging(
         np.testing.assert_array_equal(seen[row], look_oracle(canvas[row], pixel, retina))
 
 
-@pytest.mark.parametrize("place", PLACES)
 def test_torch_sees_what_numpy_sees(place: str) -> None:
     rng = np.random.default_rng(2)
     canvas = random_canvas(3, (300, 1, 45, 60))
@@ -93,7 +87,6 @@ def test_torch_sees_what_numpy_sees(place: str) -> None:
     np.testing.assert_array_equal(look(canvas, location, retina, place), look(canvas, location, retina))
 
 
-@pytest.mark.parametrize("place", PLACES)
 def test_no_rows_give_no_glimpses(place: str) -> None:
     assert look(np.zeros((0, 1, 9, 9), dtype=np.int32), [], Retina((3, 2), 2), place).shape == (0, 2, 1, 3, 2)
 
@@ -148,7 +141,6 @@ def test_a_location_to_the_right_is_right_and_one_below_is_down() -> None:
     assert np.argwhere(look(below, (0, 2 / 3 - 2 / 30), retina)).tolist() == [[0, 0, 0, 5, 3]]
 
 
-@pytest.mark.parametrize("place", PLACES)
 def test_white_is_one_inside_and_zero_outside(place: str) -> None:
     white = np.full((1, 3, 64, 96), 255, dtype=np.int32)
     assert (look(white, (0, 0), Retina((8, 8), 4), place) == 1).all()
@@ -158,7 +150,6 @@ def test_white_is_one_inside_and_zero_outside(place: str) -> None:
     assert (corner[..., :4] == 0).all()
 
 
-@pytest.mark.parametrize("place", PLACES)
 def test_a_large_image_does_not_overflow(place: str) -> None:
     """The window of the last scale is the whole image: its one sum is the largest there is."""
     white = np.broadcast_to(np.uint8(255), (1, 1, 2048, 2048)).copy()
@@ -168,7 +159,6 @@ def test_a_large_image_does_not_overflow(place: str) -> None:
     assert (look(white, (0.9, -0.7), Retina((12, 12), 3), place) == 1).all()
 
 
-@pytest.mark.parametrize("place", PLACES)
 def test_the_largest_image_fits_and_a_larger_one_is_refused(place: str) -> None:
     white: Any = np.full((1, 1, 1, MAX_PIXELS + 1), 255, dtype=np.uint8)
     white = white if place == "numpy" else torch.as_tensor(white, device=place)

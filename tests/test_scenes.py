@@ -13,9 +13,6 @@ from hypothesis import strategies as st
 from glimpse_env.draws import draw_words
 from glimpse_env.scenes import SceneConfig, Scenes, compose
 
-NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-PLACES = ["numpy", "cpu", pytest.param("cuda", marks=[pytest.mark.cuda, NO_CUDA])]
-
 CONFIGS = [
     SceneConfig((11, 14), pieces=4, piece_size=(2, 3)),
     SceneConfig((11, 14), pieces=4, piece_size=(3, 3), blend="max"),
@@ -81,7 +78,6 @@ def compose_oracle(
     return canvas, index, position
 
 
-@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("channels", "order"), [(1, "random"), (3, "random"), (1, "sequential")])
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_scenes_equal_the_description(config: SceneConfig, channels: int, order: str, place: str) -> None:
@@ -98,7 +94,6 @@ def test_scenes_equal_the_description(config: SceneConfig, channels: int, order:
         assert scenes.position[row].tolist() == position
 
 
-@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
 def test_torch_composes_what_numpy_composes(config: SceneConfig, place: str) -> None:
     images = random_images(50, 3)
@@ -127,7 +122,6 @@ def test_seeds_and_episodes_make_different_scenes() -> None:
     assert len(np.unique(canvas.reshape(900, -1), axis=0)) > 890
 
 
-@pytest.mark.parametrize("place", PLACES)
 def test_sequential_episodes_show_each_image_once(place: str) -> None:
     images = random_images(9)
     scenes = make(images, 4, np.arange(18, 27), CONFIGS[-1], place, order="sequential")
@@ -142,7 +136,6 @@ def test_the_images_are_left_as_they_were() -> None:
     np.testing.assert_array_equal(images, before)
 
 
-@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_canvas_of_the_size_of_the_image_is_the_image(channels: int, place: str) -> None:
     images = random_images(7, channels)
@@ -198,7 +191,6 @@ def test_pieces_come_from_every_image_but_the_one_shown() -> None:
 
 
 @pytest.mark.parametrize(("blend", "values"), [("add", {0, 200, 255}), ("max", {0, 200}), ("over", {0, 200})])
-@pytest.mark.parametrize("place", PLACES)
 def test_bright_pieces_meet(place: str, blend: Any, values: set[int]) -> None:
     """Where two of them overlap, 200 + 200 is clamped to 255, and neither wraps around nor exceeds it."""
     images = np.full((3, 1, 6, 6), 200, dtype=np.uint8)

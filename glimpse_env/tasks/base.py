@@ -67,10 +67,14 @@ class Task(ABC):
     def render(self, state: State, row: int, mode: str) -> Any:
         """The frame (H, W, 3) uint8, or the text, of one row."""
 
-    def check_action(self, action: Any, batch: int) -> dict[str, Array]:
+    def check_action(self, action: Any, batch: tuple[int, ...]) -> dict[str, Array]:
         """The action as arrays of this backend, with its shapes, types and ranges checked.
 
         Ranges are not checked on a GPU, where that would wait for the device.
+
+        Args:
+            action: a dict over `action_space`, of arrays, tensors, lists or numbers.
+            batch: the dimensions before those of `action_space`: (N,), or () for one action.
 
         Raises:
             ValueError: for what is not an action of `action_space`, saying which part and why.
@@ -81,18 +85,18 @@ class Task(ABC):
             raise ValueError(f"an action is a dict with the keys {sorted(keys)}, got {found}")
         return {key: self._check_part(key, action[key], batch) for key in action}
 
-    def _check_part(self, key: str, value: Any, batch: int) -> Array:
+    def _check_part(self, key: str, value: Any, batch: tuple[int, ...]) -> Array:
         space, xp = self.action_space[key], self.backend.xp
         discrete = isinstance(space, spaces.Discrete)
         array = self.backend.asarray(value)
         if not xp.isdtype(array.dtype, "integral" if discrete else "real floating"):
             kind = "integers" if discrete else "floats"
             raise ValueError(f"action {key!r} must hold {kind}, got {array.dtype}")
-        shape = (batch, *(space.shape or ()))
+        shape = (*batch, *(space.shape or ()))
         if tuple(array.shape) != shape:
             raise ValueError(f"action {key!r} must have shape {shape}, got {tuple(array.shape)}")
         array = xp.astype(array, xp.int64 if discrete else xp.float32, copy=False)
-        if self.backend.device is not None and self.backend.device.type != "cpu":
+        if not self.backend.on_host:
             return array
         if isinstance(space, spaces.Discrete):
             if bool(xp.any((array < int(space.start)) | (array >= int(space.start + space.n)))):

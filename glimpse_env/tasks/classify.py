@@ -67,6 +67,7 @@ class Classify(Task):
     |---|---|---|
     | `dataset` | `"mnist"` | or `"fashion_mnist"`, `"kmnist"` |
     | `images`, `labels` | | your own images in place of a dataset: arrays, an `.npz` file or a folder of class folders (`glimpse_env.datasets.load_images`) |
+    | `classes` | those of the labels | number of classes, where some have no image here |
     | `split` | `"train"` | or `"validation"`, `"test"` |
     | `num_glimpses` | 8 (7 at 28×28) | glimpses, and steps, of an episode |
     | `patch` | 12 (8 at 28×28) | size of a patch in cells, one number or (height, width) |
@@ -92,6 +93,7 @@ class Classify(Task):
         dataset: str | None = "mnist",
         images: Any = None,
         labels: Any = None,
+        classes: int | None = None,
         split: Literal["train", "validation", "test"] = "train",
         num_glimpses: int = 8,
         patch: int | tuple[int, int] = 12,
@@ -107,6 +109,8 @@ class Classify(Task):
         super().__init__(backend)
         if (images is None) == (dataset is None):
             raise ValueError("pass either dataset= (a name) or images= (your own)")
+        if images is None and labels is not None:
+            raise ValueError("labels= belong to images=; a named dataset has its own")
         if num_glimpses < 1:
             raise ValueError(f"num_glimpses must be at least 1, got {num_glimpses}")
         if start not in ("centre", "random"):
@@ -119,13 +123,16 @@ class Classify(Task):
             data = load_dataset(dataset, split)
         else:
             data = load_images(images, labels, split)
-        self.names = data.names
+        found = len(data.names)
+        if classes is not None and classes < found:
+            raise ValueError(f"classes={classes}, but the labels name {found} classes")
+        self.names = data.names + tuple(str(label) for label in range(found, classes or found))
         self.images = backend.asarray(data.images)
         self.labels = backend.asarray(data.labels)
         self.horizon, self.start, self.saccades, self.order = num_glimpses, start, saccades, order
         self.retina = Retina(pair(patch), scales).checked()
-        count, channels, height, width = data.images.shape
-        self.scene = SceneConfig(pair(size or (height, width)), pieces, pair(piece_size), blend)
+        _, channels, height, width = data.images.shape
+        self.scene = SceneConfig(pair((height, width) if size is None else size), pieces, pair(piece_size), blend)
         self.scene.check(data.images.shape)
         self.observation_space = spaces.Dict(
             {
@@ -134,31 +141,30 @@ class Classify(Task):
                 "time": box(0, 1, (1,)),
             }
         )
-        self.action_space = spaces.Dict({"location": box(-1, 1, (2,)), "answer": spaces.Discrete(len(data.names))})
+        self.action_space = spaces.Dict({"location": box(-1, 1, (2,)), "answer": spaces.Discrete(len(self.names))})
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         xp, n = self.backend.xp, seeds.shape[0]
         scenes = compose(self.images, seeds, episodes, self.scene, self.order)
-        location = self.backend.asarray(np.zeros((n, 2)), "float32")
-        if self.start == "random":
-            location = uniform(draw_words(seeds, episodes, 2, START_STREAM)) * 2 - 1
         path = xp.zeros((n, self.horizon, 2), dtype=xp.float32, device=self.backend.device)
-        path[:, 0] = location
+        if self.start == "random":
+            path[:, 0] = uniform(draw_words(seeds, episodes, 2, START_STREAM)) * 2 - 1
         return {
             "table": summed_area_table(scenes.canvas),
             "target": xp.take(self.labels, scenes.index, axis=0),
             "position": scenes.position,
-            "location": location,
+            "location": xp.asarray(path[:, 0], copy=True),
             "time": xp.zeros_like(scenes.index),
             "path": path,
         }
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
         xp = self.backend.xp
+        time = xp.astype(state["time"], xp.float32)[:, None]
         return {
             "glimpse": glimpse(state["table"], state["location"], self.retina),
             "location": xp.asarray(state["location"], copy=True),
-            "time": xp.astype(state["time"], xp.float32)[:, None] / self.horizon,
+            "time": time / xp.full_like(time, self.horizon),  # an array of divisors: see `glimpse`
         }
 
     def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102

@@ -1,0 +1,116 @@
+"""Write `runs/RESULTS.md` from the committed weights: `python -m runs.results`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from agents import play
+from agents.checkpoint import load_checked
+from agents.loading import Agent, agent_from_dict
+from runs.environments import make_env
+from runs.evaluate import evaluate_checkpoint
+from runs.recipes import Recipe
+
+PRETRAINED = Path("runs/pretrained")
+
+RESULTS = Path("runs/RESULTS.md")
+
+PAPER = {
+    "mnist": ("1.07", "conv 1.21"),
+    "translated": ("1.20", "conv 1.62"),
+    "cluttered": ("4.04", "conv 8.09, random gaze 14.4"),
+    "cluttered100": ("8.11", "conv 14.35, random gaze 28.4"),
+    "cluttered-random": ("14.4", ""),
+    "cluttered100-random": ("28.4", ""),
+    "paper-cnn-cluttered": ("8.09", ""),
+    "paper-cnn-cluttered100": ("14.35", ""),
+}
+"""Error of the paper's model and its controls (Mnih et al. 2014, tables 1 to 3, NIPS version)."""
+
+HEAD = """# Results
+
+Test error in percent: 10,000 scenes of the test split (`seed 2**41`), each test image once, gaze at the policy's mean,
+no averaging. Weights were chosen on the validation split; the test split was used for this table alone. Written by
+`python -m runs.results`; each row is reproduced by `python -m runs.evaluate runs/pretrained/<recipe>.pt`.
+
+*Random gaze* shows the same weights random places; the rows `*-random` are the same network **trained** for random
+places, which is the fair control. *Multiply-adds* are those of one whole decision, all glimpses together.
+
+| recipe | glimpses | error | random gaze | paper | parameters | multiply-adds |
+|---|---|---|---|---|---|---|
+"""
+
+TRAINING = """
+## How they were trained
+
+One run each; the seed is in the weight file with the whole recipe.
+
+| recipe | command | seed | episodes | validation error | wall time | machine |
+|---|---|---|---|---|---|---|
+"""
+
+BY_GLIMPSE = """
+## Error after each glimpse
+
+| recipe | error after glimpse 1, 2, … |
+|---|---|
+"""
+
+
+def multiply_adds(agent: Agent, env: Any) -> int:
+    """Multiply-adds of one episode's decision, all glimpses together."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        play(agent, env, env.backend.to_numpy(torch.arange(env.num_envs)), seed=0)
+    return counter.get_total_flops() // 2 // env.num_envs
+
+
+def command(recipe: Recipe) -> str:
+    """What trains `recipe` again, as far as it differs from the recipe of its name."""
+    from runs.recipes import RECIPES
+
+    known = RECIPES.get(recipe.name)
+    if known is None:
+        return "(custom)"
+    names = ("episodes", "batch", "lr", "std", "seed", "discount", "gaze_lr")
+    changed = [f" --{n.replace('_', '-')} {getattr(recipe, n)}" for n in names if getattr(recipe, n) != getattr(known, n)]
+    return f"`python -m runs.train {recipe.name}{''.join(changed)}`"
+
+
+def main() -> None:
+    """Evaluate every committed weight file and write the tables."""
+    rows, trainings, by_glimpse = [], [], []
+    order = list(PAPER)
+    paths = sorted(PRETRAINED.glob("*.pt"), key=lambda p: (order.index(p.stem) if p.stem in order else 99, p.stem))
+    for path in tqdm(paths, unit=" weights"):
+        values = load_checked(path)
+        recipe, agent = Recipe.from_dict(values["recipe"]), agent_from_dict(values, path)
+        report = evaluate_checkpoint(path)
+        paper, controls = PAPER.get(path.stem, ("", ""))
+        cost = multiply_adds(agent, make_env(recipe, "test", 10, "cpu"))
+        parameters = sum(p.numel() for name, p in agent.named_parameters() if not name.startswith("baseline."))
+        other = f"{report['error_random_gaze']:.2f}" if report["glimpses"] > 1 else "–"
+        quoted = f"{paper} ({controls})" if controls else paper or "–"
+        rows.append(
+            f"| `{path.stem}` | {report['glimpses']} | **{report['error']:.2f}** | {other} | {quoted} "
+            f"| {parameters:,} | {cost:,} |"
+        )
+        run = values["training"]
+        trainings.append(
+            f"| `{path.stem}` | {command(recipe)} | {recipe.seed} | {run['episodes']:,} | {run['validation_error']:.2f} "
+            f"| {run['seconds'] / 60:.1f} min | {run['machine']}, {run['processes']} processes |"
+        )
+        if report["glimpses"] > 1:
+            errors = " · ".join(f"{error:.2f}" for error in report["error_by_glimpse"])
+            by_glimpse.append(f"| `{path.stem}` | {errors} |")
+    parts = [HEAD, *(r + "\n" for r in rows), TRAINING, *(r + "\n" for r in trainings), BY_GLIMPSE]
+    RESULTS.write_text("".join([*parts, *(r + "\n" for r in by_glimpse)]))
+    print(f"wrote {RESULTS}")
+
+
+if __name__ == "__main__":
+    main()

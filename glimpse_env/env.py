@@ -20,7 +20,7 @@ def episode_numbers(value: Any, shape: tuple[int, ...]) -> np.ndarray:
         ValueError: for another shape or type, or a negative number.
     """
     numbers = np.asarray(value)
-    if numbers.dtype.kind not in "iu" or numbers.shape not in ((), shape) or (numbers < 0).any():
+    if numbers.dtype.kind not in "iu" or numbers.shape not in ((), shape) or (numbers.astype(np.int64) < 0).any():
         several = f", or {shape} of them" if shape else ""
         raise ValueError(f"options['episode'] must be an integer of at least 0{several}, got {value!r}")
     return np.broadcast_to(numbers.astype(np.int64), shape)

@@ -97,14 +97,14 @@ def draw_saccades(picture: np.ndarray, points: np.ndarray, colour: Colour = PATH
 
 def draw_dot(picture: np.ndarray, point: np.ndarray, radius: float, colour: Colour) -> None:
     """A dot at (x, y), in picture coordinates."""
-    centre = int(round(point[0] * 2**_SUBPIXEL)), int(round(point[1] * 2**_SUBPIXEL))
+    centre = round(float(point[0] * 2**_SUBPIXEL)), round(float(point[1] * 2**_SUBPIXEL))
     for size, ink in ((radius + 1.25, OUTLINE), (radius, colour)):
         cv2.circle(picture, centre, round(size * 2**_SUBPIXEL), ink, -1, cv2.LINE_AA, _SUBPIXEL)
 
 
 def stroke(picture: np.ndarray) -> int:
     """The thickness of lines that suits a picture's size."""
-    return max(1, round(max(picture.shape[:2]) / 180))
+    return -(-max(picture.shape[:2]) // 190)
 
 
 def draw_gaze(

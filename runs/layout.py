@@ -33,8 +33,12 @@ def _font() -> cv2.FontFace | None:
     return cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
 
 
-def _hershey(size: float, weight: int) -> tuple[int, float, int]:
+def _stroke_font(size: int, weight: int) -> tuple[int, float, int]:
     return cv2.FONT_HERSHEY_SIMPLEX, size / 30, 2 if weight >= 600 and size > 16 else 1
+
+
+def _ascii(text: str) -> str:
+    return text.translate({ord("·"): "-", ord("×"): "x", ord("…"): ".."})
 
 
 def text_width(text: str, size: int, weight: int = 400) -> int:
@@ -44,11 +48,18 @@ def text_width(text: str, size: int, weight: int = 400) -> int:
     font = _font()
     if font is not None:
         return int(cv2.getTextSize((0, 0), text, (0, 0), font, size, weight)[2])
-    return int(cv2.getTextSize(text, *_hershey(size, weight))[0][0])
+    return int(cv2.getTextSize(_ascii(text), *_stroke_font(size, weight))[0][0])
 
 
 def write(
-    image: np.ndarray, text: str, x: float, y: float, size: int, colour: Colour, weight: int = 400, align: Align = "start"
+    image: np.ndarray,
+    text: str,
+    x: float,
+    y: float,
+    size: int,
+    colour: Colour,
+    weight: int = 400,
+    align: Align = "start",
 ) -> None:
     """Write a line of text onto an image with its baseline at y, and its start, centre or end at x."""
     share = {"start": 0.0, "centre": 0.5, "end": 1.0}[align]
@@ -57,8 +68,8 @@ def write(
     if font is not None:
         cv2.putText(image, text, place, colour, font, size, weight)
     else:
-        face, scale, line = _hershey(size, weight)
-        cv2.putText(image, text, place, face, scale, colour, line, cv2.LINE_AA)
+        face, scale, line = _stroke_font(size, weight)
+        cv2.putText(image, _ascii(text), place, face, scale, colour, line, cv2.LINE_AA)
 
 
 def shorten(text: str, size: int, width: int, weight: int = 400) -> str:
@@ -72,14 +83,13 @@ def shorten(text: str, size: int, width: int, weight: int = 400) -> str:
 
 def blank(height: int, width: int, colour: Colour = GROUND) -> np.ndarray:
     """An empty panel."""
-    return np.full((height, width, 3), colour, dtype=np.uint8)
+    line = np.asarray([colour] * width, dtype=np.uint8).reshape(width, 3)
+    return np.broadcast_to(line, (height, width, 3)).copy()
 
 
-def label(text: str, size: int = 13, colour: Colour = INK, weight: int = 400, width: int | None = None) -> np.ndarray:
-    """A line of text, as wide as it is, or shortened and centred in `width`."""
-    text = text if width is None else shorten(text, size, width, weight)
-    own = text_width(text, size, weight) + 2
-    panel = blank(round(1.5 * size), own if width is None else width)
+def label(text: str, size: int = 13, colour: Colour = INK, weight: int = 400) -> np.ndarray:
+    """A line of text, one and a half times as high as its size."""
+    panel = blank(round(1.5 * size), text_width(text, size, weight) + 2)
     write(panel, text, panel.shape[1] / 2, round(1.1 * size), size, colour, weight, "centre")
     return panel
 
@@ -102,22 +112,27 @@ def above(panels: list[np.ndarray], gap: int = 0, align: Align = "start") -> np.
     return result
 
 
-def margin(panel: np.ndarray, horizontal: int, vertical: int) -> np.ndarray:
-    """The panel with ground around it."""
-    result = blank(panel.shape[0] + 2 * vertical, panel.shape[1] + 2 * horizontal)
-    result[vertical : vertical + panel.shape[0], horizontal : horizontal + panel.shape[1]] = panel
-    return result
+def framed(panel: np.ndarray, width: int, colour: Colour = GROUND) -> np.ndarray:
+    """The panel with a frame, or a margin, of `width` pixels around it."""
+    return cv2.copyMakeBorder(panel, width, width, width, width, cv2.BORDER_CONSTANT, value=colour)
 
 
-def framed(panel: np.ndarray, colour: Colour, line: int = 1) -> np.ndarray:
-    """The panel with a frame around it."""
-    return cv2.copyMakeBorder(panel, line, line, line, line, cv2.BORDER_CONSTANT, value=colour)
+def dot(colour: Colour, radius: int) -> np.ndarray:
+    """A filled circle."""
+    panel = blank(2 * radius + 3, 2 * radius + 3)
+    centre = (radius + 1) * 16
+    cv2.circle(panel, (centre, centre), radius * 16, colour, -1, cv2.LINE_AA, 4)
+    return panel
 
 
 def verdict_mark(correct: bool, size: int = 16) -> np.ndarray:
     """A tick or a cross, so that no reader depends on the colour."""
     panel = blank(size, size)
-    shapes = [[(0.12, 0.55), (0.40, 0.82), (0.90, 0.20)]] if correct else [[(0.2, 0.2), (0.8, 0.8)], [(0.8, 0.2), (0.2, 0.8)]]
+    shapes = (
+        [[(0.12, 0.55), (0.40, 0.82), (0.90, 0.20)]]
+        if correct
+        else [[(0.2, 0.2), (0.8, 0.8)], [(0.8, 0.2), (0.2, 0.8)]]
+    )
     for shape in shapes:
         points = np.round(np.asarray(shape) * size * 16).astype(np.int32)
         cv2.polylines(panel, [points], False, TRUTH if correct else WRONG, max(2, size // 7), cv2.LINE_AA, 4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from glimpse_env.render import (
@@ -18,7 +17,22 @@ from glimpse_env.render import (
     show_canvas,
     window_colour,
 )
-from runs.layout import INK, MUTED, OTHER, TRACK, TRUTH, WRONG, above, blank, framed, label, shorten, text_width, write
+from runs.layout import (
+    INK,
+    MUTED,
+    OTHER,
+    TRACK,
+    TRUTH,
+    WRONG,
+    above,
+    beside,
+    blank,
+    framed,
+    label,
+    shorten,
+    text_width,
+    write,
+)
 from runs.traces import Trace
 
 SHOWN = 10
@@ -54,7 +68,7 @@ def scene_panel(trace: Trace, seen: int, frame: int, *, reveal: bool = False) ->
     for step, point in enumerate(points):
         if numbered[step]:
             draw_number(picture, step + 1, point, PATH_COLOUR if step < seen - 1 else WINDOW_COLOURS[0])
-    return framed(picture, TRACK)
+    return framed(picture, 1, TRACK)
 
 
 def _uncovered(points: np.ndarray) -> list[bool]:
@@ -94,7 +108,7 @@ def patches_panel(glimpse: np.ndarray, side: int) -> np.ndarray:
     for scale, patch in enumerate(glimpse):
         pixels = np.round(patch.transpose(1, 2, 0) * 255).astype(np.uint8)
         picture = show_canvas(pixels, magnification(pixels.shape, side, shrink=True))
-        patches.append(framed(picture, window_colour(scale), 2 if scale == 0 else 1))
+        patches.append(framed(picture, 2 if scale == 0 else 1, window_colour(scale)))
     return above(patches, 6, "centre")
 
 
@@ -114,62 +128,61 @@ def belief_colours(trace: Trace, step: int) -> list[Colour]:
 
 
 def belief_columns(trace: Trace, step: int, width: int, height: int = 48) -> np.ndarray:
-    """The belief after a glimpse as upright bars with the classes' names below them and the answer below these.
+    """The belief after a glimpse as upright bars, the names of the classes below, and the answer below these.
 
     Args:
         trace: the episode.
         step: the glimpse, from 0.
-        width: in pixels, from `belief_width`.
+        width: in pixels, about; the bars take what their names need.
         height: of the bar that stands for 1.
     """
     shown, colours = shown_classes(trace), belief_colours(trace, step)
-    pitch = width // len(shown)
-    bars = blank(height, pitch * len(shown))
-    names = [label(shorten(trace.names[index], LETTER - 1, 64), LETTER - 1, MUTED) for index in shown]
-    upright = all(name.shape[1] <= pitch + 2 for name in names)
-    names = names if upright else [np.rot90(name) for name in names]
-    below = blank(max(name.shape[0] for name in names), bars.shape[1])
-    for place, (index, name) in enumerate(zip(shown, names, strict=True)):
-        left, belief = place * pitch, float(trace.beliefs[step, index])
-        bars[:, left + 1 : left + pitch - 1] = TRACK
-        bars[height - round(belief * height) :, left + 1 : left + pitch - 1] = colours[index]
-        if colours[index] is not OTHER:
-            name = np.where(name > 60, np.asarray(colours[index], np.uint8), name)
-        start = max(0, left + (pitch - name.shape[1]) // 2)
-        fits = name[:, : below.shape[1] - start]
-        below[: fits.shape[0], start : start + fits.shape[1]] = fits
+    names = [_class_label(trace, index, colours[index]) for index in shown]
+    pitch = max(8, width // len(shown))
+    upright = max(name.shape[1] for name in names) <= pitch + 2
+    if not upright:
+        names, pitch = [np.rot90(name) for name in names], max(14, pitch)
+    bars = []
+    for index, name in zip(shown, names, strict=True):
+        bar = blank(height, pitch)
+        bar[:, 1:-1] = TRACK
+        bar[height - round(float(trace.beliefs[step, index]) * height) :, 1:-1] = colours[index]
+        surplus = max(0, name.shape[1] - pitch)
+        bars.append(above([bar, name[:, surplus // 2 : surplus // 2 + pitch]], 3, "centre"))
     answer = int(trace.beliefs[step].argmax())
-    says = f"{shorten(trace.names[answer], LETTER + 1, width - 36, 600)}  {_percent(trace.beliefs[step, answer])}"
-    return above([bars, below, label(says, LETTER + 1, colours[answer], 600)], 3, "centre")
+    says = [label(percent(trace.beliefs[step, answer]), LETTER + 1, MUTED)]
+    name = label(trace.names[answer], LETTER + 1, colours[answer], 600)
+    if name.shape[1] + 4 + says[0].shape[1] <= pitch * len(shown):
+        says.insert(0, name)
+    return above([beside(bars), beside(says, 4)], 3, "centre")
 
 
-def belief_width(trace: Trace) -> int:
-    """The width in pixels of upright bars: wide enough for their names, upright or on their side."""
-    shown = shown_classes(trace)
-    widest = max(text_width(trace.names[index], LETTER - 1) for index in shown)
-    return len(shown) * (8 if widest <= 8 else 15)
+def _class_label(trace: Trace, index: int, colour: Colour) -> np.ndarray:
+    name = shorten(trace.names[index], LETTER - 1, 64)
+    return label(name, LETTER - 1, MUTED if colour == OTHER else colour)
 
 
 def belief_rows(trace: Trace, step: int, width: int, height: int) -> np.ndarray:
     """The belief after a glimpse as lying bars, with names to the left and percentages to the right."""
     shown, colours = shown_classes(trace), belief_colours(trace, step)
-    pitch = height // len(shown)
-    names = [shorten(trace.names[index], LETTER + 1, width // 3) for index in shown]
-    left = max(text_width(name, LETTER + 1) for name in names) + 10
-    right = width - text_width("100 %", LETTER + 1) - 8
-    panel = blank(height, width)
     answer = int(trace.beliefs[step].argmax())
+    size, pitch = LETTER + 1, min(36, height // len(shown))
+    names = [shorten(trace.names[index], size, 2 * width // 5, 600) for index in shown]
+    left = max(text_width(name, size, 600) for name in names) + 10
+    right = width - text_width("100 %", size, 600) - 6
+    panel = blank(height, width)
     for place, (index, name) in enumerate(zip(shown, names, strict=True)):
-        top, belief = place * pitch, float(trace.beliefs[step, index])
-        inset = max(2, pitch // 5)
-        panel[top + inset : top + pitch - inset, left:right] = TRACK
-        panel[top + inset : top + pitch - inset, left : left + round(belief * (right - left))] = colours[index]
-        marked = colours[index] if colours[index] is not OTHER else MUTED
-        base, weight = top + pitch / 2 + 5, 600 if index == answer else 400
-        write(panel, name, left - 8, base, LETTER + 1, marked, weight, "end")
-        write(panel, _percent(belief), width, base, LETTER + 1, INK if index == answer else MUTED, weight, "end")
+        belief, inset = float(trace.beliefs[step, index]), max(2, pitch // 5)
+        bar = panel[place * pitch + inset : (place + 1) * pitch - inset]
+        bar[:, left:right] = TRACK
+        bar[:, left : left + round(belief * (right - left))] = colours[index]
+        base, weight = (place + 0.5) * pitch + 5, 600 if index == answer else 400
+        write(panel, name, left - 8, base, size, MUTED if colours[index] == OTHER else colours[index], weight, "end")
+        if belief >= 0.005:
+            write(panel, percent(belief), width, base, size, INK if index == answer else MUTED, weight, "end")
     return panel
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share in words."""
     return f"{100 * share:.0f} %"

@@ -7,12 +7,24 @@ import numpy as np
 
 from glimpse_env.render import PATH_COLOUR, WINDOW_COLOURS, Colour
 from runs.layout import (
-    GROUND, INK, MUTED, OTHER, TRACK, TRUTH, WRONG, above, beside, blank, label, margin, verdict_mark
-)  # fmt: skip
+    INK,
+    MUTED,
+    OTHER,
+    TRACK,
+    TRUTH,
+    WRONG,
+    above,
+    beside,
+    blank,
+    dot,
+    framed,
+    label,
+    shorten,
+    verdict_mark,
+)
 from runs.panels import (
     belief_columns,
     belief_rows,
-    belief_width,
     number_panel,
     patch_side,
     patches_panel,
@@ -25,6 +37,12 @@ FRAME = 300
 
 CELL = 252
 """The same in an animation."""
+
+CHART = 210
+"""The width of a belief chart in an animation, in pixels."""
+
+MARGIN = 30
+"""Pixels around a picture."""
 
 HOLD = 2.5
 """Seconds for which an animation shows the outcome before it begins again."""
@@ -52,22 +70,20 @@ def contact_sheet(traces: list[Trace], title: str = "", subtitle: str = "") -> n
         if number:
             parts.append(blank(1, width, TRACK))
         parts.append(row)
-    return margin(above(parts, 22), 32, 28)
+    return framed(above(parts, 22), MARGIN)
 
 
 def sheet_row(trace: Trace) -> np.ndarray:
     """One episode of a contact sheet."""
     steps = len(trace.path)
-    scene = scene_panel(trace, steps, FRAME)
+    scene = above([_caption(f"episode {trace.episode:,}"), scene_panel(trace, steps, FRAME)], 6)
     side = patch_side(trace.retina.scales, 240)
-    bars = belief_width(trace)
     columns = []
     for step in range(steps):
         patches = patches_panel(trace.glimpses[step], side)
         number = number_panel(step + 1, last=step == steps - 1)
-        columns.append(
-            above([number, patches, blank(4, max(bars, patches.shape[1])), belief_columns(trace, step, bars)], 6, "centre")
-        )
+        beliefs = belief_columns(trace, step, max(80, patches.shape[1]))
+        columns.append(above([number, patches, blank(4, 1), beliefs], 6, "centre"))
     return beside([scene, beside(columns, 18), _outcome(trace)], 28)
 
 
@@ -87,7 +103,7 @@ def animation(traces: list[Trace], title: str = "", subtitle: str = "", *, secon
     film = cv2.Animation()
     film.frames = [np.ascontiguousarray(frame[..., ::-1]) for frame in frames]
     film.durations = np.asarray([round(1000 * seconds)] * (len(frames) - 1) + [round(1000 * HOLD)], dtype=np.int32)
-    done, content = cv2.imencodeanimation(".png", film)
+    done, content = cv2.imencodeanimation(".png", film, [cv2.IMWRITE_PNG_COMPRESSION, 3])
     if not done:
         raise RuntimeError("OpenCV could not encode the animation")
     return bytes(content)
@@ -103,10 +119,16 @@ def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -
         tiles = [tile(trace, min(step, len(trace.path) - 1), reveal=step == steps) for trace in traces]
         rows = [beside(tiles[first : first + across], 48) for first in range(0, len(tiles), across)]
         grid = above(rows, 30)
-        clock = _clock(min(step + 1, steps), steps)
-        header = _header(title, subtitle, grid.shape[1])
-        frames.append(margin(above([header, clock, grid], 20), 32, 28))
-    return frames
+        right = sum(trace.correct for trace in traces)
+        state = f"glimpse {step + 1} of {steps}" if step < steps else f"{right} of {len(traces)} right"
+        clock = beside(
+            [*(dot(INK if done <= step else TRACK, 4) for done in range(steps)), blank(1, 4), label(state, 14, INK)],
+            5,
+            "centre",
+        )
+        frames.append(above([_header(title, subtitle, grid.shape[1]), clock, grid], 18))
+    width = max(frame.shape[1] for frame in frames)
+    return [framed(above([frame, blank(0, width)]), MARGIN) for frame in frames]
 
 
 def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
@@ -114,7 +136,15 @@ def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
     scene = scene_panel(trace, step + 1, CELL, reveal=reveal)
     patches = patches_panel(trace.glimpses[step], patch_side(trace.retina.scales, CELL))
     height = max(scene.shape[0], patches.shape[0])
-    return beside([scene, patches, belief_rows(trace, step, 190, height)], 16)
+    says = _verdict(trace) if reveal else _caption("believes")
+    return beside(
+        [
+            above([_caption(f"episode {trace.episode:,}"), scene], 6),
+            above([_caption("sees"), patches], 6),
+            above([says, belief_rows(trace, step, CHART, height)], 6),
+        ],
+        16,
+    )
 
 
 def encode_png(picture: np.ndarray) -> bytes:
@@ -122,59 +152,54 @@ def encode_png(picture: np.ndarray) -> bytes:
     return bytes(cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1])
 
 
+def _caption(text: str) -> np.ndarray:
+    """A quiet line, as high as `number_panel`."""
+    return label(text, 13, MUTED)
+
+
+def _verdict(trace: Trace) -> np.ndarray:
+    """The last answer with a tick, or with a cross and the truth, as high as a caption."""
+    name = shorten(trace.names[int(trace.beliefs[-1].argmax())], 13, 70, 600)
+    parts = [label(name, 13, TRUTH if trace.correct else WRONG, 600), verdict_mark(trace.correct, 14)]
+    if not trace.correct:
+        parts.append(_caption(f"it is {shorten(trace.names[trace.target], 13, 70)}"))
+    return beside(parts, 6, "centre")
+
+
 def _outcome(trace: Trace) -> np.ndarray:
     """What the agent answered, whether that is right, and what it was."""
-    answer = int(trace.beliefs[-1].argmax())
-    colour = TRUTH if trace.correct else WRONG
-    size = 44 if len(trace.names[answer]) <= 2 else 18
+    answer = trace.names[int(trace.beliefs[-1].argmax())]
+    truth = trace.names[trace.target]
+    size = 44 if max(len(answer), len(truth)) <= 2 else 18
+    said = label(shorten(answer, size, 140, 600), size, TRUTH if trace.correct else WRONG, 600)
     return above(
         [
-            label("answer", 13, MUTED),
-            beside([label(trace.names[answer], size, colour, 600), verdict_mark(trace.correct, 22)], 8, "centre"),
-            blank(8, 110),
-            label("truth", 13, MUTED),
-            label(trace.names[trace.target], size, INK, 600),
-            blank(8, 110),
-            label("episode", 13, MUTED),
-            label(f"{trace.episode:,}", 18, INK, 600),
+            _caption("answer"),
+            beside([said, verdict_mark(trace.correct, 22)], 10, "centre"),
+            blank(10, 120),
+            _caption("truth"),
+            label(shorten(truth, size, 140, 600), size, INK, 600),
         ],
         2,
     )
 
 
-def _clock(done: int, steps: int) -> np.ndarray:
-    """How many of the glimpses have been."""
-    dots = blank(10, 16 * steps)
-    for step in range(steps):
-        cv2.circle(dots, (16 * step + 5, 5), 4, WINDOW_COLOURS[0] if step < done else TRACK, -1, cv2.LINE_AA)
-    return beside([label(f"glimpse {done} of {steps}", 14, INK), dots], 12, "centre")
-
-
 def _header(title: str, subtitle: str, width: int) -> np.ndarray:
-    lines = [label(title, 24, INK, 600)] if title else []
-    lines += [label(subtitle, 14, MUTED)] if subtitle else []
-    legend = _legend()
-    text = above(lines, 4) if lines else blank(1, 1)
-    if text.shape[1] + legend.shape[1] + 40 > width:
-        return above([text, legend], 10)
-    return beside([text, blank(1, width - text.shape[1] - legend.shape[1]), legend], 0, "end")
+    heading, legend = label(title, 24, INK, 600), _legend()
+    space = blank(1, max(24, width - heading.shape[1] - legend.shape[1]))
+    return above([beside([heading, space, legend], 0, "centre"), label(subtitle, 14, MUTED)], 4)
 
 
 def _legend() -> np.ndarray:
     """What the colours stand for."""
     meanings: list[tuple[str, Colour]] = [
         ("fixations", PATH_COLOUR),
-        ("the present one", WINDOW_COLOURS[0]),
+        ("latest fixation", WINDOW_COLOURS[0]),
         ("truth", TRUTH),
         ("wrong answer", WRONG),
-        ("other beliefs", OTHER),
+        ("other classes", OTHER),
     ]
-    entries = []
-    for text, colour in meanings:
-        dot = blank(12, 12)
-        cv2.circle(dot, (6, 6), 5, colour, -1, cv2.LINE_AA)
-        entries.append(beside([dot, label(text, 13, MUTED)], 6, "centre"))
-    return beside(entries, 18, "centre")
+    return beside([beside([dot(colour, 5), _caption(text)], 5, "centre") for text, colour in meanings], 18, "centre")
 
 
 def _check(traces: list[Trace]) -> None:

@@ -24,6 +24,7 @@ from agents.checkpoint import load_checked, save_atomically
 from runs.distributed import all_mean, process_group, rank
 from runs.environments import make_env, pick_device
 from runs.recipes import RECIPES, Recipe
+from runs.report import report
 from runs.trainer import Trainer, learning_rate, share_of, train_update
 
 LOGS = Path("runs/logs")
@@ -208,7 +209,8 @@ def main() -> None:
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
     if rank() == 0:
-        print(f"validation error {metrics['validation_error']:.2f} %, weights in {folder / 'agent.pt'}")
+        print(f"\n{metrics['seconds'] / 60:.1f} minutes of training, validation error {metrics['validation_error']:.2f} %")
+        print(report(folder, device=options.device))
 
 
 def share_processes(processes: int) -> None:

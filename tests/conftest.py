@@ -12,7 +12,7 @@ from glimpse_env.datasets import find_dataset
 from glimpse_env.images import SPLITS, ImageSet
 from glimpse_env.tasks import TASKS
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 
 NO_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -35,7 +35,7 @@ def place(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def drawn_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+def noise_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Noise of 28 x 28 pixels in ten classes in place of every named dataset; other images in each split."""
 
     def load(name: str, split: Any) -> ImageSet:
@@ -47,7 +47,7 @@ def drawn_digits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=TASKS)
-def task(request: pytest.FixtureRequest, drawn_digits: None) -> tuple[str, dict[str, Any]]:
+def task(request: pytest.FixtureRequest, noise_digits: None) -> tuple[str, dict[str, Any]]:
     """Each row of `TASKS`: its id and arguments, which bring what a row needs and has not."""
     kwargs: dict[str, Any] = {}
     if request.param == "Classify-v0":

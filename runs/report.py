@@ -1,0 +1,32 @@
+"""What a finished training prints: its errors, and where everything lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runs.evaluate import evaluate_checkpoint
+from runs.watch import watch
+
+
+def report(folder: Path, *, device: str = "auto") -> str:
+    """Evaluate the run's weights on the test split, draw its gaze, and tell of both in a table.
+
+    Args:
+        folder: of a finished run, holding `agent.pt`; `gaze.png` and `gaze.apng` are written there.
+        device: "auto", "cpu", "cuda", …
+    """
+    weights = folder / "agent.pt"
+    result = evaluate_checkpoint(weights, device=device)
+    lines = [f"{result['recipe']} on {result['env_id']}: {result['episodes']:,} test scenes", ""]
+    for glimpse, error in enumerate(result["error_by_glimpse"], 1):
+        lines.append(f"  error after {glimpse:>2} glimpse{'s' if glimpse > 1 else ' '}   {error:6.2f} %")
+    lines += ["", f"  error, learned gaze      {result['error']:6.2f} %"]
+    lines += [f"  error, random gaze       {result['error_random_gaze']:6.2f} %", ""]
+    rows = [("weights", weights), ("logs", folder)]
+    if result["glimpses"] > 1:
+        for name in ("gaze.png", "gaze.apng"):
+            watch(weights, folder / name, device=device)
+        rows += [("picture", folder / "gaze.png"), ("animation", folder / "gaze.apng")]
+    lines += [f"  {name:<10} {path}" for name, path in rows]
+    lines += ["", "  tensorboard --logdir runs/logs --samples_per_plugin images=200   (or: make watch)"]
+    return "\n".join(lines)

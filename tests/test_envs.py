@@ -1,0 +1,227 @@
+"""Every row of `TASKS` as a single environment: what Gymnasium and the libraries around it ask of one."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import pickle
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils.env_checker import check_env, data_equivalence
+
+import glimpse_env
+from glimpse_env import TASKS, GlimpseEnv
+
+ROOT = Path(glimpse_env.__file__).parents[1]
+
+
+def make(task: tuple[str, dict[str, Any]], **kwargs: Any) -> GlimpseEnv:
+    """The environment itself, without Gymnasium's wrappers."""
+    env = gym.make(task[0], **task[1], **kwargs).unwrapped
+    assert isinstance(env, GlimpseEnv)
+    env.action_space.seed(0)
+    return env
+
+
+def play(env: gym.Env, actions: list[Any]) -> list[tuple[Any, ...]]:
+    """What the environment answers to the actions, with a reset after each end."""
+    results: list[tuple[Any, ...]] = []
+    for action in actions:
+        results.append(env.step(action))
+        if results[-1][2]:
+            results.append(env.reset())
+    return results
+
+
+def arrays(value: Any) -> list[np.ndarray]:
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, tuple):
+        return [array for part in value for array in arrays(part)]
+    return [value] if isinstance(value, np.ndarray) else []
+
+
+def test_gymnasium_has_no_complaint(task: tuple[str, dict[str, Any]]) -> None:
+    check_env(make(task))
+
+
+def test_stable_baselines_has_no_complaint_but_about_its_own_limits(task: tuple[str, dict[str, Any]]) -> None:
+    """It has no Dict actions, and no image of more than three dimensions."""
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        checker.check_env(make(task), skip_render_check=False)
+    limits = ("The action space is not based off a numpy array", "Your observation glimpse has an unconventional shape")
+    unexpected = [str(complaint.message) for complaint in complaints if not str(complaint.message).startswith(limits)]
+    assert unexpected == []
+
+
+def test_an_episode_ends_at_its_horizon(task: tuple[str, dict[str, Any]]) -> None:
+    env = make(task)
+    horizon = env.metadata["horizon"]
+    for first in ({"seed": 3}, {}):
+        observation, info = env.reset(**first)
+        assert observation in env.observation_space
+        for step in range(1, horizon + 1):
+            assert "is_success" not in info
+            observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
+            assert observation in env.observation_space
+            assert (type(reward), type(terminated), type(truncated)) == (float, bool, bool)
+            assert (terminated, truncated) == (step == horizon, False)
+            assert reward == (terminated and info["correct"])
+        assert info["is_success"] is info["correct"]
+
+
+def test_the_next_step_needs_a_reset(task: tuple[str, dict[str, Any]]) -> None:
+    env = make(task)
+    action = env.action_space.sample()
+    with pytest.raises(RuntimeError, match=r"reset\(\)"):
+        env.step(action)
+    env.reset(seed=0)
+    play_on = [env.step(action) for _ in range(env.metadata["horizon"])]
+    assert play_on[-1][2]
+    with pytest.raises(RuntimeError, match=r"reset\(\)"):
+        env.step(action)
+    env.reset()
+    env.step(action)
+
+
+def test_nothing_returned_is_returned_again(task: tuple[str, dict[str, Any]]) -> None:
+    env = make(task)
+    results = [env.reset(seed=0), *play(env, [env.action_space.sample() for _ in range(env.metadata["horizon"] + 2)])]
+    for one, other in itertools.combinations([arrays(result) for result in results], 2):
+        assert not any(np.shares_memory(a, b) for a, b in itertools.product(one, other))
+
+
+def test_a_caller_may_write_to_what_it_got(task: tuple[str, dict[str, Any]]) -> None:
+    env, other = make(task), make(task)
+    ours, theirs = [env.reset(seed=1)], [other.reset(seed=1)]
+    for _ in range(env.metadata["horizon"]):
+        for array in arrays(ours[-1]):
+            array[...] = 0
+        action = env.action_space.sample()
+        ours.append(env.step(action))
+        theirs.append(other.step(action))
+        assert data_equivalence(ours[-1], theirs[-1], exact=True)
+
+
+@pytest.mark.parametrize("pickler", [pickle, cloudpickle], ids=lambda module: module.__name__)
+def test_a_pickled_environment_goes_on_alike(task: tuple[str, dict[str, Any]], pickler: Any) -> None:
+    env = make(task, render_mode="rgb_array")
+    env.reset(seed=4)
+    actions = [env.action_space.sample() for _ in range(env.metadata["horizon"] + 3)]
+    play(env, actions[:2])
+    copy = pickle.loads(pickler.dumps(env))
+    ours = play(env, actions)  # before the copy's: they must not share a state
+    assert data_equivalence(ours, play(copy, actions), exact=True)
+    np.testing.assert_array_equal(env.render(), copy.render())
+
+
+def test_frames_are_pictures_of_one_size(task: tuple[str, dict[str, Any]]) -> None:
+    env = make(task, render_mode="rgb_array")
+    with pytest.raises(RuntimeError, match=r"reset\(\)"):
+        env.render()
+    env.reset(seed=0)
+    frames = [env.render()]
+    for _ in range(env.metadata["horizon"]):
+        env.step(env.action_space.sample())
+        frames.append(env.render())
+    assert {(frame.shape, frame.dtype.name) for frame in frames} == {(frames[0].shape, "uint8")}
+    assert frames[0].ndim == 3
+    assert frames[0].shape[2] == 3
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations(frames, 2))
+
+
+def test_rendering_says_what_it_lacks(task: tuple[str, dict[str, Any]]) -> None:
+    env = make(task)
+    env.reset(seed=0)
+    with pytest.warns(UserWarning, match='render_mode="rgb_array"'):
+        assert env.render() is None
+    with pytest.raises(ValueError, match=r"render_mode must be one of .*rgb_array.* got 'tactile'"):
+        GlimpseEnv(task[0].split("/")[1], render_mode="tactile", **task[1])
+
+
+def test_the_documentation_has_all_of_gymnasiums_sections(task: tuple[str, dict[str, Any]]) -> None:
+    text = make(task).__doc__ or ""
+    for section in (
+        "Description", "Action Space", "Observation Space", "Rewards", "Starting State", "Episode End", "Arguments",
+        "Vectorized environment", "Version History",
+    ):  # fmt: skip
+        assert f"## {section}\n" in text
+
+
+def test_seeds_and_episodes_can_be_chosen(task: tuple[str, dict[str, Any]]) -> None:
+    env = make(task)
+    walk = [env.reset(seed=8), env.reset(), env.reset()]
+    assert data_equivalence(env.reset(options={"episode": 1}), walk[1], exact=True)
+    assert data_equivalence(env.reset(), walk[2], exact=True)
+    assert data_equivalence(env.reset(seed=8, options={"episode": 2}), walk[2], exact=True)
+    assert data_equivalence(env.reset(seed=8), walk[0], exact=True)
+    starts = [env.reset(seed=seed)[0] for seed in range(8)] + [env.reset()[0] for _ in range(8)]
+    assert len({b"".join(array.tobytes() for array in arrays(start)) for start in starts}) > 8
+    largest = env.reset(seed=2**63 - 1, options={"episode": 2**63 - 1})
+    assert largest[0] in env.observation_space
+
+
+def test_an_unseeded_environment_takes_a_seed_of_its_own(task: tuple[str, dict[str, Any]]) -> None:
+    starts = [[make(task).reset()[0] for _ in range(6)] for _ in range(2)]
+    assert not data_equivalence(starts[0], starts[1], exact=True)
+
+
+def test_a_refused_reset_changes_nothing(task: tuple[str, dict[str, Any]]) -> None:
+    env, other = make(task), make(task)
+    env.reset(seed=5)
+    other.reset(seed=5)
+    for seed in (-1, 0.5):
+        with pytest.raises(gym.error.Error, match=r"(?i)seed must be"):
+            env.reset(seed=seed)  # type: ignore[arg-type]
+    for episode in (-1, 1.0, [1, 2], 2**63, True):
+        with pytest.raises(
+            ValueError, match=r"'episode'\] must be an integer of at least 0, got " + re.escape(str(episode))
+        ):
+            env.reset(seed=1, options={"episode": episode})
+    action = env.action_space.sample()
+    assert data_equivalence(env.step(action), other.step(action), exact=True)
+    assert data_equivalence(env.reset(), other.reset(), exact=True)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_registration_is_plain_data(name: str) -> None:
+    spec = gym.spec(f"Glimpse/{name}")
+    assert EnvSpec.from_json(spec.to_json()) == spec
+    assert spec.max_episode_steps is None  # the horizon is the task's, and Gymnasium's would truncate
+
+
+def test_a_second_import_registers_nothing_again() -> None:
+    before = dict(gym.registry)
+    importlib.reload(glimpse_env)
+    assert gym.registry == before
+    assert all(gym.registry[name] is spec for name, spec in before.items())
+
+
+def test_a_fresh_process_makes_an_environment_without_torch() -> None:
+    code = """
+import sys
+import gymnasium as gym
+import numpy as np
+env = gym.make("glimpse_env:Glimpse/Classify-v0", images=np.zeros((2, 9, 9), np.uint8), labels=[0, 1], patch=3)
+env.reset(seed=0)
+env.step(env.action_space.sample())
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=ROOT, check=True, timeout=120)
+
+
+def test_an_unknown_task_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(KeyError, match="unknown task 'Chess-v0'; the tasks are MNIST-v0, "):
+        GlimpseEnv("Chess-v0")

@@ -80,9 +80,9 @@ def gaze_points(path: np.ndarray, canvas: tuple[int, ...], factor: float) -> np.
 
 def draw_windows(picture: np.ndarray, boxes: Sequence[tuple[int, int, int, int]], factor: float) -> None:
     """Frame the windows of a glimpse, `Retina.windows`, in the colours of their scales."""
-    line = stroke(picture)
+    line, limit = stroke(picture), max(picture.shape)  # OpenCV draws no coordinate beyond 16 bits
     for scale in reversed(range(len(boxes))):
-        left, top, right, bottom = (round(edge * factor) for edge in boxes[scale])
+        left, top, right, bottom = (int(np.clip(round(edge * factor), -limit, 2 * limit)) for edge in boxes[scale])
         colour = window_colour(scale)
         cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), colour, line if scale == 0 else 1, cv2.LINE_8)
 

@@ -22,7 +22,7 @@ TRACK: Colour = (33, 39, 50)
 TRUTH: Colour = (52, 196, 140)
 WRONG: Colour = (255, 112, 67)
 OTHER: Colour = (116, 126, 145)
-"""Of beliefs: green, vermilion and grey can be told apart with any colour vision, as they differ in brightness."""
+"""Of beliefs: a bluish green, vermilion and grey, which any colour vision tells apart (Okabe & Ito 2008)."""
 
 Align = Literal["start", "centre", "end"]
 

@@ -97,13 +97,12 @@ def number_panel(number: int, *, last: bool) -> np.ndarray:
     return panel
 
 
-def patch_side(scales: int, height: int) -> int:
-    """The side in pixels of patches that are stacked to about this height."""
-    return int(np.clip(height // scales - 6, 56, 108))
+def patches_panel(glimpse: np.ndarray, height: int = 264) -> np.ndarray:
+    """What the retina saw, (scales, C, height, width) in [0, 1], finest on top, each in its window's colour.
 
-
-def patches_panel(glimpse: np.ndarray, side: int) -> np.ndarray:
-    """What the retina saw, (scales, C, height, width) in [0, 1], finest on top, each in its window's colour."""
+    Patches are enlarged by a whole factor to a stack that is `height` pixels high at most, or as their number needs.
+    """
+    side = int(np.clip(height // len(glimpse) - 6, 24, 108))
     patches = []
     for scale, patch in enumerate(glimpse):
         pixels = np.round(patch.transpose(1, 2, 0) * 255).astype(np.uint8)

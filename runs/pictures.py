@@ -22,14 +22,7 @@ from runs.layout import (
     shorten,
     verdict_mark,
 )
-from runs.panels import (
-    belief_columns,
-    belief_rows,
-    number_panel,
-    patch_side,
-    patches_panel,
-    scene_panel,
-)
+from runs.panels import belief_columns, belief_rows, number_panel, patches_panel, scene_panel
 from runs.traces import Trace
 
 FRAME = 300
@@ -77,10 +70,9 @@ def sheet_row(trace: Trace) -> np.ndarray:
     """One episode of a contact sheet."""
     steps = len(trace.path)
     scene = above([_caption(f"episode {trace.episode:,}"), scene_panel(trace, steps, FRAME)], 6)
-    side = patch_side(trace.retina.scales, 240)
     columns = []
     for step in range(steps):
-        patches = patches_panel(trace.glimpses[step], side)
+        patches = patches_panel(trace.glimpses[step])
         number = number_panel(step + 1, last=step == steps - 1)
         beliefs = belief_columns(trace, step, max(80, patches.shape[1]))
         columns.append(above([number, patches, blank(4, 1), beliefs], 6, "centre"))
@@ -102,7 +94,7 @@ def animation(traces: list[Trace], title: str = "", subtitle: str = "", *, secon
     frames = animation_frames(traces, title, subtitle)
     film = cv2.Animation()
     film.frames = [np.ascontiguousarray(frame[..., ::-1]) for frame in frames]
-    film.durations = np.asarray([round(1000 * seconds)] * (len(frames) - 1) + [round(1000 * HOLD)], dtype=np.int32)
+    film.durations = [round(1000 * seconds)] * (len(frames) - 1) + [round(1000 * HOLD)]
     done, content = cv2.imencodeanimation(".png", film, [cv2.IMWRITE_PNG_COMPRESSION, 3])
     if not done:
         raise RuntimeError("OpenCV could not encode the animation")
@@ -134,7 +126,7 @@ def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -
 def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
     """One episode of an animation after glimpse `step`; with `reveal`, its outcome."""
     scene = scene_panel(trace, step + 1, CELL, reveal=reveal)
-    patches = patches_panel(trace.glimpses[step], patch_side(trace.retina.scales, CELL))
+    patches = patches_panel(trace.glimpses[step])
     height = max(scene.shape[0], patches.shape[0])
     says = _verdict(trace) if reveal else _caption("believes")
     return beside(

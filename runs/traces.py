@@ -56,7 +56,7 @@ def record_episodes(
         seed: of the environment, and of the random places; 0 is that of `agents.evaluate`.
 
     Raises:
-        ValueError: where the number of episodes is not that of the environment's rows.
+        ValueError: where the number of episodes is not that of the environment's rows, or an answer is not finite.
     """
     episodes = np.asarray(episodes, dtype=np.int64)
     if episodes.shape != (env.num_envs,):
@@ -67,6 +67,8 @@ def record_episodes(
     places = random_places(seed, episodes, steps, device) if gaze == "random" and steps else None
     rollout = play(agent, env, episodes, seed=seed, places=places)
     agent.train(training)
+    if not bool(rollout.answer.isfinite().all()):
+        raise ValueError("the agent's answers are not finite numbers: its training has diverged, train it anew")
     task = env.unwrapped.task
     canvases = env.unwrapped.canvases()
     paths = rollout.location.transpose(0, 1).cpu().numpy()

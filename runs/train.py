@@ -33,6 +33,9 @@ VALIDATION_SEED = 2**40
 """Seed of the validation scenes, which no training scene takes."""
 
 VALIDATION_EPISODES = 5_000
+"""At most; no image is shown twice."""
+
+VALIDATION_BATCH = 500
 
 VALIDATIONS = 20
 """How often a training is validated; the weights with the least error are kept."""
@@ -78,7 +81,7 @@ def train(
                 raise ValueError(f"{folder} trained another recipe; resume it with its own, or train in a new folder")
             trainer.restore(values)
         log = Log(folder, trainer, quiet=quiet) if chief else None
-        validation = make_env(recipe, "validation", 1000, where) if chief else None
+        validation = make_env(recipe, "validation", VALIDATION_BATCH, where) if chief else None
         updates = recipe.updates()
         every, began, saved = max(1, updates // VALIDATIONS), time.monotonic() - trainer.seconds, time.monotonic()
         stop = False
@@ -154,7 +157,8 @@ class Log:
         """The error on the validation split; the best weights are remembered."""
         trainer, recipe = self.trainer, self.trainer.recipe
         step = trainer.update * recipe.batch
-        result = evaluate(trainer.agent, env, VALIDATION_EPISODES, gaze=recipe.gaze, seed=VALIDATION_SEED)
+        episodes = min(VALIDATION_EPISODES, len(env.unwrapped.task.labels))
+        result = evaluate(trainer.agent, env, episodes, gaze=recipe.gaze, seed=VALIDATION_SEED)
         trainer.remember_best(result.error)
         self.writer.add_scalar("eval/success_rate", 1 - result.error / 100, step)
         for glimpse, error in enumerate(result.error_by_glimpse, 1):

@@ -26,6 +26,8 @@ class GlimpseNet(nn.Module):
     def __init__(self, glimpse: int, width: int, join: Join) -> None:
         super().__init__()
         self.join = join
+        self.what: nn.Module
+        self.where: nn.Module
         if join == "product":
             self.what, self.where = nn.Linear(glimpse, width), nn.Linear(2, width)
         elif join == "sum":

@@ -54,7 +54,9 @@ def baseline(value: Tensor, target: Tensor) -> Tensor:
 
 
 def hybrid(answer_log_likelihood: Tensor, policy: Tensor, value: Tensor, value_weight: float = 0.5) -> Tensor:
-    """Cross-entropy for the answer, REINFORCE for the gaze, regression for the baseline (Mnih et al. 2014, section 3.2).
+    """Cross-entropy for the answer, REINFORCE for the gaze, regression for the baseline.
+
+    Mnih et al. 2014, section 3.2.
 
     Args:
         answer_log_likelihood: log p_t(target) of the glimpses whose answers are trained.

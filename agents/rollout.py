@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.agent import AttentionAgent
 from agents.loading import Agent
 from agents.losses import gaussian_log_prob, log_likelihood
+
 
 class Rollout(NamedTuple):
     """N episodes of T glimpses. Time comes first.
@@ -82,7 +84,7 @@ def play(
     likelihood = log_likelihood(answer, target)
     empty = likelihood[:0]
     log_prob = value = empty
-    if samples and std and places is None:
+    if samples and std and places is None and isinstance(agent, AttentionAgent):
         log_prob = gaussian_log_prob(torch.stack(samples), torch.stack(means), std)
         value = agent.baseline(
             torch.cat(cores), torch.cat(locations[:-1]), target.repeat(steps - 1), likelihood[:-1].reshape(-1)

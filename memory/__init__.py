@@ -1,0 +1,1 @@
+"""What can be recalled: differentiable external memories. None yet."""

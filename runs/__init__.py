@@ -1,0 +1,1 @@
+"""Scripts: train, evaluate, watch, results."""

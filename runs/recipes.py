@@ -63,8 +63,9 @@ class Recipe:
     """"gain": at every glimpse, the gain in log-likelihood of the truth; "final": 1 for a right last answer."""
     discount: float = 0.7
     """Of the gains to come."""
-    answers: Literal["all", "last"] = "all"
-    """Which glimpses' answers cross-entropy trains."""
+    answers: Literal["all", "later", "last"] = "later"
+    """Which glimpses' answers cross-entropy trains: all alike, each by its number (the first glimpse cannot know much,
+    and its errors would outweigh those that count), or the last alone."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """"sgd" is the paper's: momentum 0.9."""
     seed: int = 1

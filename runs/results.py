@@ -76,8 +76,10 @@ def command(recipe: Recipe) -> str:
     known = RECIPES.get(recipe.name)
     if known is None:
         return "(custom)"
-    names = ("episodes", "batch", "lr", "std", "seed", "discount", "gaze_lr")
-    changed = [f" --{n.replace('_', '-')} {getattr(recipe, n)}" for n in names if getattr(recipe, n) != getattr(known, n)]
+    names = ("episodes", "batch", "lr", "std", "seed", "discount", "gaze_lr", "answers")
+    changed = [
+        f" --{n.replace('_', '-')} {getattr(recipe, n)}" for n in names if getattr(recipe, n) != getattr(known, n)
+    ]
     return f"`python -m runs.train {recipe.name}{''.join(changed)}`"
 
 
@@ -101,8 +103,8 @@ def main() -> None:
         )
         run = values["training"]
         trainings.append(
-            f"| `{path.stem}` | {command(recipe)} | {recipe.seed} | {run['episodes']:,} | {run['validation_error']:.2f} "
-            f"| {run['seconds'] / 60:.1f} min | {run['machine']}, {run['processes']} processes |"
+            f"| `{path.stem}` | {command(recipe)} | {recipe.seed} | {run['episodes']:,} "
+            f"| {run['validation_error']:.2f} | {run['seconds'] / 60:.1f} min | {run['machine']}, {run['processes']} processes |"
         )
         if report["glimpses"] > 1:
             errors = " · ".join(f"{error:.2f}" for error in report["error_by_glimpse"])

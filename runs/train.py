@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 import tyro
 from torch.utils.tensorboard import SummaryWriter
@@ -23,8 +24,10 @@ from agents import evaluate
 from agents.checkpoint import load_checked, save_atomically
 from runs.distributed import all_mean, process_group, rank
 from runs.environments import make_env, pick_device
+from runs.pictures import contact_sheet
 from runs.recipes import RECIPES, Recipe
 from runs.report import report
+from runs.traces import record_episodes
 from runs.trainer import Trainer, learning_rate, share_of, train_update
 
 LOGS = Path("runs/logs")
@@ -36,6 +39,9 @@ VALIDATION_EPISODES = 5_000
 """At most; no image is shown twice."""
 
 VALIDATION_BATCH = 500
+
+GALLERY = 3
+"""Validation episodes drawn for TensorBoard, always the same, so that its slider shows them improving."""
 
 VALIDATIONS = 20
 """How often a training is validated; the weights with the least error are kept."""
@@ -81,7 +87,9 @@ def train(
                 raise ValueError(f"{folder} trained another recipe; resume it with its own, or train in a new folder")
             trainer.restore(values)
         log = Log(folder, trainer, quiet=quiet) if chief else None
-        validation = make_env(recipe, "validation", VALIDATION_BATCH, where) if chief else None
+        if log is not None:
+            validation = make_env(recipe, "validation", VALIDATION_BATCH, where)
+            gallery = make_env(recipe, "validation", GALLERY, where)
         updates = recipe.updates()
         every, began, saved = max(1, updates // VALIDATIONS), time.monotonic() - trainer.seconds, time.monotonic()
         stop = False
@@ -91,7 +99,7 @@ def train(
             if log is not None:
                 log.update(rollout, scalars)
                 if trainer.update % every == 0 or trainer.update == updates:
-                    log.validate(validation)
+                    log.validate(validation, gallery)
                     save_atomically(trainer.best_agent(), folder / "agent.pt")
                 if time.monotonic() - saved > SAVE_SECONDS:
                     save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
@@ -112,7 +120,9 @@ def train(
 def interruption() -> Iterator[Any]:
     """A function that tells whether Ctrl-C or SIGTERM came: a training stops between updates, never within one."""
     came: list[int] = []
-    handlers = {number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {
+        number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield lambda: bool(came)
     finally:
@@ -153,14 +163,19 @@ class Log:
         self.writer.add_scalar("train/learning_rate", learning_rate(recipe, trainer.update), step)
         self.writer.add_scalar("time/fps", step / trainer.seconds, step)
 
-    def validate(self, env: Any) -> None:
-        """The error on the validation split; the best weights are remembered."""
+    def validate(self, env: Any, gallery: Any) -> None:
+        """The error on the validation split, and the gaze in the gallery's episodes; the best weights are kept."""
         trainer, recipe = self.trainer, self.trainer.recipe
         step = trainer.update * recipe.batch
         episodes = min(VALIDATION_EPISODES, len(env.unwrapped.task.labels))
         result = evaluate(trainer.agent, env, episodes, gaze=recipe.gaze, seed=VALIDATION_SEED)
         trainer.remember_best(result.error)
         self.writer.add_scalar("eval/success_rate", 1 - result.error / 100, step)
+        if env.metadata["horizon"] > 1:
+            traces = record_episodes(
+                trainer.agent, gallery, np.arange(gallery.num_envs), gaze=recipe.gaze, seed=VALIDATION_SEED
+            )
+            self.writer.add_image("trace/gaze", contact_sheet(traces, recipe.name), step, dataformats="HWC")
         for glimpse, error in enumerate(result.error_by_glimpse, 1):
             self.writer.add_scalar(f"eval/error_by_glimpse/{glimpse}", error, step)
         if not self.bar.disable:
@@ -191,7 +206,9 @@ class Options:
 
 def main() -> None:
     """The command line."""
-    table = {name: (f"{recipe.env.id}, {recipe.episodes:,} episodes", Options(recipe)) for name, recipe in RECIPES.items()}
+    table = {
+        name: (f"{recipe.env.id}, {recipe.episodes:,} episodes", Options(recipe)) for name, recipe in RECIPES.items()
+    }
     options = tyro.extras.overridable_config_cli(table, config=(tyro.conf.AvoidSubcommands, tyro.conf.OmitArgPrefixes))
     recipe, folder = options.recipe, options.resume or options.folder
     try:
@@ -213,7 +230,9 @@ def main() -> None:
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
     if rank() == 0:
-        print(f"\n{metrics['seconds'] / 60:.1f} minutes of training, validation error {metrics['validation_error']:.2f} %")
+        print(
+            f"\n{metrics['seconds'] / 60:.1f} minutes of training, validation error {metrics['validation_error']:.2f} %"
+        )
         print(report(folder, device=options.device))
 
 

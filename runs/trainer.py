@@ -109,9 +109,20 @@ def gaze_returns(recipe: Recipe, rollout: Rollout) -> Tensor:
     return right.expand_as(rollout.value)
 
 
+def trained_answers(recipe: Recipe, log_likelihood: Tensor) -> Tensor:
+    """The (T, N) log-likelihoods that cross-entropy takes the mean of, weighted as the recipe says."""
+    if recipe.answers == "last":
+        return log_likelihood[-1:]
+    if recipe.answers == "all":
+        return log_likelihood
+    steps = len(log_likelihood)
+    weights = torch.arange(1, steps + 1, device=log_likelihood.device) * (2 / (steps + 1))  # of mean 1
+    return log_likelihood * weights[:, None]
+
+
 def total_loss(recipe: Recipe, rollout: Rollout) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of a rollout, and what is worth logging of it."""
-    likelihood = rollout.log_likelihood if recipe.answers == "all" else rollout.log_likelihood[-1:]
+    likelihood = trained_answers(recipe, rollout.log_likelihood)
     scalars = {"train/loss": -rollout.log_likelihood[-1].mean().detach()}
     if not len(rollout.log_prob):
         return -likelihood.mean(), scalars

@@ -41,7 +41,7 @@ def test_returns_by_hand():
 
 
 def test_reinforce_is_the_gradient_of_the_expected_return():
-    """E over samples of the score-function gradient equals the gradient of E[f(mean + std noise)] for f(x) = -|x - a|²."""
+    """E over samples of the score-function gradient is the gradient of E[f(mean + std noise)]; f(x) = -|x - a|²."""
     torch.manual_seed(0)
     aim, std, n = torch.tensor([0.4, -0.2]), 0.3, 400_000
     mean = torch.zeros(2, requires_grad=True)

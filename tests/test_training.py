@@ -97,7 +97,9 @@ def test_two_shares_of_a_batch_make_the_gradient_of_the_whole(recipe: Recipe, mo
         seen: list[torch.Tensor] = []
         share = replace(recipe, batch=64)
         monkeypatch.setattr("runs.trainer.rank", lambda: rank)
-        monkeypatch.setattr("runs.trainer.all_mean", lambda x: seen.append(x.clone()) or (x if scale is None else scale))
+        monkeypatch.setattr(
+            "runs.trainer.all_mean", lambda x: seen.append(x.clone()) or (x if scale is None else scale)
+        )
         env = make_env(share, "train", batch, CPU)
         trainer = Trainer.begin(share, env, CPU)
         trainer.optimizer.step = lambda: None  # type: ignore[method-assign]

@@ -119,10 +119,7 @@ class Classify(Task):
             raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
         if order not in ("random", "sequential"):
             raise ValueError(f'order must be "random" or "sequential", got {order!r}')
-        if dataset is not None:
-            data = load_dataset(dataset, split)
-        else:
-            data = load_images(images, labels, split)
+        data = load_dataset(dataset, split) if dataset is not None else load_images(images, labels, split)
         found = len(data.names)
         if classes is not None and classes < found:
             raise ValueError(f"classes={classes}, but the labels name {found} classes")

@@ -37,7 +37,8 @@ def load_checked(path: str | Path, device: str | torch.device = "cpu") -> dict[s
     try:
         values = torch.load(path, map_location=device, weights_only=True)
     except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} is damaged or not a checkpoint ({error}); take another copy or train anew") from error
+        cause = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ValueError(f"{path} is damaged or not a checkpoint ({cause}); take another copy or train anew") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ValueError(f"{path} is not a checkpoint of this project (format {FORMAT!r}); train one anew")
     return values

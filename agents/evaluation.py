@@ -41,7 +41,7 @@ def evaluate(
 
     Args:
         agent: looks at the mean of its policy, unless `std` is positive.
-        env: a vector environment on torch in "Disabled" mode.
+        env: from `gym.make` or `gym.make_vec`, in any mode and on any backend; on torch it is fastest.
         episodes: how many; any number, whatever the width of the vector.
         gaze: "random" looks at uniform places instead.
         std: standard deviation of the locations.
@@ -56,10 +56,11 @@ def evaluate(
     agent.eval()
     device = next(agent.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
-    shape = (env.metadata["horizon"] - 1, env.num_envs, 2)
-    wrong = torch.zeros(env.metadata["horizon"], device=device, dtype=torch.int64)
-    for first in range(0, episodes, env.num_envs):
-        numbers = np.arange(first, first + env.num_envs)
+    width, steps = getattr(env, "num_envs", 1), env.metadata["horizon"]
+    shape = (steps - 1, width, 2)
+    wrong = torch.zeros(steps, device=device, dtype=torch.int64)
+    for first in range(0, episodes, width):
+        numbers = np.arange(first, first + width)
         places = noise = None
         if gaze == "random":
             places = torch.rand(shape, generator=generator, device=device) * 2 - 1

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from agents.agent import AttentionAgent
 from agents.loading import Agent
+from agents.lockstep import Lockstep
 from agents.losses import gaussian_log_prob, log_likelihood
 
 
@@ -47,7 +48,7 @@ def play(
 
     Args:
         agent: decides; its parameters get gradients unless this is called under `torch.no_grad`.
-        env: a vector environment on torch in "Disabled" mode, whose observation and action are the agent's.
+        env: from `gym.make` or `gym.make_vec`, in any mode and on any backend; on torch it is fastest.
         episodes: (N,) episode numbers.
         seed: the environment's seed for every row; None keeps the one it has.
         std: standard deviation of the locations around the policy's mean; 0 looks at the mean.
@@ -59,9 +60,10 @@ def play(
     """
     if std and noise is None and places is None:
         raise ValueError("std needs noise: pass (T - 1, N, 2) standard normal numbers")
-    n, steps = env.num_envs, env.metadata["horizon"]
-    observation, info = env.reset(seed=None if seed is None else [seed] * n, options={"episode": episodes})
-    target, state = info["target"], agent.initial_state(n)
+    lockstep = Lockstep(env, next(agent.parameters()).device)
+    n, steps = lockstep.num_envs, lockstep.horizon
+    observation, target = lockstep.reset(seed, episodes)
+    state = agent.initial_state(n)
     answers, locations, means, samples, cores = [], [], [], [], []
     for step in range(steps):
         decision = agent(observation, state)
@@ -79,7 +81,7 @@ def play(
         samples.append(location)
         cores.append(state.core)
         action = {"location": location, "answer": decision.answer.detach().argmax(-1)}
-        observation, _, _, _, info = env.step(action)
+        observation = lockstep.step(action)
     answer = torch.stack(answers)
     likelihood = log_likelihood(answer, target)
     empty = likelihood[:0]

@@ -14,7 +14,8 @@ from agents.checkpoint import load_checked
 from agents.loading import Agent, agent_from_dict
 from runs.environments import make_env
 from runs.evaluate import evaluate_checkpoint
-from runs.recipes import Recipe
+from runs.recipes import RECIPES, Recipe
+from runs.watch import write_atomically
 
 PRETRAINED = Path("runs/pretrained")
 
@@ -71,8 +72,6 @@ def multiply_adds(agent: Agent, env: Any) -> int:
 
 def command(recipe: Recipe) -> str:
     """What trains `recipe` again, as far as it differs from the recipe of its name."""
-    from runs.recipes import RECIPES
-
     known = RECIPES.get(recipe.name)
     if known is None:
         return "(custom)"
@@ -83,34 +82,52 @@ def command(recipe: Recipe) -> str:
     return f"`python -m runs.train {recipe.name}{''.join(changed)}`"
 
 
+def result_row(name: str, report: dict[str, Any], agent: Agent, cost: int) -> str:
+    """A line of the first table."""
+    paper, controls = PAPER.get(name, ("–", ""))
+    quoted = f"{paper} ({controls})" if controls else paper
+    chance = f"{report['error_random_gaze']:.2f}" if report["glimpses"] > 1 else "–"
+    parameters = sum(p.numel() for key, p in agent.named_parameters() if not key.startswith("baseline."))
+    cells = [
+        f"`{name}`",
+        report["glimpses"],
+        f"**{report['error']:.2f}**",
+        chance,
+        quoted,
+        f"{parameters:,}",
+        f"{cost:,}",
+    ]
+    return table_row(cells)
+
+
+def training_row(name: str, recipe: Recipe, run: dict[str, Any]) -> str:
+    """A line of the second table."""
+    time = f"{run['seconds'] / 60:.1f} min"
+    machine = f"{run['machine']}, {run['processes']} processes"
+    error = f"{run['validation_error']:.2f}"
+    return table_row([f"`{name}`", command(recipe), recipe.seed, f"{run['episodes']:,}", error, time, machine])
+
+
+def table_row(cells: list[Any]) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(str(cell) for cell in cells)} |\n"
+
+
 def main() -> None:
     """Evaluate every committed weight file and write the tables."""
-    rows, trainings, by_glimpse = [], [], []
+    rows, trainings, by_glimpse = "", "", ""
     order = list(PAPER)
     paths = sorted(PRETRAINED.glob("*.pt"), key=lambda p: (order.index(p.stem) if p.stem in order else 99, p.stem))
     for path in tqdm(paths, unit=" weights"):
         values = load_checked(path)
         recipe, agent = Recipe.from_dict(values["recipe"]), agent_from_dict(values, path)
-        report = evaluate_checkpoint(path)
-        paper, controls = PAPER.get(path.stem, ("", ""))
-        cost = multiply_adds(agent, make_env(recipe, "test", 10, "cpu"))
-        parameters = sum(p.numel() for name, p in agent.named_parameters() if not name.startswith("baseline."))
-        other = f"{report['error_random_gaze']:.2f}" if report["glimpses"] > 1 else "–"
-        quoted = f"{paper} ({controls})" if controls else paper or "–"
-        rows.append(
-            f"| `{path.stem}` | {report['glimpses']} | **{report['error']:.2f}** | {other} | {quoted} "
-            f"| {parameters:,} | {cost:,} |"
-        )
-        run = values["training"]
-        trainings.append(
-            f"| `{path.stem}` | {command(recipe)} | {recipe.seed} | {run['episodes']:,} "
-            f"| {run['validation_error']:.2f} | {run['seconds'] / 60:.1f} min | {run['machine']}, {run['processes']} processes |"
-        )
+        report = evaluate_checkpoint(path, device="cpu")
+        rows += result_row(path.stem, report, agent, multiply_adds(agent, make_env(recipe, "test", 10, "cpu")))
+        trainings += training_row(path.stem, recipe, values["training"])
         if report["glimpses"] > 1:
             errors = " · ".join(f"{error:.2f}" for error in report["error_by_glimpse"])
-            by_glimpse.append(f"| `{path.stem}` | {errors} |")
-    parts = [HEAD, *(r + "\n" for r in rows), TRAINING, *(r + "\n" for r in trainings), BY_GLIMPSE]
-    RESULTS.write_text("".join([*parts, *(r + "\n" for r in by_glimpse)]))
+            by_glimpse += table_row([f"`{path.stem}`", errors])
+    write_atomically((HEAD + rows + TRAINING + trainings + BY_GLIMPSE + by_glimpse).encode(), RESULTS)
     print(f"wrote {RESULTS}")
 
 

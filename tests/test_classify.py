@@ -144,6 +144,8 @@ def test_a_random_start_is_anywhere_and_always_the_same() -> None:
     centred = begin(400)
     assert not task.observe(centred[1])["location"].any()
     np.testing.assert_array_equal(canvases(task, state), canvases(*centred))  # it does not move the scene
+    scene = np.concatenate([state["position"], state["target"][:, None]], axis=1)
+    assert (np.abs(np.corrcoef(location, scene, rowvar=False)[:2, 2:]) < 0.2).all()  # and tells nothing about it
 
 
 # ---- images
@@ -290,8 +292,8 @@ def test_a_refused_action_changes_nothing(action: Any, message: str, face: str) 
         ({"dataset": "imagenet", "images": None, "labels": None}, "unknown dataset 'imagenet'; known are mnist, "),
         ({"dataset": "mnist", "images": None, "labels": None, "split": "dev"}, "unknown split 'dev'"),
         ({"split": "dev"}, "unknown split 'dev'"),
-        ({"dataset": "mnist"}, "either dataset= .* or images="),
-        ({"images": None, "labels": None}, "either dataset= .* or images="),
+        ({"dataset": "mnist"}, "either dataset .* or images"),
+        ({"images": None, "labels": None}, "either dataset .* or images"),
         ({"dataset": "mnist", "images": None}, "labels= belong to images="),
         ({"labels": None}, "need labels="),
         ({"classes": 2}, "classes=2, but the labels name 3 classes"),

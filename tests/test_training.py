@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
@@ -88,6 +89,21 @@ def test_an_evaluation_does_not_depend_on_the_width_of_the_vector(recipe: Recipe
     assert 0 <= first.error == first.error_by_glimpse[-1] <= 100
     with pytest.raises(ValueError, match="at least 1"):
         evaluate(agent, wide, 0)
+
+
+@pytest.mark.parametrize("kind", ["single", "numpy", "NextStep", "SameStep"])
+def test_an_evaluation_takes_any_environment(recipe: Recipe, images: str, kind: str):
+    kwargs = {"images": images, "size": 24, "patch": 6, "scales": 2, "num_glimpses": 3, "split": "test"}
+    name = "glimpse_env:Glimpse/Classify-v0"
+    native = make_env(recipe, "test", 30, CPU)
+    agent = Trainer.begin(recipe, native, CPU).agent
+    if kind == "single":
+        env = gym.make(name, order="sequential", **kwargs)
+    elif kind == "numpy":
+        env = gym.make_vec(name, num_envs=7, order="sequential", **kwargs)
+    else:
+        env = gym.make_vec(name, 7, order="sequential", backend="torch", autoreset_mode=kind, **kwargs)
+    assert evaluate(agent, env, 30) == evaluate(agent, native, 30)
 
 
 def test_two_shares_of_a_batch_make_the_gradient_of_the_whole(recipe: Recipe, monkeypatch: pytest.MonkeyPatch):

@@ -108,7 +108,9 @@ class Classify(Task):
     ) -> None:
         super().__init__(backend)
         if (images is None) == (dataset is None):
-            raise ValueError("pass either dataset= (a name) or images= (your own)")
+            raise ValueError(
+                'pass either dataset (a name such as "mnist") or images (your own: a folder, .npz or arrays)'
+            )
         if images is None and labels is not None:
             raise ValueError("labels= belong to images=; a named dataset has its own")
         if num_glimpses < 1:
@@ -169,10 +171,9 @@ class Classify(Task):
         time = state["time"] + 1
         terminated = time >= self.horizon
         moved = action["location"] if self.saccades == "absolute" else state["location"] + action["location"]
-        location = xp.where(terminated[:, None], state["location"], xp.clip(moved, -1.0, 1.0))
-        state["path"][xp.arange(time.shape[0], device=self.backend.device), xp.clip(time, max=self.horizon - 1)] = (
-            location
-        )
+        location = xp.where(terminated[:, None], state["location"], moved.clip(-1.0, 1.0))
+        rows = xp.arange(time.shape[0], device=self.backend.device)
+        state["path"][rows, time.clip(max=self.horizon - 1)] = location
         correct = action["answer"] == state["target"]
         reward = xp.astype(correct & terminated, xp.float32)
         info = {**self.info(state), "correct": correct}

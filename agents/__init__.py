@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agents.agent import AgentConfig, AgentState, AttentionAgent, Decision
 from agents.baselines import CNNConfig, WholeImageCNN
-from agents.evaluation import Evaluation, Gaze, evaluate
+from agents.evaluation import Evaluation, Places, evaluate
 from agents.loading import load_agent, make_agent
 from agents.rollout import Rollout, play
 
@@ -15,7 +15,7 @@ __all__ = [
     "CNNConfig",
     "Decision",
     "Evaluation",
-    "Gaze",
+    "Places",
     "Rollout",
     "WholeImageCNN",
     "evaluate",

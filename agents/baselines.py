@@ -20,7 +20,7 @@ class CNNConfig:
     """The form of a `WholeImageCNN`."""
 
     net: Literal["paper", "deep"] = "deep"
-    """"paper": two layers, as Mnih et al. 2014, section 4.1; "deep": five convolutions and a mean over the image."""
+    """"paper": the two layers of Mnih et al. 2014, section 4.1; "deep": five convolutions, then the maximum."""
     width: int = 32
     """Channels of the first convolution of "deep"."""
 

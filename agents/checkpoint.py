@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 from pathlib import Path
@@ -12,16 +13,23 @@ import torch
 FORMAT = "glimpse-1"
 
 
-def save_atomically(value: Any, path: str | Path) -> None:
-    """Write `value` with `torch.save` so that `path` holds either the old file or the whole new one."""
+def write_atomically(content: bytes, path: str | Path) -> None:
+    """Write `content` so that `path` holds either the old file or the whole new one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        torch.save({"format": FORMAT, **value}, partial)
+        partial.write_bytes(content)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def save_atomically(value: dict[str, Any], path: str | Path) -> None:
+    """Write plain types and tensors with `torch.save`, atomically."""
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **value}, buffer)
+    write_atomically(buffer.getvalue(), path)
 
 
 def load_checked(path: str | Path, device: str | torch.device = "cpu") -> dict[str, Any]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from agents.loading import Agent
 from agents.rollout import play
 
-Gaze = Literal["learned", "random"]
+Places = Callable[[np.ndarray], Tensor]
+"""Episode numbers (N,) to the places (T - 1, N, 2) to look at in them, in place of the policy's choice."""
 
 
 class Evaluation(NamedTuple):
@@ -28,24 +31,15 @@ class Evaluation(NamedTuple):
 
 
 @torch.no_grad()
-def evaluate(
-    agent: Agent,
-    env: Any,
-    episodes: int,
-    *,
-    gaze: Gaze = "learned",
-    std: float = 0.0,
-    seed: int = 0,
-) -> Evaluation:
-    """Play episodes 0 … episodes - 1 of `seed` and count the wrong answers.
+def evaluate(agent: Agent, env: Any, episodes: int, *, places: Places | None = None, seed: int = 0) -> Evaluation:
+    """Play episodes 0 … episodes - 1 of `seed`, each once, and count the wrong answers.
 
     Args:
-        agent: looks at the mean of its policy, unless `std` is positive.
+        agent: looks at the mean of its policy: one gaze path an episode, no averaging.
         env: from `gym.make` or `gym.make_vec`, in any mode and on any backend; on torch it is fastest.
         episodes: how many; any number, whatever the width of the vector.
-        gaze: "random" looks at uniform places instead.
-        std: standard deviation of the locations.
-        seed: of the environment, and of the locations drawn.
+        places: where to look instead, for a control such as random gaze.
+        seed: of the environment.
 
     Raises:
         ValueError: for fewer than one episode.
@@ -54,20 +48,12 @@ def evaluate(
         raise ValueError(f"episodes must be at least 1, got {episodes}")
     training = agent.training
     agent.eval()
-    device = next(agent.parameters()).device
-    generator = torch.Generator(device).manual_seed(seed)
     width, steps = getattr(env, "num_envs", 1), env.metadata["horizon"]
-    shape = (steps - 1, width, 2)
-    wrong = torch.zeros(steps, device=device, dtype=torch.int64)
+    wrong = torch.zeros(steps, device=next(agent.parameters()).device, dtype=torch.int64)
     for first in range(0, episodes, width):
         numbers = np.arange(first, first + width)
-        places = noise = None
-        if gaze == "random":
-            places = torch.rand(shape, generator=generator, device=device) * 2 - 1
-        elif std:
-            noise = torch.randn(shape, generator=generator, device=device)
-        rollout = play(agent, env, numbers, seed=seed, std=std, noise=noise, places=places)
-        counted = torch.from_numpy(numbers < episodes).to(device)
+        rollout = play(agent, env, numbers, seed=seed, places=places(numbers) if places else None)
+        counted = torch.from_numpy(numbers < episodes).to(wrong.device)
         wrong += ((rollout.answer.argmax(-1) != rollout.target) & counted).sum(1)
     agent.train(training)
     by_glimpse = [round(100 * count / episodes, 4) for count in wrong.tolist()]

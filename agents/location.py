@@ -23,7 +23,7 @@ class LocationHead(nn.Module):
 
     def forward(self, glimpse: Tensor, location: Tensor, core: Tensor) -> Tensor:
         """Mean (N, 2), from the core (N, core) alone, which gets no gradient."""
-        return torch.tanh(self.mean(core.detach()))
+        return self.mean(core.detach())
 
 
 class WhereStream(nn.Module):

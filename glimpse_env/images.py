@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import zipfile
 import zlib
@@ -11,8 +12,13 @@ from typing import Any, Literal, NamedTuple, get_args
 import cv2
 import numpy as np
 
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
+from glimpse_env.draws import draw_words
+
+Split = Literal["train", "validation", "test", "all"]
+"""Which images: "all" is for your own alone."""
+SPLITS: tuple[Split, ...] = get_args(Split)[:3]
+SPLIT_STREAM = 2
+"""The random stream of `assign_splits`; 0 and 1 are those of the scenes and first fixations."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MAX_CLASSES = 2**16
 
@@ -36,40 +42,106 @@ def load_images(images: Any, labels: Any = None, split: Split | None = None) -> 
 
     Args:
         images: one of
-            an array (N, H, W), (N, H, W, 1) or (N, H, W, 3) uint8, grey or RGB, with `labels`. The memory is
-            shared, not copied: leave it unchanged as long as environments use it;
+            an array (N, H, W), (N, H, W, 1) or (N, H, W, 3) uint8, grey or RGB, with `labels`. All of a grey array
+            are shared, not copied: leave it unchanged as long as environments use it. A split or RGB is a copy;
             the path of an .npz file with such arrays under the names `images` and `labels`;
             the path of a folder with one folder of images (png, jpg, jpeg, bmp, tif, tiff, webp) for each class.
             The sorted folder names are the classes. Images of differing sizes are centred on zeros of the
             largest height and width. The set is grey if every image is, else RGB.
+            A path is read once per process, and again when its files have changed.
         labels: (N,) integers from 0 to K - 1, for arrays only; the class names are then "0" to "K - 1".
-        split: which of a folder's subfolders `train`, `validation` and `test` to load, where it has them and the
-            class folders lie within. Classes, size and channels are those of all its splits together. Anything
-            else is not split: all images belong to whichever split is asked for.
+        split: "train", "validation" or "test", as `assign_splits` holds images out; or "all", as is None. Where a
+            folder has subfolders `train`, `validation` and `test` with the class folders in them, they are its
+            splits instead. Class names, size and channels are those of all splits together.
 
     Returns:
-        At least two images, since the clutter of one image is cut from others.
+        At least one image, in the order given, or of the sorted file names of each class in turn.
 
     Raises:
         FileNotFoundError: the path does not exist, or the folder has no such split.
-        ValueError: a wrong dtype, shape or label, or a file that cannot be read, which is named.
+        ValueError: a wrong dtype, shape or label, too few images to split, or a file that cannot be read, which is
+            named.
     """
-    if split is not None and split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+    split = "all" if split is None else split
+    if split not in get_args(Split):
+        raise ValueError(f"unknown split {split!r}; it is one of {', '.join(get_args(Split))}")
     if not isinstance(images, (str, os.PathLike)):
         if labels is None:
             raise ValueError("images given as an array need labels=…, an integer for each image")
-        return _from_arrays(images, labels)
-    path = Path(images).expanduser()
+        data = _from_arrays(images, labels)
+        return data if split == "all" else _take(data, assign_splits(data.labels) == SPLITS.index(split))
+    path = Path(images).expanduser().resolve()
     if labels is not None:
         raise ValueError(f"leave labels out: those of {path} come from the file or the class folders themselves")
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; images is an array, an .npz file or a folder of class folders")
-    if path.is_dir():
-        return _from_folder(path, split)
-    if path.suffix.lower() != ".npz":
+    if not path.is_dir() and path.suffix.lower() != ".npz":
         raise ValueError(f"{path} is neither a folder of class folders nor an .npz file")
-    return _from_npz(path)
+    return _read_split(path, _version(path), split)
+
+
+def assign_splits(labels: np.ndarray) -> np.ndarray:
+    """Which split each of your own images is in: about 80 % train, 10 % validation and 10 % test of each class.
+
+    The images are put in order of class, and within a class in a random order that is always the same. The fifth and
+    the tenth of every ten are held out. So each class of ten images or more is in all the splits.
+
+    Args:
+        labels: (N,) int64, the class of each image.
+
+    Returns:
+        (N,) int64 indices into `SPLITS`, a pure function of the labels.
+
+    Raises:
+        ValueError: fewer than ten images.
+    """
+    rows = np.arange(len(labels), dtype=np.int64)
+    if len(rows) < 10:
+        raise ValueError(
+            f"{len(rows)} image(s) are too few to hold some out for validation and test: give at least 10, or ask "
+            'for split="all"'
+        )
+    order = np.lexsort((draw_words(np.zeros_like(rows), rows, 1, SPLIT_STREAM)[:, 0], labels))
+    splits = np.zeros_like(rows)
+    splits[order[4::10]] = SPLITS.index("validation")
+    splits[order[9::10]] = SPLITS.index("test")
+    return splits
+
+
+def _take(data: ImageSet, rows: np.ndarray) -> ImageSet:
+    images, labels = data.images[rows], data.labels[rows]
+    images.setflags(write=False)
+    labels.setflags(write=False)
+    return ImageSet(images, labels, data.names)
+
+
+def _version(path: Path) -> int:
+    """A number that changes with the files of a path: their sizes and times, and those of the folders they lie in."""
+    entries = [path, *(entry for depth in ("*", "*/*", "*/*/*") for entry in path.glob(depth) if entry.exists())]
+    return hash(tuple(sorted((stat.st_mtime_ns, stat.st_size) for stat in map(os.stat, entries))))
+
+
+@functools.lru_cache(maxsize=4)
+def _read_split(path: Path, version: int, split: Split) -> ImageSet:
+    data, splits = _read(path, version)
+    if split == "all":
+        return data
+    if splits is None:
+        try:
+            splits = assign_splits(data.labels)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    rows = splits == SPLITS.index(split)
+    if not rows.any():
+        found = ", ".join(SPLITS[index] for index in np.unique(splits))
+        raise FileNotFoundError(f"{path} holds the splits {found}, but no {split} with class folders")
+    return _take(data, rows)
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, version: int) -> tuple[ImageSet, np.ndarray | None]:
+    """All images, and (M,) which split each is in where the path says it. `version` is a key of the cache."""
+    return _from_folder(path) if path.is_dir() else (_from_npz(path), None)
 
 
 def _from_arrays(images: Any, labels: Any) -> ImageSet:
@@ -85,8 +157,8 @@ def _from_arrays(images: Any, labels: Any) -> ImageSet:
         images = images[..., None]
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape[1:]:
         raise ValueError(f"images have shape {images.shape}, not (N, H, W), (N, H, W, 1) or (N, H, W, 3)")
-    if len(images) < 2:
-        raise ValueError(f"{len(images)} image(s), but at least 2 are needed: clutter is cut from other images")
+    if not len(images):
+        raise ValueError("no images: give at least one")
     if labels.shape != images.shape[:1]:
         raise ValueError(f"labels have shape {labels.shape}, not ({len(images)},): one for each image")
     if labels.dtype.kind not in "iu":
@@ -118,38 +190,34 @@ def _from_npz(path: Path) -> ImageSet:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _from_folder(folder: Path, split: Split | None) -> ImageSet:
-    splits = [name for name in SPLITS if _class_folders(folder / name)]
-    if splits and split is None:
-        raise ValueError(f"{folder} holds the splits {', '.join(splits)}: say which with split=…")
-    if splits and split not in splits:
-        raise FileNotFoundError(f"{folder} holds the splits {', '.join(splits)}, but no {split} with class folders")
-    roots = [folder / name for name in splits] or [folder]
-    wanted = folder / split if splits and split else folder
+def _from_folder(folder: Path) -> tuple[ImageSet, np.ndarray | None]:
+    own = [split for split in SPLITS if _class_folders(folder / split)]
+    roots = [folder / split for split in own] or [folder]
     names = sorted({path.name for root in roots for path in _class_folders(root)})
     if not names:
         raise ValueError(f"{folder} has no class folders: put the images of each class in a folder of the class's name")
 
-    found, images = [], []
+    images, labels, splits = [], [], []
     for root in roots:
         for path in _class_folders(root):
             files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and _visible(file))
             if not files:
                 raise ValueError(f"{path} holds no images ({', '.join(SUFFIXES)}): add some or remove the folder")
-            found += [(root, names.index(path.name))] * len(files)
             images += [_read_image(file) for file in files]
+            labels += [names.index(path.name)] * len(files)
+            splits += [SPLITS.index(split) for split in own if root.name == split] * len(files)
 
     height, width, channels = np.max([image.shape for image in images], axis=0)
-    rows = [row for row, (root, _) in enumerate(found) if root == wanted]
-    canvas = np.zeros((len(rows), height, width, channels), np.uint8)
-    for target, row in zip(canvas, rows, strict=True):
-        h, w = images[row].shape[:2]
+    canvas = np.zeros((len(images), height, width, channels), np.uint8)
+    for target, image in zip(canvas, images, strict=True):
+        h, w = image.shape[:2]
         top, left = (height - h) // 2, (width - w) // 2
-        target[top : top + h, left : left + w] = images[row]
+        target[top : top + h, left : left + w] = image
     try:
-        return _from_arrays(canvas, [found[row][1] for row in rows])._replace(names=tuple(names))
+        data = _from_arrays(canvas, labels)._replace(names=tuple(names))
     except ValueError as error:
-        raise ValueError(f"{wanted}: {error}") from error
+        raise ValueError(f"{folder}: {error}") from error
+    return data, np.array(splits) if own else None
 
 
 def _visible(path: Path) -> bool:

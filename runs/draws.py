@@ -6,11 +6,13 @@ So the same episode explores alike in one process or in several, and a resumed t
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from agents import Places
 from glimpse_env.draws import draw_words, uniform
 
 GAZE_STREAM = 2
@@ -35,3 +37,8 @@ def gaze_noise(seed: int, episodes: np.ndarray, steps: int, device: torch.device
 def random_places(seed: int, episodes: np.ndarray, steps: int, device: torch.device) -> Tensor:
     """(steps, N, 2) locations, uniform over the canvas."""
     return uniform_numbers(seed, episodes, steps, device) * 2 - 1
+
+
+def random_gaze(seed: int, env: Any, device: torch.device) -> Places:
+    """Random gaze for `agents.evaluate`: the same places in the same episode, however many are played at once."""
+    return lambda episodes: random_places(seed, episodes, env.metadata["horizon"] - 1, device)

@@ -8,7 +8,9 @@ from typing import Any
 import gymnasium as gym
 import torch
 
+from agents import CNNConfig
 from agents.loading import Agent
+from runs.distributed import local_rank, world_size
 from runs.recipes import Recipe
 
 
@@ -20,7 +22,9 @@ def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device,
     kwargs: dict[str, Any] = {**recipe.env.kwargs(), "split": split, **overrides}
     if split != "train":
         kwargs.setdefault("order", "sequential")
-    return make_vec(recipe.env.id, batch, device, **kwargs)
+    env = make_vec(recipe.env.id, batch, device, **kwargs)
+    check_whole(recipe, env)
+    return env
 
 
 def make_canvas_env(recipe: Recipe, agent: Agent, images: str | Path, batch: int, device: str | torch.device) -> Any:
@@ -35,18 +39,29 @@ def make_canvas_env(recipe: Recipe, agent: Agent, images: str | Path, batch: int
         batch,
         device,
         images=str(images),
-        split="test",
+        split="all",
         order="sequential",
         classes=agent.classes,
         patch=tuple(patch),
         scales=scales,
-        num_glimpses=make_env(recipe, "test", 1, device).metadata["horizon"],
+        num_glimpses=recipe.env.glimpses(),
         start=recipe.env.start,
     )
     found = env.single_observation_space["glimpse"].shape[1]
     if found != channels:
         raise ValueError(f"{images} has {found} channels and the agent was trained on {channels}")
+    check_whole(recipe, env)
     return env
+
+
+def check_whole(recipe: Recipe, env: Any) -> None:
+    """Refuse to show a whole-image network less, or more, than the whole image."""
+    canvas, patch = env.unwrapped.task.scene.size, env.single_observation_space["glimpse"].shape[2:]
+    if isinstance(recipe.agent, CNNConfig) and (canvas != patch or canvas[0] % 2 or canvas[1] % 2):
+        raise ValueError(
+            f"a whole-image network sees {patch[0]}×{patch[1]} pixels and the canvas has {canvas[0]}×{canvas[1]}: "
+            "set --patch to the size of the canvas, an even number"
+        )
 
 
 def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -> Any:
@@ -62,14 +77,17 @@ def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -
 
 
 def pick_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is the GPU where there is one.
+    """The device called `name`; "auto" is the GPU where there is one; under `torchrun` each process has its own.
 
     Raises:
-        ValueError: for CUDA where there is none.
+        ValueError: for an unknown device, or CUDA where there is none.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"--device {name}: unknown; use auto, cpu, cuda or cuda:1") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"--device {name}: this machine has no CUDA device; use --device cpu or auto")
-    return device
+    return torch.device("cuda", local_rank()) if device == torch.device("cuda") and world_size() > 1 else device

@@ -14,8 +14,9 @@ import tyro
 from agents import evaluate
 from agents.checkpoint import load_checked
 from agents.loading import agent_from_dict
+from runs.draws import random_gaze
 from runs.environments import make_canvas_env, make_env, pick_device
-from runs.recipes import Recipe
+from runs.recipes import RECIPES, Recipe
 
 TEST_SEED = 2**41
 """Seed of the test scenes. With 10,000 episodes each test image is shown once, in a scene of its own."""
@@ -48,15 +49,13 @@ def evaluate_checkpoint(
     recipe = Recipe.from_dict(values.get("recipe", {}))
     agent = agent_from_dict(values, checkpoint).to(where)
     if images is None:
-        env, env_id = make_env(recipe, "test", BATCH, where), f"Glimpse/{recipe.env.id}"
-        episodes = episodes or 10_000
+        env, env_id, known = make_env(recipe, "test", BATCH, where), f"Glimpse/{recipe.env.id}", 10_000
     else:
         env, env_id = make_canvas_env(recipe, agent, images, BATCH, where), "Glimpse/Classify-v0"
-        episodes = episodes or len(env.unwrapped.task.labels)
-    result = evaluate(agent, env, episodes, gaze=recipe.gaze, seed=TEST_SEED)
-    chance = result
-    if env.metadata["horizon"] > 1 and recipe.gaze != "random":
-        chance = evaluate(agent, env, episodes, gaze="random", seed=TEST_SEED)
+        known = len(env.unwrapped.task.labels)
+    episodes = known if episodes is None else episodes
+    chance = evaluate(agent, env, episodes, places=random_gaze(TEST_SEED, env, where), seed=TEST_SEED)
+    result = chance if recipe.gaze == "random" else evaluate(agent, env, episodes, seed=TEST_SEED)
     return {
         "recipe": recipe.name,
         "env_id": env_id,
@@ -102,7 +101,19 @@ def print_report(report: dict[str, Any], *, as_json: bool) -> None:
     print("  glimpses   error %")
     for glimpse, error in enumerate(report["error_by_glimpse"], 1):
         print(f"  {glimpse:>8}   {error:7.2f}")
-    print(f"\n  learned gaze  {report['error']:6.2f} %\n  random gaze   {report['error_random_gaze']:6.2f} %")
+    for name, error in gaze_errors(report):
+        print(f"\n  {name:<12} {error:7.2f} %", end="")
+    print()
+
+
+def gaze_errors(report: dict[str, Any]) -> list[tuple[str, float]]:
+    """What there is to tell of the gaze: nothing, for an agent that sees all at once."""
+    if report["glimpses"] == 1:
+        return [("whole image", report["error"])]
+    trained_for_random = RECIPES.get(report["recipe"], Recipe()).gaze == "random"
+    if trained_for_random:
+        return [("random gaze", report["error"])]
+    return [("learned gaze", report["error"]), ("random gaze", report["error_random_gaze"])]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from agents import AgentConfig, CNNConfig, Gaze
+from agents import AgentConfig, CNNConfig
+from glimpse_env.tasks import TASKS
+
+Gaze = Literal["learned", "random"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,10 @@ class EnvConfig:
     """Number of distractors."""
     start: Literal["centre", "random"] = "centre"
     """The first fixation."""
+
+    def glimpses(self) -> int:
+        """Glimpses of an episode."""
+        return self.num_glimpses or TASKS[self.id].kwargs["num_glimpses"]
 
     def kwargs(self) -> dict[str, Any]:
         """The keyword arguments for `gym.make_vec`."""
@@ -98,6 +105,8 @@ class Recipe:
 
 CLUTTERED = Recipe()
 CLUTTERED100 = replace(CLUTTERED, name="cluttered100", env=EnvConfig("ClutteredMNIST100-v0"))
+# The paper's network, reward and optimizer. Ours remain: the advantage is scaled, the gradient clipped, the learning
+# rate rises at first and falls along a cosine.
 PAPER = replace(
     CLUTTERED,
     name="paper-cluttered",

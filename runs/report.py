@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from runs.evaluate import evaluate_checkpoint
+from runs.evaluate import evaluate_checkpoint, gaze_errors
 from runs.watch import watch
 
 
@@ -20,13 +21,13 @@ def report(folder: Path, *, device: str = "auto") -> str:
     lines = [f"{result['recipe']} on {result['env_id']}: {result['episodes']:,} test scenes", ""]
     for glimpse, error in enumerate(result["error_by_glimpse"], 1):
         lines.append(f"  error after {glimpse:>2} glimpse{'s' if glimpse > 1 else ' '}   {error:6.2f} %")
-    lines += ["", f"  error, learned gaze      {result['error']:6.2f} %"]
-    lines += [f"  error, random gaze       {result['error_random_gaze']:6.2f} %", ""]
+    lines += ["", *(f"  error, {name:<18} {error:6.2f} %" for name, error in gaze_errors(result)), ""]
     rows = [("weights", weights), ("logs", folder)]
     if result["glimpses"] > 1:
         for name in ("gaze.png", "gaze.apng"):
             watch(weights, folder / name, device=device)
         rows += [("picture", folder / "gaze.png"), ("animation", folder / "gaze.apng")]
     lines += [f"  {name:<10} {path}" for name, path in rows]
-    lines += ["", "  tensorboard --logdir runs/logs --samples_per_plugin images=200   (or: make watch)"]
+    tensorboard = Path(sys.executable).with_name("tensorboard")
+    lines += ["", f"  {tensorboard} --logdir {folder.parent} --samples_per_plugin images=200   (or: make watch)"]
     return "\n".join(lines)

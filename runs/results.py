@@ -10,12 +10,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from agents import play
-from agents.checkpoint import load_checked
+from agents.checkpoint import load_checked, write_atomically
 from agents.loading import Agent, agent_from_dict
 from runs.environments import make_env
 from runs.evaluate import evaluate_checkpoint
 from runs.recipes import RECIPES, Recipe
-from runs.watch import write_atomically
 
 PRETRAINED = Path("runs/pretrained")
 

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from agents import Gaze, play
+from agents import play
 from agents.loading import Agent
 from glimpse_env.retina import Retina, glimpse, summed_area_table
 from runs.draws import random_places
+from runs.recipes import Gaze
 
 
 class Trace(NamedTuple):

@@ -6,51 +6,36 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import torch
 import tyro
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
-from agents import evaluate
-from agents.checkpoint import load_checked, save_atomically
-from runs.distributed import all_mean, process_group, rank
+from agents.checkpoint import load_checked, save_atomically, write_atomically
+from runs.distributed import all_mean, launch, process_group, processes_for, rank, world_size
 from runs.environments import make_env, pick_device
-from runs.pictures import contact_sheet
+from runs.log import Log
 from runs.recipes import RECIPES, Recipe
 from runs.report import report
-from runs.traces import record_episodes
-from runs.trainer import Trainer, learning_rate, share_of, train_update
+from runs.trainer import Trainer, share_of, train_update
 
-LOGS = Path("runs/logs")
-
-VALIDATION_SEED = 2**40
-"""Seed of the validation scenes, which no training scene takes."""
-
-VALIDATION_EPISODES = 5_000
-"""At most; no image is shown twice."""
-
-VALIDATION_BATCH = 500
-
-GALLERY = 3
-"""Validation episodes drawn for TensorBoard, always the same, so that its slider shows them improving."""
+LOGS = Path(__file__).parent / "logs"
 
 VALIDATIONS = 20
 """How often a training is validated; the weights with the least error are kept."""
 
-LOG_EVERY = 20
-"""Updates between two points of a TensorBoard curve."""
-
 SAVE_SECONDS = 60.0
 """Between two checkpoints."""
+
+ASK_EVERY = 10
+"""Updates between which several processes agree on whether to stop."""
 
 
 def train(
@@ -59,7 +44,7 @@ def train(
     """Train to the recipe's end and keep the weights of the least validation error.
 
     Writes `checkpoint.pt` (everything, to go on), `agent.pt` (the best weights), `metrics.json` and TensorBoard
-    scalars to `folder`. Under `torchrun` every process calls this and plays its share of each batch.
+    scalars to `folder`. With several processes (`runs.distributed`) each calls this and plays its share of a batch.
 
     Args:
         recipe: what to train.
@@ -69,7 +54,7 @@ def train(
         quiet: no progress bar.
 
     Returns:
-        `validation_error` in percent, `seconds` of training, `episodes`.
+        `validation_error` in percent (known to the first process), `seconds` of training, `episodes`.
 
     Raises:
         ValueError: for a checkpoint of another recipe, or a batch that the processes cannot share.
@@ -77,7 +62,6 @@ def train(
         KeyboardInterrupt: once the state is saved, where the training is interrupted (Ctrl-C, SIGTERM).
     """
     folder, where = Path(folder), pick_device(device)
-    chief = rank() == 0
     with process_group(where), interruption() as interrupted:
         env = make_env(recipe, "train", share_of(recipe), where)
         trainer = Trainer.begin(recipe, env, where)
@@ -86,10 +70,7 @@ def train(
             if Recipe.from_dict(values["recipe"]) != recipe:
                 raise ValueError(f"{folder} trained another recipe; resume it with its own, or train in a new folder")
             trainer.restore(values)
-        log = Log(folder, trainer, quiet=quiet) if chief else None
-        if log is not None:
-            validation = make_env(recipe, "validation", VALIDATION_BATCH, where)
-            gallery = make_env(recipe, "validation", GALLERY, where)
+        log = Log(folder, trainer, where, quiet=quiet) if rank() == 0 else None
         updates = recipe.updates()
         every, began, saved = max(1, updates // VALIDATIONS), time.monotonic() - trainer.seconds, time.monotonic()
         stop = False
@@ -99,26 +80,32 @@ def train(
             if log is not None:
                 log.update(rollout, scalars)
                 if trainer.update % every == 0 or trainer.update == updates:
-                    log.validate(validation, gallery)
+                    log.validate()
                     save_atomically(trainer.best_agent(), folder / "agent.pt")
                 if time.monotonic() - saved > SAVE_SECONDS:
                     save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
                     saved = time.monotonic()
-            stop = bool(all_mean(torch.tensor(float(interrupted()), device=where)) > 0)  # all stop at one update
+            if world_size() == 1:
+                stop = interrupted()
+            elif trainer.update % ASK_EVERY == 0:  # all stop after the same update
+                stop = bool(all_mean(torch.tensor(float(interrupted()), device=where)) > 0)
         if log is not None:
             save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
             log.close()
     if stop:
         raise KeyboardInterrupt
     metrics = {"validation_error": trainer.best_error, "seconds": trainer.seconds, "episodes": updates * recipe.batch}
-    if chief:
-        (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    if rank() == 0:
+        write_atomically((json.dumps(metrics, indent=1) + "\n").encode(), folder / "metrics.json")
     return metrics
 
 
 @contextmanager
-def interruption() -> Iterator[Any]:
+def interruption() -> Iterator[Callable[[], bool]]:
     """A function that tells whether Ctrl-C or SIGTERM came: a training stops between updates, never within one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # only a main thread may handle signals
+        return
     came: list[int] = []
     handlers = {
         number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)
@@ -128,63 +115,6 @@ def interruption() -> Iterator[Any]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-class Log:
-    """The progress bar and the TensorBoard curves of a training."""
-
-    def __init__(self, folder: Path, trainer: Trainer, *, quiet: bool) -> None:
-        self.trainer, recipe = trainer, trainer.recipe
-        self.writer = SummaryWriter(str(folder), purge_step=trainer.update * recipe.batch, flush_secs=20)
-        self.bar = tqdm(
-            total=recipe.updates() * recipe.batch,
-            initial=trainer.update * recipe.batch,
-            unit=" episodes",
-            disable=quiet,
-            dynamic_ncols=True,
-        )
-        self.recent: float | None = None
-        table = "\n".join(f"| {key} | {value} |" for key, value in recipe.to_dict().items())
-        self.writer.add_text("recipe", f"| field | value |\n|---|---|\n{table}")
-
-    def update(self, rollout: Any, scalars: dict[str, torch.Tensor]) -> None:
-        """One update's numbers; most updates only move the bar, which costs no wait for a GPU."""
-        trainer, recipe = self.trainer, self.trainer.recipe
-        self.bar.update(recipe.batch)
-        if trainer.update % LOG_EVERY:
-            return
-        step = trainer.update * recipe.batch
-        error = 100 * float((rollout.answer[-1].argmax(-1) != rollout.target).float().mean())
-        self.recent = error if self.recent is None else 0.9 * self.recent + 0.1 * error
-        self.bar.set_description(f"{recipe.name}: error {self.recent:.1f} %", refresh=False)
-        for key, value in scalars.items():
-            self.writer.add_scalar(key, float(value), step)
-        self.writer.add_scalar("rollout/success_rate", 1 - error / 100, step)
-        self.writer.add_scalar("train/learning_rate", learning_rate(recipe, trainer.update), step)
-        self.writer.add_scalar("time/fps", step / trainer.seconds, step)
-
-    def validate(self, env: Any, gallery: Any) -> None:
-        """The error on the validation split, and the gaze in the gallery's episodes; the best weights are kept."""
-        trainer, recipe = self.trainer, self.trainer.recipe
-        step = trainer.update * recipe.batch
-        episodes = min(VALIDATION_EPISODES, len(env.unwrapped.task.labels))
-        result = evaluate(trainer.agent, env, episodes, gaze=recipe.gaze, seed=VALIDATION_SEED)
-        trainer.remember_best(result.error)
-        self.writer.add_scalar("eval/success_rate", 1 - result.error / 100, step)
-        if env.metadata["horizon"] > 1:
-            traces = record_episodes(
-                trainer.agent, gallery, np.arange(gallery.num_envs), gaze=recipe.gaze, seed=VALIDATION_SEED
-            )
-            self.writer.add_image("trace/gaze", contact_sheet(traces, recipe.name), step, dataformats="HWC")
-        for glimpse, error in enumerate(result.error_by_glimpse, 1):
-            self.writer.add_scalar(f"eval/error_by_glimpse/{glimpse}", error, step)
-        if not self.bar.disable:
-            self.bar.write(f"{step:>11,} episodes {trainer.seconds:6.0f} s   validation error {result.error:.2f} %")
-
-    def close(self) -> None:
-        """Leave the bar and the files complete."""
-        self.bar.close()
-        self.writer.close()
 
 
 @dataclass(frozen=True)
@@ -210,36 +140,40 @@ def main() -> None:
         name: (f"{recipe.env.id}, {recipe.episodes:,} episodes", Options(recipe)) for name, recipe in RECIPES.items()
     }
     options = tyro.extras.overridable_config_cli(table, config=(tyro.conf.AvoidSubcommands, tyro.conf.OmitArgPrefixes))
-    recipe, folder = options.recipe, options.resume or options.folder
     try:
-        if options.resume:
-            recipe = Recipe.from_dict(load_checked(options.resume / "checkpoint.pt")["recipe"])
-        device = pick_device(options.device)
-        if folder is None:
-            name = f"{recipe.name}-{recipe.seed}-{datetime.now():%Y%m%d-%H%M%S}"
-            folder = Path(os.environ.setdefault("GLIMPSE_RUN", str(LOGS / name)))  # one name for all processes
-        processes = options.processes or min(os.cpu_count() or 1, 4)
-        if "WORLD_SIZE" not in os.environ and device.type == "cpu" and processes > 1:
-            share_processes(processes)
-        torch.set_num_threads(1 if "WORLD_SIZE" in os.environ and device.type == "cpu" else os.cpu_count() or 1)
+        sys.exit(run(options))
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f"error: {error}" if rank() == 0 else 1)
+
+
+def run(options: Options) -> int:
+    """Train as the options say, in several processes on a CPU; the exit status."""
+    recipe, device = options.recipe, pick_device(options.device)
+    processes = options.processes or processes_for(recipe.batch)
+    if options.resume:
+        if recipe not in RECIPES.values():
+            raise ValueError("--resume goes on with the recipe of the folder: give no other field beside it")
+        saved = load_checked(options.resume / "checkpoint.pt")
+        recipe, processes = Recipe.from_dict(saved["recipe"]), saved.get("processes", processes)
+    folder = options.resume or options.folder or LOGS / f"{recipe.name}-{recipe.seed}-{datetime.now():%Y%m%d-%H%M%S}"
+    if "WORLD_SIZE" not in os.environ and device.type == "cpu" and processes > 1:
+        for split in ("train", "validation"):  # fetches the data once, and what is wrong is told once
+            make_env(recipe, split, 1, device)
+        return launch(processes, [*sys.argv[1:], *([] if options.resume else ["--folder", str(folder)])])
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
         metrics = train(recipe, folder, device=options.device, resume=bool(options.resume), quiet=options.quiet)
     except KeyboardInterrupt:
         if rank() == 0:
-            print(f"\ninterrupted; go on with: python -m runs.train {recipe.name} --resume {folder}", file=sys.stderr)
-        sys.exit(130)
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f"error: {error}")
+            print(f"\ninterrupted; go on with: {sys.executable} -m runs.train {sys.argv[1]} --resume {folder}")
+        return 130
     if rank() == 0:
         print(
             f"\n{metrics['seconds'] / 60:.1f} minutes of training, validation error {metrics['validation_error']:.2f} %"
         )
         print(report(folder, device=options.device))
-
-
-def share_processes(processes: int) -> None:
-    """Start this command again under `torchrun`, which never returns."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m", "runs.train"]
-    os.execve(sys.executable, [sys.executable, *launcher, *sys.argv[1:]], {**os.environ, "OMP_NUM_THREADS": "1"})
+    return 0
 
 
 if __name__ == "__main__":

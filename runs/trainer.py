@@ -63,6 +63,7 @@ class Trainer:
             "best_error": self.best_error,
             "best_weights": self.best_weights,
             "seconds": self.seconds,
+            "processes": world_size(),
         }
 
     def restore(self, values: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -10,14 +9,15 @@ import numpy as np
 import torch
 import tyro
 
-from agents import Gaze, evaluate
-from agents.checkpoint import load_checked
+from agents import evaluate
+from agents.checkpoint import load_checked, write_atomically
 from agents.loading import agent_from_dict
 from glimpse_env.datasets import Split
+from runs.draws import random_gaze
 from runs.environments import make_canvas_env, make_env, pick_device
 from runs.evaluate import TEST_SEED
 from runs.pictures import animation, contact_sheet, encode_png
-from runs.recipes import Recipe
+from runs.recipes import Gaze, Recipe
 from runs.traces import Trace, record_episodes
 
 COUNTED = 1_000
@@ -74,7 +74,8 @@ def watch(
     traces = record_episodes(agent, environment(episodes), numbers, gaze=gaze, seed=TEST_SEED)
     env = environment(250)
     counted = min(COUNTED, len(env.unwrapped.task.labels))
-    error = evaluate(agent, env, counted, gaze=gaze, seed=TEST_SEED).error
+    places = random_gaze(TEST_SEED, env, where) if gaze == "random" else None
+    error = evaluate(agent, env, counted, places=places, seed=TEST_SEED).error
     source = f"{images.name}" if images is not None else f"{recipe.env.id}, {split} split"
     title = f"Glimpse · {recipe.name}"
     subtitle = "  ·  ".join([source, f"{gaze} gaze", describe(traces[0]), f"error {error:.1f} % in {counted:,} scenes"])
@@ -93,17 +94,6 @@ def describe(trace: Trace) -> str:
     (height, width), scales, steps = trace.retina.patch, trace.retina.scales, len(trace.path)
     glimpses = f"{steps} glimpse{'s' * (steps > 1)} of {height}×{width}"
     return glimpses + (f" at {scales} scales" if scales > 1 else "")
-
-
-def write_atomically(content: bytes, path: Path) -> None:
-    """Write `content` so that `path` holds either the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def main(

@@ -20,10 +20,10 @@ class TaskRow(NamedTuple):
 
 TASKS: dict[str, TaskRow] = {
     "MNIST-v0": TaskRow(Classify, {"size": 28, "pieces": 0, "patch": 8, "scales": 1, "num_glimpses": 7}),
-    "TranslatedMNIST-v0": TaskRow(Classify, {"size": 60, "pieces": 0, "patch": 12, "scales": 3}),
-    "ClutteredMNIST-v0": TaskRow(Classify, {"size": 60, "pieces": 4, "patch": 12, "scales": 3}),
-    "ClutteredMNIST100-v0": TaskRow(Classify, {"size": 100, "pieces": 8, "patch": 12, "scales": 4}),
-    "Classify-v0": TaskRow(Classify, {"dataset": None}),
+    "TranslatedMNIST-v0": TaskRow(Classify, {"size": 60, "pieces": 0, "patch": 12, "scales": 3, "num_glimpses": 8}),
+    "ClutteredMNIST-v0": TaskRow(Classify, {"size": 60, "pieces": 4, "patch": 12, "scales": 3, "num_glimpses": 8}),
+    "ClutteredMNIST100-v0": TaskRow(Classify, {"size": 100, "pieces": 8, "patch": 12, "scales": 4, "num_glimpses": 8}),
+    "Classify-v0": TaskRow(Classify, {"dataset": None, "num_glimpses": 8}),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +21,15 @@ START_STREAM = 1
 
 
 def pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    """(height, width) from one number or two."""
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
+    """(height, width) from one integer or two, of Python or NumPy.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    numbers = (value, value) if isinstance(value, Integral) else value
+    if np.shape(numbers) != (2,) or not all(isinstance(number, Integral) for number in numbers):
+        raise ValueError(f"size, patch and piece_size are one integer or two, (height, width), got {value!r}")
+    return int(numbers[0]), int(numbers[1])
 
 
 class Classify(Task):

@@ -1,0 +1,60 @@
+"""The benchmark's plot: cost against image size, both axes logarithmic, drawn with OpenCV."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from runs.layout import GROUND, INK, MUTED, OTHER, TRACK, TRUTH, Colour, blank, write
+from runs.pictures import encode_png
+
+HEIGHT, WIDTH = 520, 860
+LEFT, RIGHT, TOP, BOTTOM = 90, 190, 70, 60
+COLOURS: tuple[Colour, ...] = (TRUTH, OTHER, INK)
+
+Curve = list[tuple[float, float]]
+
+
+def cost_plot(title: str, curves: dict[str, Curve], x_name: str, y_name: str) -> bytes:
+    """Curves of (x, y), both positive, as a PNG; each is named at its end.
+
+    Raises:
+        ValueError: where there is nothing to draw, or a value is not positive.
+    """
+    points = [point for curve in curves.values() for point in curve]
+    if not points or min(min(point) for point in points) <= 0:
+        raise ValueError("a logarithmic plot needs at least one point, and all of them positive")
+    (x_low, x_high), (y_low, y_high) = (_decades([point[axis] for point in points], axis) for axis in (0, 1))
+    picture = blank(HEIGHT, WIDTH, GROUND)
+
+    def place(x: float, y: float) -> tuple[int, int]:
+        across = (math.log(x) - math.log(x_low)) / (math.log(x_high) - math.log(x_low))
+        up = (math.log(y) - math.log(y_low)) / (math.log(y_high) - math.log(y_low))
+        return round(LEFT + across * (WIDTH - LEFT - RIGHT)), round(HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM))
+
+    write(picture, title, 24, 36, 18, INK, 700)
+    for power in range(round(math.log10(y_low)), round(math.log10(y_high)) + 1):
+        left, y = place(x_low, 10.0**power)
+        cv2.line(picture, (left, y), (WIDTH - RIGHT, y), TRACK, 1)
+        write(picture, f"{10.0**power:g}", 24, y + 4, 12, MUTED)
+    for x in sorted({point[0] for point in points}):
+        column, bottom = place(x, y_low)
+        write(picture, f"{x:g}", column - 12, bottom + 22, 12, MUTED)
+    write(picture, x_name, LEFT, HEIGHT - 12, 12, MUTED)
+    write(picture, y_name, 24, TOP - 12, 12, MUTED)
+    for colour, (name, curve) in zip(COLOURS, curves.items(), strict=False):
+        line = np.array([place(*point) for point in curve], np.int32)
+        cv2.polylines(picture, [line], False, colour, 2, cv2.LINE_AA)
+        for point in line:
+            cv2.circle(picture, tuple(int(value) for value in point), 4, colour, -1, cv2.LINE_AA)
+        write(picture, name, int(line[-1][0]) + 12, int(line[-1][1]) + 4, 13, colour)
+    return encode_png(picture)
+
+
+def _decades(values: list[float], axis: int) -> tuple[float, float]:
+    """The range of an axis: the values' own across, whole powers of ten upwards."""
+    if axis == 0:
+        return min(values), max(values) if max(values) > min(values) else 2 * min(values)
+    return 10.0 ** math.floor(math.log10(min(values))), 10.0 ** math.ceil(math.log10(max(values)) + 1e-9)

@@ -21,6 +21,8 @@ class AgentConfig:
     """Width of the glimpse vector and of the recurrent core."""
     join: Join = "product"
     """How what and where meet: "product", or "sum" as in the paper."""
+    where_hidden: int = 0
+    """Hidden units for the location in a product. They matter where no periphery tells what part of a thing is seen."""
     where_stream: int = 128
     """Hidden units of the gaze's own stream; 0 is the paper's linear layer on the core."""
     saccades: Saccades = "relative"
@@ -79,7 +81,7 @@ class AttentionAgent(nn.Module):
         super().__init__()
         self.glimpse, self.classes, self.config = tuple(glimpse), classes, config
         values, width = math.prod(glimpse), config.width
-        self.glimpse_net = GlimpseNet(values, width, config.join)
+        self.glimpse_net = GlimpseNet(values, width, config.join, config.where_hidden)
         self.input = nn.Linear(width, width)
         self.recurrent = nn.Linear(width, width, bias=False)
         nn.init.eye_(self.recurrent.weight)  # remembers at first what it saw (Le, Jaitly & Hinton 2015)

@@ -21,15 +21,19 @@ class GlimpseNet(nn.Module):
         glimpse: number of values in a glimpse.
         width: width of the result.
         join: "product" or "sum".
+        hidden: units of a hidden layer for the location in a product; 0 is none.
     """
 
-    def __init__(self, glimpse: int, width: int, join: Join) -> None:
+    def __init__(self, glimpse: int, width: int, join: Join, hidden: int = 0) -> None:
         super().__init__()
         self.join = join
         self.what: nn.Module
         self.where: nn.Module
         if join == "product":
-            self.what, self.where = nn.Linear(glimpse, width), nn.Linear(2, width)
+            self.what = nn.Linear(glimpse, width)
+            self.where = nn.Linear(2, width)
+            if hidden:
+                self.where = nn.Sequential(nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, width))
         elif join == "sum":
             self.what = nn.Sequential(nn.Linear(glimpse, width // 2), nn.ReLU(), nn.Linear(width // 2, width))
             self.where = nn.Sequential(nn.Linear(2, width // 2), nn.ReLU(), nn.Linear(width // 2, width))

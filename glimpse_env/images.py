@@ -55,7 +55,7 @@ def load_images(images: Any, labels: Any = None, split: Split | None = None) -> 
             splits instead. Class names, size and channels are those of all splits together.
 
     Returns:
-        At least one image, in the order given, or of the sorted file names of each class in turn.
+        At least one image, in the order of the array, or of the classes and file names of the folder.
 
     Raises:
         FileNotFoundError: the path does not exist, or the folder has no such split.
@@ -84,7 +84,7 @@ def assign_splits(labels: np.ndarray) -> np.ndarray:
     """Which split each of your own images is in: about 80 % train, 10 % validation and 10 % test of each class.
 
     The images are put in order of class, and within a class in a random order that is always the same. The fifth and
-    the tenth of every ten are held out. So each class of ten images or more is in all the splits.
+    the tenth of every ten are held out. So a class of ten images or more is in every split; a smaller one may not be.
 
     Args:
         labels: (N,) int64, the class of each image.

@@ -51,6 +51,6 @@ def task(request: pytest.FixtureRequest, noise_digits: None) -> tuple[str, dict[
     """Each row of `TASKS`: its id and arguments, which bring what a row needs and has not."""
     kwargs: dict[str, Any] = {}
     if request.param == "Classify-v0":
-        images = np.random.default_rng(0).integers(0, 256, (9, 10, 14, 3), dtype=np.uint8)
-        kwargs = {"images": images, "labels": np.arange(9) % 4, "size": (20, 17), "patch": (4, 6), "pieces": 2}
+        images = np.random.default_rng(0).integers(0, 256, (12, 10, 14, 3), dtype=np.uint8)
+        kwargs = {"images": images, "labels": np.arange(12) % 4, "size": (20, 17), "patch": (4, 6), "pieces": 2}
     return f"glimpse_env:Glimpse/{request.param}", kwargs

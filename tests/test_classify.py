@@ -24,7 +24,7 @@ def images(count: int = 6) -> np.ndarray:
 def arguments(**kwargs: Any) -> dict[str, Any]:
     return {
         "dataset": None, "images": images(), "labels": np.arange(6) % 3, "num_glimpses": 4, "patch": (4, 8),
-        "scales": 2, "size": (ROWS, COLUMNS), **kwargs,
+        "scales": 2, "size": (ROWS, COLUMNS), "split": "all", **kwargs,
     }  # fmt: skip
 
 
@@ -181,6 +181,27 @@ def test_the_canvas_is_the_image_where_no_size_is_given() -> None:
     assert all((images() == canvas).all(axis=(1, 2)).any() for canvas in pixels)
 
 
+def test_sizes_are_integers_of_any_kind() -> None:
+    expected = begin(size=(9, 9), patch=(3, 3), pieces=2, piece_size=(2, 2))
+    for kind in (int, np.int64, np.uint8, lambda n: [n, n], lambda n: np.array([n, n]), lambda n: (np.int32(n), n)):
+        task, state = begin(size=kind(9), patch=kind(3), pieces=2, piece_size=kind(2))
+        assert task.observation_space == expected[0].observation_space
+        np.testing.assert_array_equal(canvases(task, state), canvases(*expected))
+
+
+def test_one_image_alone_is_shown() -> None:
+    task, state = begin(images=images(1), labels=[0], size=None)
+    np.testing.assert_array_equal(canvases(task, state)[..., 0], images(1).repeat(40, axis=0))
+
+
+def test_own_images_are_held_out() -> None:
+    own = {"images": images(50), "labels": np.arange(50), "size": None, "order": "sequential", "scales": 1}
+    shown = [begin(50, split=split, **own)[1]["target"].tolist() for split in ("train", "validation", "test")]
+    assert [len(set(targets)) for targets in shown] == [40, 5, 5]
+    assert set().union(*shown) == set(range(50))
+    assert begin(split="test", **own)[0].action_space["answer"].n == 50
+
+
 def test_an_rgb_image_is_seen_in_rgb() -> None:
     coloured = np.stack([images(), images() // 2, images() // 3], axis=-1)
     task, state = begin(images=coloured, size=None, scales=1)
@@ -308,6 +329,13 @@ def test_a_refused_action_changes_nothing(action: Any, message: str, face: str) 
         ({"scales": 0}, "scales at least 1"),
         ({"pieces": -1}, "pieces must be at least 0, got -1"),
         ({"pieces": 1, "piece_size": 5}, r"piece_size must be from \(1, 1\) to that of the images"),
+        ({"images": images(1), "labels": [0], "pieces": 1}, "at least two images, or set pieces to 0"),
+        ({"split": "train"}, r'6 image\(s\) are too few .* split="all"'),
+        ({"size": 32.0}, r"one integer or two, \(height, width\), got 32.0"),
+        ({"patch": "12"}, "one integer or two, .* got '12'"),
+        ({"patch": (4, 8, 2)}, r"one integer or two, .* got \(4, 8, 2\)"),
+        ({"patch": (4, None)}, r"one integer or two, .* got \(4, None\)"),
+        ({"piece_size": None}, "one integer or two, .* got None"),
     ],
     ids=str,
 )

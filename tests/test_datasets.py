@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import http.server
 import io
+import os
 import socket
 import sys
 import tarfile
@@ -19,6 +20,7 @@ import pytest
 
 from glimpse_env import datasets, sources
 from glimpse_env.datasets import find_dataset, load_dataset, load_images, read_idx, split_rows
+from glimpse_env.images import SPLITS, assign_splits
 from glimpse_env.sources import FILES, Source
 
 
@@ -467,7 +469,7 @@ def test_arrays(tmp_path, form, tail, channels):
     labels = np.array([0, 2, 2, 1, 0], np.int32)
     if form == "npz":
         np.savez(tmp_path / "mine.npz", images=images, labels=labels)
-        data = load_images(str(tmp_path / "mine.npz"), split="test")
+        data = load_images(str(tmp_path / "mine.npz"), split="all")
     else:
         data = load_images(images, labels)
     assert data.images.shape == (5, channels, 6, 7)
@@ -502,8 +504,7 @@ GREY = np.zeros((4, 5, 5), np.uint8)
         (GREY, [0, 1, 10**9, 1], "labels lie in"),
         (GREY, [0.0, 1.0, 0.0, 1.0], "not integers"),
         (GREY, ["a", "b", "a", "b"], "not integers"),
-        (GREY[:1], [0], "at least 2"),
-        (GREY[:0], [], "at least 2"),
+        (GREY[:0], [], "give at least one"),
     ],
 )
 def test_wrong_arrays(tmp_path, images, labels, message):
@@ -574,8 +575,7 @@ def test_folder_of_grey_images(tmp_path):
     expected = [pictures["cat", "a.PNG"], pictures["cat", "z.bmp"], pictures["dog", "b.png"]]
     np.testing.assert_array_equal(data.images, np.array(expected)[:, None])
     assert not data.images.flags.writeable
-    for split in ("train", "validation", "test"):  # no split folders: nothing is split
-        np.testing.assert_array_equal(load_images(tmp_path, split=split).images, data.images)
+    assert load_images(tmp_path, split="all").images is data.images
 
 
 def test_one_coloured_image_makes_the_set_rgb(tmp_path):
@@ -640,14 +640,16 @@ def test_folder_with_splits(tmp_path):
     np.testing.assert_array_equal(test.images[0, 0, 1:5, 1:5], noise(len("test/cat/a.png"), 4, 4))
     with pytest.raises(FileNotFoundError, match="holds the splits train, test, but no validation"):
         load_images(tmp_path, split="validation")
-    with pytest.raises(ValueError, match="say which with split"):
-        load_images(tmp_path)
+    every = load_images(tmp_path, split="all")
+    np.testing.assert_array_equal(every.images, np.concatenate([train.images, test.images]))
+    assert every.labels.tolist() == [0, 1, 1, 1, 2]
+    assert every.names == train.names
 
 
 def test_a_class_may_be_called_test(tmp_path):
     for name in ("exam", "test"):
         save(tmp_path / name / "a.png", noise(0, 5, 5))
-    assert load_images(tmp_path, split="train").names == ("exam", "test")
+    assert load_images(tmp_path).names == ("exam", "test")
 
 
 def test_wrong_folders(tmp_path):
@@ -657,8 +659,7 @@ def test_wrong_folders(tmp_path):
     with pytest.raises(ValueError, match="has no class folders"):
         load_images(tmp_path)
     save(tmp_path / "cat" / "a.png", noise(0, 5, 5))
-    with pytest.raises(ValueError, match="at least 2"):
-        load_images(tmp_path)
+    assert load_images(tmp_path).images.shape == (1, 1, 5, 5)
     (tmp_path / "dog").mkdir()
     with pytest.raises(ValueError, match="dog holds no images"):
         load_images(tmp_path)
@@ -666,3 +667,109 @@ def test_wrong_folders(tmp_path):
         (tmp_path / "dog" / "b.png").write_bytes(content)
         with pytest.raises(ValueError, match=r"b.png is not an image that OpenCV can read"):
             load_images(tmp_path)
+
+
+# Your own images: splits
+
+
+@pytest.mark.parametrize("counts", [[10], [10, 10, 10], [37, 1, 12, 90, 3, 10], [1] * 30, [4] * 25, [500, 20]])
+def test_each_class_is_shared_out(counts):
+    """Every image is in one split, 80 / 10 / 10; so are those of a class, up to the one that rounding moves."""
+    labels = np.random.default_rng(len(counts)).permutation(np.repeat(np.arange(len(counts)), counts))
+    splits = assign_splits(labels)
+    held_out = len(labels) // 10
+    assert held_out <= (splits == 1).sum() <= held_out + 1
+    assert (splits == 2).sum() == held_out
+    assert set(splits.tolist()) == {0, 1, 2}
+    for label, count in enumerate(counts):
+        for split, share in ((0, 0.8), (1, 0.1), (2, 0.1)):
+            assert abs((splits[labels == label] == split).sum() - share * count) < 2
+            assert count < 10 or split in splits[labels == label]
+
+
+def test_what_is_held_out_is_always_the_same_and_in_no_order():
+    held_out = np.flatnonzero(assign_splits(np.zeros(1000, np.int64)))
+    assert held_out[:8].tolist() == [3, 6, 17, 24, 33, 38, 39, 43]  # on every machine, in every version
+    gaps = np.bincount(held_out // 100, minlength=10)
+    assert gaps.min() >= 8
+    assert len(np.unique(held_out % 10)) == 10
+
+
+@pytest.mark.parametrize("form", ["array", "rgb", "npz", "folder"])
+def test_splits_of_own_images(tmp_path, form):
+    images = noise(0, 40, 6, 6, 3) if form == "rgb" else noise(0, 40, 6, 6)
+    labels = np.arange(40) // 10
+    labels[35:] = 4  # a class of five, in not more than two splits
+    source = (images, labels)
+    if form == "npz":
+        np.savez(tmp_path / "mine.npz", images=images, labels=labels)
+        source = (tmp_path / "mine.npz",)
+    elif form == "folder":
+        for row, (image, label) in enumerate(zip(images, labels, strict=True)):
+            save(tmp_path / "mine" / str(label) / f"{row}.png", image)
+        source = (tmp_path / "mine",)
+    every = load_images(*source, split="all")
+    np.testing.assert_array_equal(every.images, load_images(*source).images)
+    parts = [load_images(*source, split=split) for split in SPLITS]
+    assert [len(part.images) for part in parts] == [32, 4, 4]
+    found = [[image.tobytes() for image in part.images] for part in parts]
+    assert sorted(sum(found, [])) == sorted(image.tobytes() for image in every.images)
+    for part, pixels in zip(parts, found, strict=True):
+        rows = [row for row, image in enumerate(every.images) if image.tobytes() in pixels]
+        np.testing.assert_array_equal(part.images, every.images[rows])
+        np.testing.assert_array_equal(part.labels, every.labels[rows])
+        assert part.names == ("0", "1", "2", "3", "4")
+        assert not part.images.flags.writeable
+        assert not part.labels.flags.writeable
+
+
+def test_too_few_to_hold_any_out(tmp_path):
+    np.savez(tmp_path / "mine.npz", images=noise(0, 9, 5, 5), labels=np.arange(9))
+    for split in SPLITS:
+        with pytest.raises(ValueError, match=r'^9 image.* too few .* at least 10, or ask for split="all"'):
+            load_images(noise(0, 9, 5, 5), np.arange(9), split)
+        with pytest.raises(ValueError, match=r"mine.npz: 9 image.* too few"):
+            load_images(tmp_path / "mine.npz", split=split)
+    assert len(load_images(tmp_path / "mine.npz", split="all").images) == 9
+    assert len(load_images(noise(0, 1, 5, 5), [0]).images) == 1
+    with pytest.raises(ValueError, match="unknown split 'all'"):
+        load_dataset("mnist", "all")
+
+
+# Your own images: read once
+
+
+@pytest.mark.parametrize("form", ["npz", "folder"])
+def test_a_path_is_read_again_only_when_it_changed(tmp_path, monkeypatch, form):
+    images, path = noise(0, 10, 5, 5), tmp_path / f"mine.{form}"
+
+    def write_all():
+        if form == "npz":
+            np.savez(path, images=images, labels=np.arange(10))
+        else:
+            for row, image in enumerate(images):
+                save(path / str(row) / "a.png", image)
+
+    write_all()
+    first = {split: load_images(path, split=split) for split in (*SPLITS, "all")}
+    monkeypatch.chdir(tmp_path)
+    for split, data in first.items():
+        assert load_images(path.name, split=split).images is data.images
+    images[3] ^= 255
+    write_all()
+    changed = path if form == "npz" else path / "3" / "a.png"
+    os.utime(changed, ns=(0, changed.stat().st_mtime_ns - 10**9))  # an older file may replace a newer
+    np.testing.assert_array_equal(load_images(path).images[:, 0], images)
+    rows = assign_splits(np.arange(10)) == 0
+    np.testing.assert_array_equal(load_images(path, split="train").images[:, 0], images[rows])
+
+
+def test_a_folder_is_read_again_when_images_come_or_go(tmp_path):
+    for place in ("cat/a.png", "dog/a.png"):
+        save(tmp_path / place, noise(0, 5, 5))
+    assert len(load_images(tmp_path).images) == 2
+    save(tmp_path / "dog" / "b.png", noise(0, 5, 5))
+    assert load_images(tmp_path).labels.tolist() == [0, 1, 1]
+    (tmp_path / "cat" / "a.png").rename(tmp_path / "dog" / "c.png")
+    (tmp_path / "cat").rmdir()
+    assert load_images(tmp_path).names == ("dog",)

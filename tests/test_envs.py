@@ -214,7 +214,7 @@ def test_a_fresh_process_makes_an_environment_without_torch() -> None:
 import sys
 import gymnasium as gym
 import numpy as np
-env = gym.make("glimpse_env:Glimpse/Classify-v0", images=np.zeros((2, 9, 9), np.uint8), labels=[0, 1], patch=3)
+env = gym.make("glimpse_env:Glimpse/Classify-v0", images=np.zeros((10, 9, 9), np.uint8), labels=[0] * 10, patch=3)
 env.reset(seed=0)
 env.step(env.action_space.sample())
 assert "torch" not in sys.modules

@@ -138,7 +138,7 @@ def test_it_equals_gymnasiums_own(task: tuple[str, dict[str, Any]], mode: str, p
 
 def test_rows_end_together_and_apart() -> None:
     """The test above is worth something only if its rows do both; here they do by construction."""
-    images = {"images": np.zeros((2, 4, 4), np.uint8), "labels": [0, 1], "patch": 2, "num_glimpses": 2}
+    images = {"images": np.zeros((2, 4, 4), np.uint8), "labels": [0, 1], "split": "all", "patch": 2, "num_glimpses": 2}
     task = ("glimpse_env:Glimpse/Classify-v0", images)
     for mode, apart in itertools.product(MODES, (False, True)):
         ours, theirs = make(task, autoreset_mode=mode), make_sync(task, mode)
@@ -192,7 +192,7 @@ def test_what_is_returned_is_the_callers_own(mode: str, place: str, task: tuple[
 def test_worker_processes_play_the_same() -> None:
     """Spawned ones, which must find the environment by its name."""
     images = np.random.default_rng(0).integers(0, 256, (4, 6, 6), dtype=np.uint8)
-    kwargs = {"images": images, "labels": np.arange(4), "patch": 3, "num_glimpses": 2, "size": 9}
+    kwargs = {"images": images, "labels": np.arange(4), "split": "all", "patch": 3, "num_glimpses": 2, "size": 9}
     task = ("glimpse_env:Glimpse/Classify-v0", kwargs)
     ours = make(task, num_envs=2)
     theirs = gym.make_vec(

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.datasets import load_dataset, load_images
+from glimpse_env.datasets import Split, load_dataset, load_images
 from glimpse_env.draws import Array, draw_words, uniform
 from glimpse_env.render import draw_gaze
 from glimpse_env.retina import Retina, glimpse, summed_area_table
@@ -26,10 +26,13 @@ def pair(value: int | tuple[int, int]) -> tuple[int, int]:
     Raises:
         ValueError: for anything else.
     """
-    numbers = (value, value) if isinstance(value, Integral) else value
-    if np.shape(numbers) != (2,) or not all(isinstance(number, Integral) for number in numbers):
+    try:
+        height, width = (value, value) if isinstance(value, Integral) else value
+    except (TypeError, ValueError):
+        height = width = None
+    if not (isinstance(height, Integral) and isinstance(width, Integral)):
         raise ValueError(f"size, patch and piece_size are one integer or two, (height, width), got {value!r}")
-    return int(numbers[0]), int(numbers[1])
+    return int(height), int(width)
 
 
 class Classify(Task):
@@ -73,19 +76,22 @@ class Classify(Task):
     ## Arguments
     | name | default | meaning |
     |---|---|---|
-    | `dataset` | `"mnist"` | or `"fashion_mnist"`, `"kmnist"` |
-    | `images`, `labels` | | your own images in place of a dataset: arrays, an `.npz` file or a folder of class folders (`glimpse_env.datasets.load_images`) |
+    | `dataset` | `"mnist"` (`None` for `Classify-v0`) | or `"fashion_mnist"`, `"kmnist"`; `None` goes with `images` |
+    | `images`, `labels` | | your own images in place of a dataset: arrays (only they need `labels`), an `.npz` file or a folder of class folders (`glimpse_env.datasets.load_images`) |
     | `classes` | those of the labels | number of classes, where some have no image here |
-    | `split` | `"train"` | or `"validation"`, `"test"` |
+    | `split` | `"train"` | or `"validation"`, `"test"`. Of your own images these are 80, 10 and 10 percent of each class, always the same, at least ten images in all; or the folder's own, where it has subfolders of these names. `"all"` is every image of your own |
     | `num_glimpses` | 8 (7 at 28×28) | glimpses, and steps, of an episode |
     | `patch` | 12 (8 at 28×28) | size of a patch in cells, one number or (height, width) |
-    | `scales` | 3 | patches of a glimpse |
+    | `scales` | 3 (1 at 28×28, 4 at 100×100) | patches of a glimpse |
     | `size` | by task | size of the canvas in pixels; `None` is that of the images |
     | `pieces`, `piece_size` | by task, 8 | number and size of the distractors |
     | `blend` | `"add"` | how pieces meet: add and clamp; `"max"` or `"over"` are easier tasks |
     | `start` | `"centre"` | or `"random"` |
     | `saccades` | `"absolute"` | or `"relative"` |
     | `order` | `"random"` | or `"sequential"`: episode k shows image k, so that an evaluation shows each once |
+    | `render_mode` | `None` | or `"rgb_array"`: `render()` draws the canvas and the gaze upon it |
+    | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
+    | `autoreset_mode` | `"NextStep"` | vector only: or `"SameStep"`, `"Disabled"` |
 
     ## Vectorized environment
     `gym.make_vec(id, num_envs=4096)`; with `backend="torch", device="cuda"` tensors in, tensors out.
@@ -102,7 +108,7 @@ class Classify(Task):
         images: Any = None,
         labels: Any = None,
         classes: int | None = None,
-        split: Literal["train", "validation", "test"] = "train",
+        split: Split = "train",
         num_glimpses: int = 8,
         patch: int | tuple[int, int] = 12,
         scales: int = 3,

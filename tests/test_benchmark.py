@@ -1,0 +1,120 @@
+"""The benchmark's own machinery: timings by a clock of the test's, the plot, the report. No test asserts a duration."""
+
+from __future__ import annotations
+
+import io
+import json
+from types import SimpleNamespace
+
+import cv2
+import gymnasium as gym
+import numpy as np
+import pytest
+from tqdm import tqdm
+
+from runs.benchmark import Figure, as_json, draw, steps
+from runs.layout import OTHER, TRUTH, Colour
+from runs.plots import cost_plot
+from runs.timing import medians, seconds_of
+
+
+class Clock:
+    """Time that passes by calls alone."""
+
+    def __init__(self) -> None:
+        self.now, self.called = 0.0, ""
+
+    def takes(self, name: str, durations: list[float]):
+        """A call that takes these seconds, one after the other."""
+        left = iter(durations)
+
+        def call() -> None:
+            self.called += name
+            self.now += next(left)
+
+        return call
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("runs.timing.time", SimpleNamespace(perf_counter=lambda: clock.now))
+    return clock
+
+
+def test_a_timing_is_the_time_between(clock: Clock) -> None:
+    clock.now = 7.0
+    assert seconds_of(clock.takes("a", [3.0])) == 3.0
+    assert clock.called == "a"
+
+
+def test_calls_take_turns_and_the_first_round_counts_for_nothing(clock: Clock) -> None:
+    calls = {"a": clock.takes("a", [1000.0, 5.0, 1.0, 3.0]), "b": clock.takes("b", [0.0, 2.0, 80.0, 4.0])}
+    with tqdm(total=4, file=io.StringIO()) as bar:
+        assert medians(calls, repeats=3, bar=bar) == {"a": 3.0, "b": 4.0}
+        assert bar.n == 4
+    assert clock.called == "abababab"
+
+
+def decode(png: bytes) -> np.ndarray:
+    """An RGB picture; assertion errors for anything but a PNG."""
+    assert png.startswith(b"\x89PNG")
+    return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def rows_of(picture: np.ndarray, colour: Colour, columns: slice) -> np.ndarray:
+    """Which rows have this colour in these columns."""
+    return np.flatnonzero((picture[:, columns] == colour).all(-1).any(-1))
+
+
+def test_a_steeper_curve_rises_higher() -> None:
+    flat = [(60.0, 2.0), (600.0, 2.0)]
+    picture = decode(cost_plot("cost", {"flat": flat, "steep": [(60.0, 2.0), (600.0, 900.0)]}, "size", "time"))
+    start, end = slice(90, 200), slice(500, 660)
+    assert np.ptp(rows_of(picture, TRUTH, start)) == np.ptp(rows_of(picture, TRUTH, end))
+    assert rows_of(picture, OTHER, end).min() < rows_of(picture, OTHER, start).min() - 100
+    assert rows_of(picture, OTHER, end).min() < rows_of(picture, TRUTH, end).min() - 100
+
+
+def test_a_single_point_is_drawn() -> None:
+    assert len(rows_of(decode(cost_plot("cost", {"one": [(60.0, 1.0)]}, "size", "time")), TRUTH, slice(0, 200)))
+
+
+@pytest.mark.parametrize("curves", [{}, {"none": []}, {"a": [(1.0, 2.0)], "b": [(2.0, 0.0)]}, {"a": [(-1.0, 2.0)]}])
+def test_what_no_logarithm_has_is_refused(curves: dict[str, list[tuple[float, float]]]) -> None:
+    with pytest.raises(ValueError, match="positive"):
+        cost_plot("cost", curves, "size", "time")
+
+
+def test_the_report_is_one_json_object() -> None:
+    report = json.loads(as_json({"cost": [Figure("glimpse at 60²", 4.5, "µs")], "none": []}))
+    assert report.pop("machine")
+    assert report == {"cost": [{"name": "glimpse at 60²", "value": 4.5, "unit": "µs"}], "none": []}
+
+
+def test_the_reports_plot_has_a_curve_for_glimpses_and_one_for_the_network() -> None:
+    figures = [Figure("glimpse at 60²", 4.0, "µs"), Figure("glimpse at 120²", 4.0, "µs")]
+    figures += [Figure("memory of an episode at 60²", 900.0, "MiB"), Figure("glimpse at 120² / at 60²", 1.0, "×")]
+    figures += [Figure("whole-image CNN at 60²", 5.0, "µs"), Figure("whole-image CNN at 120²", 50.0, "µs")]
+    curves = {"one glimpse": [(60.0, 4.0), (120.0, 4.0)], "whole-image CNN": [(60.0, 5.0), (120.0, 50.0)]}
+    expected = cost_plot("What it costs to see", curves, "canvas, pixels a side", "microseconds an image, one thread")
+    assert draw(figures) == expected
+
+
+@pytest.mark.parametrize("width", [None, 2])
+def test_the_steps_measured_are_as_many_as_said(width: int | None, noise_digits: None) -> None:
+    name, episode = "glimpse_env:Glimpse/MNIST-v0", 7
+    env = gym.make(name).unwrapped if width is None else gym.make_vec(name, width)
+    made = {"step": 0, "reset": 0}
+    for method in made:
+        inner = getattr(env, method)
+
+        def counted(*args, inner=inner, method=method, **kwargs):
+            made[method] += 1
+            return inner(*args, **kwargs)
+
+        setattr(env, method, counted)
+    run = steps(env, 2 * episode)
+    run()
+    run()
+    assert made == {"step": 4 * episode, "reset": 5 if width is None else 1}

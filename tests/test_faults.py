@@ -1,17 +1,15 @@
 """The faults found in public ports of the recurrent attention model, each with the test that would find it here.
 
-| fault | tested in |
-|---|---|
-| 1. the log-probability of the clamped sample | `test_training.py`: the log-probability is of the sample drawn |
-| 2. a detached mean, so that the gaze never learns | here; `test_losses.py`: log-probabilities train the mean |
-| 3. the last location, never looked at, in the sum | `test_training.py`: the last location enters no loss; here: returns |
-| 4. an advantage that trains the baseline | `test_losses.py`: no gradient passes through the advantage |
-| 5. many gaze paths averaged at test time | here |
-| 6. model selection on the test set | here |
-| 7. a Python loop over the batch | here |
-| 8. distractors cut from the shown image, or from the batch | `test_scenes.py`: pieces come from every image but the one \
-shown; a scene does not depend on its batch |
-| 9. no robustness to scale | here, as far as the retina gives it; training on digits of many sizes is not attempted |
+1. The log-probability is that of the clamped sample: `test_training.py`, the log-probability is of the sample drawn.
+2. The mean is detached, so that the gaze never learns: here, and `test_losses.py`, log-probabilities train the mean.
+3. The last location, never looked at, is in the sum: `test_training.py`, it enters no loss; the returns by hand, here.
+4. The advantage is not detached from the baseline: `test_losses.py`, no gradient passes through the advantage.
+5. Many gaze paths are averaged at test time: here.
+6. Models are selected on the test set: here.
+7. A Python loop over the batch: here.
+8. Distractors are cut from the shown image, or from the batch: `test_scenes.py`, pieces come from every image but the
+   one shown, and a scene does not depend on its batch.
+9. No robustness to scale: here, as far as the retina gives it. Training on digits of many sizes is not attempted.
 """
 
 from __future__ import annotations

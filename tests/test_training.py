@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -172,8 +174,6 @@ def test_resuming_goes_on_exactly(recipe: Recipe, tmp_path: Path, monkeypatch: p
 
 
 def interrupting(asked):
-    from contextlib import contextmanager
-
     @contextmanager
     def manager():
         yield asked
@@ -233,11 +233,17 @@ def test_broken_checkpoints_say_what_to_do(tmp_path: Path):
         load_agent(damaged)
 
 
-def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path):
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: Path) -> None:
+        raise OSError("no space left on device")
+
     path = tmp_path / "a.pt"
     save_atomically({"value": 1}, path)
-    with pytest.raises((TypeError, AttributeError, RuntimeError, Exception)):
-        save_atomically({"value": lambda: 0}, path)
+    with pytest.raises(TypeError, match="cannot pickle"):
+        save_atomically({"value": threading.Lock()}, path)
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="no space left"):
+        save_atomically({"value": 2}, path)
     assert load_checked(path)["value"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["a.pt"]
 

@@ -20,7 +20,7 @@ START_STREAM = 1
 """The random stream of the first fixation; stream 0 makes the scene."""
 
 
-def pair(value: int | tuple[int, int]) -> tuple[int, int]:
+def pair(value: Any) -> tuple[int, int]:
     """(height, width) from one integer or two, of Python or NumPy.
 
     Raises:

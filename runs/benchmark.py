@@ -82,7 +82,7 @@ def against_ap_gym(repeats: int, bar: tqdm) -> list[Figure]:
     import ap_gym  # noqa: F401
 
     images = np.random.default_rng(0).integers(0, 256, (800, 28, 28), dtype=np.uint8)
-    kwargs: dict[str, Any] = {"images": images, "labels": np.arange(800) % 2, "patch": 5, "scales": 1}
+    kwargs: dict[str, Any] = {"images": images, "labels": np.arange(800) % 2, "patch": 5, "scales": 1, "split": "all"}
     kwargs |= {"num_glimpses": 16, "start": "random", "saccades": "relative"}
     ours = "glimpse_env:Glimpse/Classify-v0"
     figures = []

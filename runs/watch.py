@@ -42,7 +42,7 @@ def watch(
         out: a `.png` becomes a contact sheet, an `.apng` an animation. Written whole or not at all.
         episodes: how many to draw.
         first: the number of the first, of those that `runs.evaluate` counts.
-        split: "train", "validation" or "test".
+        split: "train", "validation", "test", or "all" of your own images.
         device: "auto", "cpu", "cuda", …
         gaze: "learned" or "random"; None is what the agent was trained with.
         images: the user's own canvases in place of the recipe's scenes.
@@ -114,7 +114,7 @@ def main(
         out: A .png becomes a contact sheet, an .apng an animation.
         episodes: How many to draw.
         first: Number of the first, of those that runs.evaluate counts.
-        split: train, validation or test.
+        split: train, validation, test, or all of your own images.
         device: auto, cpu, cuda, …
         gaze: learned or random; as the agent was trained.
         images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.

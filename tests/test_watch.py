@@ -79,7 +79,7 @@ class Witness:
 
 
 def test_a_trace_holds_what_the_agent_saw_and_said(recipe: Recipe) -> None:
-    env = make_env(recipe, "test", 4, CPU)
+    env = make_env(recipe, "all", 4, CPU)
     witness = Witness(Trainer.begin(recipe, env, CPU).agent)
     traces = record_episodes(witness, env, np.arange(3, 7))
     own = np.load(recipe.env.images)

@@ -25,12 +25,15 @@ class SceneConfig(NamedTuple):
         piece_size: (height, width) of a distractor in pixels.
         blend: "add" (and clamp, the published task), "max", or "over" (the later piece covers the earlier). The
             last two are easier tasks: figures made with them do not compare with the paper's.
+        overhang: how far, in pixels, the image may stick out of the canvas at each side; 0 in every published task.
+            For training: a canvas no larger than its images shows them always in one place, and is soon known by heart.
     """
 
     size: tuple[int, int] = (60, 60)
     pieces: int = 4
     piece_size: tuple[int, int] = (8, 8)
     blend: Blend = "add"
+    overhang: int = 0
 
     def check(self, images: tuple[int, ...]) -> None:
         """Refuse what `compose` could not make: it trusts its arguments.
@@ -46,6 +49,8 @@ class SceneConfig(NamedTuple):
             raise ValueError(f"images must be (M, C, h, w) with none of them 0, got shape {tuple(images)}")
         if self.size[0] < images[2] or self.size[1] < images[3]:
             raise ValueError(f"a canvas of size {self.size} is smaller than the images, {images[2:]}; make it larger")
+        if not 0 <= self.overhang < min(images[2:]):
+            raise ValueError(f"overhang must be at least 0 and less than the images' {images[2:]}, got {self.overhang}")
         if self.blend not in get_args(Blend):
             raise ValueError(f"blend must be one of {', '.join(get_args(Blend))}, got {self.blend!r}")
         if self.pieces < 0:
@@ -89,7 +94,8 @@ def compose(
     """
     xp = array_namespace(images, seeds)
     count, channels, height, width = images.shape
-    rows, columns = config.size
+    out = config.overhang
+    rows, columns = config.size[0] + 2 * out, config.size[1] + 2 * out  # trimmed at the end
     words = draw_words(seeds, episodes, 3 + 5 * config.pieces)
     index = integers(words[:, 0], count) if order == "random" else episodes % count
     x, y = integers(words[:, 1], columns - width + 1), integers(words[:, 2], rows - height + 1)
@@ -105,7 +111,8 @@ def compose(
         other = other + xp.astype(other >= index, xp.int64)  # any image but the one shown
         top, left = integers(draw[:, 2], height - piece[0] + 1), integers(draw[:, 1], width - piece[1] + 1)
         new = pixels[_window(other, top, left, piece, (channels, height, width))]
-        piece_x, piece_y = integers(draw[:, 3], columns - piece[1] + 1), integers(draw[:, 4], rows - piece[0] + 1)
+        piece_x = integers(draw[:, 3], config.size[1] - piece[1] + 1) + out
+        piece_y = integers(draw[:, 4], config.size[0] - piece[0] + 1) + out
         target = _window(batch, piece_y, piece_x, piece, (channels, rows, columns))
         old = canvas[target]
         if config.blend == "add":
@@ -114,7 +121,8 @@ def compose(
             canvas[target] = xp.maximum(old, new)
         else:
             canvas[target] = xp.where(old > 0, old, new)
-    return Scenes(xp.reshape(canvas, (n, channels, rows, columns)), index, xp.stack([x, y], axis=-1))
+    whole = xp.reshape(canvas, (n, channels, rows, columns))
+    return Scenes(whole[:, :, out : rows - out, out : columns - out], index, xp.stack([x, y], axis=-1) - out)
 
 
 def _window(plane: Array, top: Array, left: Array, window: tuple[int, int], planes: tuple[int, int, int]) -> Array:

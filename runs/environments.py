@@ -21,7 +21,7 @@ def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device,
     """
     kwargs: dict[str, Any] = {**recipe.env.kwargs(), "split": split, **overrides}
     if split != "train":
-        kwargs.setdefault("order", "sequential")
+        kwargs = {"order": "sequential", **kwargs, "overhang": 0}
     env = make_vec(recipe.env.id, batch, device, **kwargs)
     check_whole(recipe, env)
     return env

@@ -33,6 +33,8 @@ class EnvConfig:
     """Number of distractors."""
     start: Literal["centre", "random"] = "centre"
     """The first fixation."""
+    overhang: int = 0
+    """How far, in pixels, the image may stick out of the canvas. In training alone: never in validation or test."""
 
     def glimpses(self) -> int:
         """Glimpses of an episode."""
@@ -104,14 +106,14 @@ class Recipe:
 
 
 CLUTTERED = Recipe()
-# Without a periphery the gaze learns more slowly, and small glimpses leave room for more updates.
+# Without a periphery the gaze learns more slowly; without an overhang the 55,000 images are soon known by heart (0.8 %
+# error in training, 3 % in validation).
 MNIST = replace(
     CLUTTERED,
     name="mnist",
-    env=EnvConfig("MNIST-v0"),
+    env=EnvConfig("MNIST-v0", overhang=2),
     agent=AgentConfig(where_hidden=64),
-    episodes=3_600_000,
-    batch=256,
+    episodes=3_000_000,
     std=0.15,
     gaze_lr=1.0,
 )

@@ -241,3 +241,33 @@ def test_what_can_be_composed_passes_the_check(config: SceneConfig, images: tupl
     config.check(images)
     scenes = make(random_images(images[0], images[1], images[2:]), 0, np.arange(5), config)
     assert 0 <= scenes.canvas.min() <= scenes.canvas.max() <= 255
+
+
+def test_an_overhang_lets_the_image_stick_out_of_the_canvas_on_every_side(place: str):
+    """Cut, not wrapped around or squeezed: what remains is where `position` says."""
+    images = np.arange(1, 13, dtype=np.uint8).reshape(1, 1, 3, 4)
+    config = SceneConfig(size=(3, 4), pieces=0, overhang=2)
+    device = "cpu" if place == "numpy" else place
+    count = 200
+    arrays = [images, np.zeros(count, np.int64), np.arange(count)]
+    if place != "numpy":
+        arrays = [torch.from_numpy(array).to(device) for array in arrays]
+    scenes = compose(*arrays, config)
+    canvases, positions = (
+        np.asarray(part.cpu() if place != "numpy" else part) for part in (scenes.canvas, scenes.position)
+    )
+    assert positions.min(axis=0).tolist() == [-2, -2]
+    assert positions.max(axis=0).tolist() == [2, 2]
+    for canvas, (x, y) in zip(canvases, positions, strict=True):
+        padded = np.pad(images[0, 0], 2)
+        assert np.array_equal(canvas[0], padded[2 - y : 5 - y, 2 - x : 6 - x])
+
+
+def test_pieces_stay_on_the_canvas_whatever_the_overhang():
+    images = np.zeros((2, 1, 4, 4), np.uint8) + np.array([0, 9], np.uint8)[:, None, None, None]
+    config = SceneConfig(size=(4, 4), pieces=1, piece_size=(2, 2), overhang=3)
+    episodes = np.arange(300)
+    scenes = compose(images, np.zeros(300, np.int64), episodes, config)
+    blank = scenes.index == 0
+    assert blank.sum() > 100
+    assert ((scenes.canvas[blank] == 9).sum(axis=(1, 2, 3)) == 4).all()

@@ -86,6 +86,7 @@ class Classify(Task):
     | `size` | by task | size of the canvas in pixels; `None` is that of the images |
     | `pieces`, `piece_size` | by task, 8 | number and size of the distractors |
     | `blend` | `"add"` | how pieces meet: add and clamp; `"max"` or `"over"` are easier tasks |
+    | `overhang` | 0 | how far the image may stick out of the canvas, in pixels: variety for training |
     | `start` | `"centre"` | or `"random"` |
     | `saccades` | `"absolute"` | or `"relative"` |
     | `order` | `"random"` | or `"sequential"`: episode k shows image k, so that an evaluation shows each once |
@@ -116,6 +117,7 @@ class Classify(Task):
         pieces: int = 0,
         piece_size: int | tuple[int, int] = 8,
         blend: Blend = "add",
+        overhang: int = 0,
         start: Literal["centre", "random"] = "centre",
         saccades: Literal["absolute", "relative"] = "absolute",
         order: Literal["random", "sequential"] = "random",
@@ -145,7 +147,9 @@ class Classify(Task):
         self.horizon, self.start, self.saccades, self.order = num_glimpses, start, saccades, order
         self.retina = Retina(pair(patch), scales).checked()
         _, channels, height, width = data.images.shape
-        self.scene = SceneConfig(pair((height, width) if size is None else size), pieces, pair(piece_size), blend)
+        self.scene = SceneConfig(
+            pair((height, width) if size is None else size), pieces, pair(piece_size), blend, overhang
+        )
         self.scene.check(data.images.shape)
         self.observation_space = spaces.Dict(
             {

@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test check venv results watch clean
+.PHONY: train test check venv benchmark results watch clean
 
 train: venv
 	$(BIN)/python -m runs.train $(RECIPE) $(ARGS)
@@ -17,6 +17,9 @@ check: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+benchmark: venv
+	$(BIN)/python -m runs.benchmark $(ARGS)
 
 results: venv
 	$(BIN)/python -m runs.results

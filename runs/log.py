@@ -49,7 +49,7 @@ class Log:
         done = trainer.update * recipe.batch
         self.writer = SummaryWriter(str(folder), purge_step=done + 1 if done else None, flush_secs=20)
         total = recipe.updates() * recipe.batch
-        self.bar = tqdm(total=total, initial=done, unit=" episodes", disable=quiet, dynamic_ncols=True)
+        self.bar = tqdm(total=total, initial=done, unit=" episodes", disable=quiet, dynamic_ncols=True, mininterval=0.5)
         self.recent: float | None = None
         if not done:
             table = "\n".join(f"| {key} | {value} |" for key, value in recipe.to_dict().items())

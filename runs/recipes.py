@@ -58,7 +58,7 @@ class Recipe:
     """The network."""
     gaze: Gaze = "learned"
     """"random" trains the same network for uniform fixations: the control."""
-    episodes: int = 2_500_000
+    episodes: int = 2_000_000
     """Episodes to train on; the learning rate is annealed to zero over them."""
     batch: int = 512
     """Episodes of an update."""

@@ -134,10 +134,10 @@ PAPER = replace(
 )
 
 
-def whole_image(name: str, base: Recipe, size: int, net: CNNConfig) -> Recipe:
+def whole_image(name: str, base: Recipe, size: int, net: CNNConfig, episodes: int) -> Recipe:
     """A control that sees the canvas of `base` at once: a single glimpse as large as the canvas."""
     env = replace(base.env, patch=size, scales=1, num_glimpses=1)
-    return replace(base, name=name, env=env, agent=net, batch=128, episodes=500_000)
+    return replace(base, name=name, env=env, agent=net, batch=128, episodes=episodes)
 
 
 RECIPES: dict[str, Recipe] = {
@@ -151,9 +151,9 @@ RECIPES: dict[str, Recipe] = {
         replace(CLUTTERED, name="cluttered-random", gaze="random"),
         replace(CLUTTERED100, name="cluttered100-random", gaze="random"),
         PAPER,
-        whole_image("cnn-cluttered", CLUTTERED, 60, CNNConfig("deep", width=16)),
-        whole_image("cnn-cluttered100", CLUTTERED100, 100, CNNConfig("deep", width=16)),
-        whole_image("paper-cnn-cluttered", CLUTTERED, 60, CNNConfig("paper")),
-        whole_image("paper-cnn-cluttered100", CLUTTERED100, 100, CNNConfig("paper")),
+        whole_image("cnn-cluttered", CLUTTERED, 60, CNNConfig("deep", width=16), 500_000),
+        whole_image("cnn-cluttered100", CLUTTERED100, 100, CNNConfig("deep", width=16), 500_000),
+        whole_image("paper-cnn-cluttered", CLUTTERED, 60, CNNConfig("paper"), 2_000_000),
+        whole_image("paper-cnn-cluttered100", CLUTTERED100, 100, CNNConfig("paper"), 2_000_000),
     )
 }

@@ -27,6 +27,7 @@ PAPER = {
     "cluttered100": ("8.11", "conv 14.35, random gaze 28.4"),
     "cluttered-random": ("14.4", ""),
     "cluttered100-random": ("28.4", ""),
+    "cnn-cluttered": ("–", ""),
     "paper-cnn-cluttered": ("8.09", ""),
     "paper-cnn-cluttered100": ("14.35", ""),
 }

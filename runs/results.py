@@ -36,11 +36,12 @@ PAPER = {
 HEAD = """# Results
 
 Test error in percent: 10,000 scenes of the test split (`seed 2**41`), each test image once, gaze at the policy's mean,
-no averaging. Weights were chosen on the validation split; the test split was used for this table alone. Written by
+no averaging. Weights were chosen on the validation split; nothing was chosen by the test split. Written by
 `python -m runs.results`; each row is reproduced by `python -m runs.evaluate runs/pretrained/<recipe>.pt`.
 
 *Random gaze* shows the same weights random places; the rows `*-random` are the same network **trained** for random
-places, which is the fair control. *Multiply-adds* are those of one whole decision, all glimpses together.
+places, which is the fair control, though for fewer episodes here. *Multiply-adds* are those of one whole decision, all
+glimpses together.
 
 | recipe | glimpses | error | random gaze | paper | parameters | multiply-adds |
 |---|---|---|---|---|---|---|

@@ -55,7 +55,8 @@ def evaluate_checkpoint(
         known = len(env.unwrapped.task.labels)
     episodes = known if episodes is None else episodes
     chance = evaluate(agent, env, episodes, places=random_gaze(TEST_SEED, env, where), seed=TEST_SEED)
-    result = chance if recipe.gaze == "random" else evaluate(agent, env, episodes, seed=TEST_SEED)
+    chosen = recipe.gaze == "learned" and env.metadata["horizon"] > 1  # else there is no gaze of its own to play
+    result = evaluate(agent, env, episodes, seed=TEST_SEED) if chosen else chance
     return {
         "recipe": recipe.name,
         "env_id": env_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
@@ -68,7 +69,7 @@ BY_GLIMPSE = """
 def multiply_adds(agent: Agent, env: Any) -> int:
     """Multiply-adds of one episode's decision, all glimpses together."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        play(agent, env, env.backend.to_numpy(torch.arange(env.num_envs)), seed=0)
+        play(agent, env, np.arange(env.num_envs), seed=0)
     return counter.get_total_flops() // 2 // env.num_envs
 
 

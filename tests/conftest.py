@@ -54,3 +54,13 @@ def task(request: pytest.FixtureRequest, noise_digits: None) -> tuple[str, dict[
         images = np.random.default_rng(0).integers(0, 256, (12, 10, 14, 3), dtype=np.uint8)
         kwargs = {"images": images, "labels": np.arange(12) % 4, "size": (20, 17), "patch": (4, 6), "pieces": 2}
     return f"glimpse_env:Glimpse/{request.param}", kwargs
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Three classes of 8×8 figures (a bar, a column, a block), thirty of each."""
+    figures = np.zeros((3, 8, 8), np.uint8)
+    figures[0, 3:5], figures[1, :, 3:5], figures[2, 2:7, 2:7] = 255, 255, 160
+    path = tmp_path_factory.mktemp("own") / "figures.npz"
+    np.savez(path, images=figures.repeat(30, axis=0), labels=np.arange(3).repeat(30))
+    return str(path)

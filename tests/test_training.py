@@ -30,16 +30,6 @@ CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Three classes of 8×8 figures (a bar, a column, a block), thirty of each."""
-    figures = np.zeros((3, 8, 8), np.uint8)
-    figures[0, 3:5], figures[1, :, 3:5], figures[2, 2:7, 2:7] = 255, 255, 160
-    path = tmp_path_factory.mktemp("own") / "figures.npz"
-    np.savez(path, images=figures.repeat(30, axis=0), labels=np.arange(3).repeat(30))
-    return str(path)
-
-
 @pytest.fixture
 def recipe(images: str) -> Recipe:
     """Find the figure on a 24×24 canvas with three glimpses of 6×6."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import array_api_compat.numpy
@@ -41,8 +42,27 @@ class Backend(NamedTuple):
         """A NumPy array of the same values; from a GPU this waits for the device."""
         return array if self.name == "numpy" else array.cpu().numpy()
 
+    def copy(self, array: Array) -> Array:
+        """A copy that shares nothing. (The namespace's own way takes several times as long.)"""
+        return array.copy() if self.name == "numpy" else array.clone()
+
+    def clip(self, array: Array, low: float, high: float) -> Array:
+        """`array` with its values in [low, high]."""
+        if self.name == "numpy":  # np.clip takes several times as long on few values
+            return np.minimum(np.maximum(array, low), high)
+        return array.clamp(low, high)
+
+    def rows(self, count: int) -> Array:
+        """0, …, count - 1: int64, and shared, so not to be written to."""
+        return _rows(count, self.xp, self.device)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return get_backend, (self.name, self.device and str(self.device))  # a module cannot be pickled
+
+
+@lru_cache(maxsize=64)
+def _rows(count: int, xp: Any, device: Any) -> Array:
+    return xp.arange(count, dtype=xp.int64, device=device)
 
 
 def get_backend(name: str = "numpy", device: str | None = None) -> Backend:

@@ -11,7 +11,8 @@ NumPy and torch agree bit for bit.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace, device
 
@@ -63,6 +64,17 @@ class Retina(NamedTuple):
         return boxes
 
 
+def check_size(canvas: tuple[int, ...]) -> None:
+    """Refuse a canvas (N, C, H, W) of more than `MAX_PIXELS`.
+
+    Raises:
+        ValueError: for one that is too large.
+    """
+    height, width = canvas[-2:]
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"image of {height} x {width} pixels is too large for an int32 table; make it smaller")
+
+
 def summed_area_table(canvas: Array) -> Array:
     """Inclusive prefix sums with a leading row and column of zeros.
 
@@ -72,10 +84,9 @@ def summed_area_table(canvas: Array) -> Array:
     Returns:
         (N, C, H + 1, W + 1) int32; entry [y, x] is the sum of canvas[:y, :x].
     """
+    check_size(canvas.shape)
     xp = array_namespace(canvas)
     n, channels, height, width = canvas.shape
-    if height * width > MAX_PIXELS:
-        raise ValueError(f"image of {height} x {width} pixels is too large for an int32 table; make it smaller")
     table = xp.zeros((n, channels, height + 1, width + 1), dtype=xp.int32, device=device(canvas))
     table[:, :, 1:, 1:] = canvas
     if n * channels * width > ROW_BY_ROW and str(device(canvas)) == "cpu":
@@ -84,6 +95,49 @@ def summed_area_table(canvas: Array) -> Array:
     else:
         table = xp.cumulative_sum(table, axis=2, dtype=xp.int32)
     return xp.cumulative_sum(table, axis=3, dtype=xp.int32)
+
+
+class Lens(NamedTuple):
+    """What a retina's arithmetic on images of one size needs, and no fixation changes. A cell has two edges.
+
+    Attributes:
+        axis: (E,) int64, 0 for the edges across and 1 for those down.
+        offsets: (E,) int64, the edges' distances from the fixation in pixels: across, then down, finest scale first.
+        limits: (E,) int64, the last edge within the image.
+        zeros: (E,) int64, the first.
+        whites: (scales, 1, 1, 1) float32, the sum over a white cell.
+    """
+
+    axis: Array
+    offsets: Array
+    limits: Array
+    zeros: Array
+    whites: Array
+
+
+@lru_cache(maxsize=64)
+def _lens(retina: Retina, image: tuple[int, int], xp: Any, where: Any) -> Lens:
+    """The lens of this retina for images of (height, width), in a namespace and on a device."""
+    axis, offsets, limits = [], [], []
+    for number, (cells, size) in enumerate(zip(reversed(retina.patch), reversed(image), strict=True)):
+        for scale in range(retina.scales):
+            offsets += [(step << scale) - ((cells << scale) >> 1) for step in range(cells + 1)]
+        axis += [number] * (retina.scales * (cells + 1))
+        limits += [size] * (retina.scales * (cells + 1))
+    whites = [[[[float(255 << (2 * scale))]]] for scale in range(retina.scales)]
+    return Lens(
+        xp.asarray(axis, dtype=xp.int64, device=where),
+        xp.asarray(offsets, dtype=xp.int64, device=where),
+        xp.asarray(limits, dtype=xp.int64, device=where),
+        xp.zeros(len(limits), dtype=xp.int64, device=where),
+        xp.asarray(whites, dtype=xp.float32, device=where),
+    )
+
+
+@lru_cache(maxsize=64)
+def _half(image: tuple[int, int], xp: Any, where: Any) -> Array:
+    """Half of the image's (width, height), (2,) float32."""
+    return xp.asarray([image[1] / 2, image[0] / 2], dtype=xp.float32, device=where)
 
 
 def fixation_pixel(location: Array, image: tuple[int, int]) -> Array:
@@ -97,8 +151,7 @@ def fixation_pixel(location: Array, image: tuple[int, int]) -> Array:
         (N, 2) int32 (x, y) with x in [0, width], y in [0, height].
     """
     xp = array_namespace(location)
-    x, y = (location[:, 0] + 1) * (image[1] / 2), (location[:, 1] + 1) * (image[0] / 2)
-    return xp.astype(xp.floor(xp.stack([x, y], axis=-1) + 0.5), xp.int32)
+    return xp.astype(xp.floor((location + 1) * _half(image, xp, device(location)) + 0.5), xp.int32)
 
 
 def glimpse(table: Array, location: Array, retina: Retina) -> Array:
@@ -112,24 +165,18 @@ def glimpse(table: Array, location: Array, retina: Retina) -> Array:
     Returns:
         (N, scales, C, patch height, patch width) float32 in [0, 1]: means over blocks of 2**s by 2**s pixels.
     """
-    xp = array_namespace(table, location)
+    xp, where = array_namespace(table), device(table)
     n, channels, rows, columns = table.shape
-    where = device(table)
-    centre = fixation_pixel(location, (rows - 1, columns - 1))
-
-    def edges(cells: int, middle: Array, limit: int) -> Array:  # (N, scales, cells + 1), clamped into the image
-        steps = xp.arange(cells + 1, dtype=xp.int32, device=where)[None, :]
-        scale = xp.arange(retina.scales, dtype=xp.int32, device=where)[:, None]
-        offsets = (steps << scale) - ((cells << scale) >> 1)
-        return (middle[:, None, None] + offsets[None]).clip(0, limit)
-
-    x = edges(retina.patch[1], centre[:, 0], columns - 1)
-    y = edges(retina.patch[0], centre[:, 1], rows - 1)
-    plane = xp.arange(n * channels, dtype=xp.int64, device=where) * (rows * columns)
-    index = xp.reshape(plane, (n, 1, channels, 1, 1)) + (y * columns)[:, :, None, :, None] + x[:, :, None, None, :]
-    corners = xp.reshape(xp.take(xp.reshape(table, (-1,)), xp.reshape(index, (-1,)), axis=0), index.shape)
-    across = corners[..., 1:] - corners[..., :-1]
-    sums = across[..., 1:, :] - across[..., :-1, :]
+    image, across = (rows - 1, columns - 1), retina.scales * (retina.patch[1] + 1)
+    lens, centre = _lens(retina, image, xp, where), fixation_pixel(location, image)
+    # Clamped into the image; an array of zeros, because torch has no `maximum` with a number.
+    edges = xp.maximum(xp.minimum(centre[:, lens.axis] + lens.offsets, lens.limits), lens.zeros)
+    x = edges[:, :across].reshape(n, retina.scales, 1, 1, retina.patch[1] + 1)
+    y = edges[:, across:].reshape(n, retina.scales, 1, retina.patch[0] + 1, 1)
+    plane = xp.arange(0, n * channels * rows * columns, rows * columns, dtype=xp.int64, device=where)
+    index = (plane.reshape(n, 1, channels, 1, 1) + y * columns) + x  # all int64: mixed types add more slowly
+    corners = xp.take(table.reshape(-1), index.reshape(-1), axis=0).reshape(index.shape)
+    sums = corners[..., 1:, :] - corners[..., :-1, :]
+    sums = sums[..., 1:] - sums[..., :-1]
     # An array of divisors, not a Python scalar: CUDA turns division by a scalar into multiplication by its reciprocal.
-    whites = 255 << (2 * xp.arange(retina.scales, dtype=xp.int64, device=where))
-    return xp.astype(sums, xp.float32) / xp.reshape(xp.astype(whites, xp.float32), (retina.scales, 1, 1, 1))
+    return xp.astype(sums, xp.float32) / lens.whites

@@ -7,6 +7,7 @@ uniformly drawn *other* image of the same split. All ranges include both ends.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple, get_args
 
 from array_api_compat import array_namespace, device
@@ -14,6 +15,7 @@ from array_api_compat import array_namespace, device
 from glimpse_env.draws import Array, draw_words, integers
 
 Blend = Literal["add", "max", "over"]
+Order = Literal["random", "sequential"]
 
 
 class SceneConfig(NamedTuple):
@@ -63,6 +65,24 @@ class SceneConfig(NamedTuple):
             )
 
 
+class Plan(NamedTuple):
+    """What lies where on a batch of canvases. Positions are (x, y) of top left corners in pixels.
+
+    Attributes:
+        index: (N,) int64, which image each canvas shows.
+        position: (N, 2) int64, of the image on the canvas; it may stick out by the overhang.
+        other: (N, pieces) int64, which image each distractor is cut from.
+        source: (N, pieces, 2) int64, of the distractor in that image.
+        target: (N, pieces, 2) int64, of the distractor on the canvas.
+    """
+
+    index: Array
+    position: Array
+    other: Array
+    source: Array
+    target: Array
+
+
 class Scenes(NamedTuple):
     """A batch of canvases.
 
@@ -78,7 +98,12 @@ class Scenes(NamedTuple):
 
 
 def compose(
-    images: Array, seeds: Array, episodes: Array, config: SceneConfig, order: Literal["random", "sequential"] = "random"
+    images: Array,
+    seeds: Array,
+    episodes: Array,
+    config: SceneConfig,
+    order: Order = "random",
+    painter: Callable[[Array, Plan, SceneConfig], Array] | None = None,
 ) -> Scenes:
     """The scenes of the given episodes.
 
@@ -88,48 +113,63 @@ def compose(
         episodes: (N,) int64 episode numbers.
         config: size, clutter and blending.
         order: "random" draws the image; "sequential" shows image `episode % M`, so that M episodes show each once.
+        painter: `paint`, or another that does the same.
 
     Returns:
         N scenes, each a pure function of its (seed, episode), the images and the configuration.
     """
-    xp = array_namespace(images, seeds)
-    count, channels, height, width = images.shape
-    out = config.overhang
-    rows, columns = config.size[0] + 2 * out, config.size[1] + 2 * out  # trimmed at the end
-    words = draw_words(seeds, episodes, 3 + 5 * config.pieces)
+    scheme = plan(images.shape, seeds, episodes, config, order)
+    return Scenes((painter or paint)(images, scheme, config), scheme.index, scheme.position)
+
+
+def plan(images: tuple[int, ...], seeds: Array, episodes: Array, config: SceneConfig, order: Order = "random") -> Plan:
+    """The draws of `compose`; `images` is the shape of the images, (M, C, h, w)."""
+    count, _, height, width = images
+    xp, where, pieces, out = array_namespace(seeds), device(seeds), config.pieces, config.overhang
+    words = draw_words(seeds, episodes, 3 + 5 * pieces)
     index = integers(words[:, 0], count) if order == "random" else episodes % count
-    x, y = integers(words[:, 1], columns - width + 1), integers(words[:, 2], rows - height + 1)
-    n, where = index.shape[0], device(images)
+    room = (config.size[1] - width + 2 * out + 1, config.size[0] - height + 2 * out + 1)
+    position = integers(words[:, 1:3], xp.asarray(room, dtype=xp.int64, device=where)) - out
+    words = words[:, 3:].reshape(words.shape[0], pieces, 5)
+    other = integers(words[..., 0], count - 1)
+    other = other + xp.astype(other >= index[:, None], xp.int64)  # any image but the one shown
+    down, across = config.piece_size
+    rooms = (width - across + 1, height - down + 1, config.size[1] - across + 1, config.size[0] - down + 1)
+    corners = integers(words[..., 1:], xp.asarray(rooms, dtype=xp.int64, device=where))
+    return Plan(index, position, other, corners[..., :2], corners[..., 2:])
+
+
+def paint(images: Array, scheme: Plan, config: SceneConfig) -> Array:
+    """The canvases (N, C, H, W) uint8 of a plan."""
+    xp, where, out = array_namespace(images), device(images), config.overhang
+    _, channels, height, width = images.shape
+    rows, columns = config.size[0] + 2 * out, config.size[1] + 2 * out  # trimmed at the end
+    n = scheme.index.shape[0]
     batch = xp.arange(n, dtype=xp.int64, device=where)
     canvas = xp.zeros((n * channels * rows * columns,), dtype=xp.uint8, device=where)
     # In reverse, the image first: then it need not be blended with anything, and it is most of what is pasted.
-    canvas[_window(batch, y, x, (height, width), (channels, rows, columns))] = xp.take(images, index, axis=0)
-    pixels, piece = xp.reshape(images, (-1,)), config.piece_size
+    target = _window(batch, scheme.position + out, (height, width), (channels, rows, columns))
+    canvas[target] = xp.take(images, scheme.index, axis=0)
+    pixels, piece = images.reshape(-1), config.piece_size
     for number in reversed(range(config.pieces)):
-        draw = words[:, 3 + 5 * number : 8 + 5 * number]
-        other = integers(draw[:, 0], count - 1)
-        other = other + xp.astype(other >= index, xp.int64)  # any image but the one shown
-        top, left = integers(draw[:, 2], height - piece[0] + 1), integers(draw[:, 1], width - piece[1] + 1)
-        new = pixels[_window(other, top, left, piece, (channels, height, width))]
-        piece_x = integers(draw[:, 3], config.size[1] - piece[1] + 1) + out
-        piece_y = integers(draw[:, 4], config.size[0] - piece[0] + 1) + out
-        target = _window(batch, piece_y, piece_x, piece, (channels, rows, columns))
-        old = canvas[target]
+        source = _window(scheme.other[:, number], scheme.source[:, number], piece, (channels, height, width))
+        target = _window(batch, scheme.target[:, number] + out, piece, (channels, rows, columns))
+        new, old = pixels[source], canvas[target]
         if config.blend == "add":
             canvas[target] = old + xp.minimum(new, 255 - old)
         elif config.blend == "max":
             canvas[target] = xp.maximum(old, new)
         else:
             canvas[target] = xp.where(old > 0, old, new)
-    whole = xp.reshape(canvas, (n, channels, rows, columns))
-    return Scenes(whole[:, :, out : rows - out, out : columns - out], index, xp.stack([x, y], axis=-1) - out)
+    whole = canvas.reshape(n, channels, rows, columns)
+    return whole[:, :, out : rows - out, out : columns - out]
 
 
-def _window(plane: Array, top: Array, left: Array, window: tuple[int, int], planes: tuple[int, int, int]) -> Array:
-    """Flat indices (N, C, h, w) of windows (h, w) at (top, left) in `plane`, among planes of shape (C, H, W)."""
+def _window(plane: Array, corner: Array, window: tuple[int, int], planes: tuple[int, int, int]) -> Array:
+    """Flat indices (N, C, h, w) of windows (h, w) at corners (N, 2) of planes (N,), among planes of shape (C, H, W)."""
     xp, where = array_namespace(plane), device(plane)
     channels, height, width = planes
-    y = top[:, None] + xp.arange(window[0], dtype=xp.int64, device=where)
-    x = left[:, None] + xp.arange(window[1], dtype=xp.int64, device=where)
+    y = corner[:, 1, None] + xp.arange(window[0], dtype=xp.int64, device=where)
+    x = corner[:, 0, None] + xp.arange(window[1], dtype=xp.int64, device=where)
     c = plane[:, None] * channels + xp.arange(channels, dtype=xp.int64, device=where)
     return (c[:, :, None, None] * height + y[:, None, :, None]) * width + x[:, None, None, :]

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from tqdm import tqdm
 
-from runs.benchmark import Figure, as_json, draw, steps
+from runs.benchmark import as_json, draw
 from runs.layout import OTHER, TRUTH, Colour
+from runs.measures import Figure
+from runs.measures.environments import steps
 from runs.plots import cost_plot
 from runs.timing import medians, seconds_of
 

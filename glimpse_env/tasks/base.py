@@ -86,22 +86,23 @@ class Task(ABC):
         return {key: self._check_part(key, action[key], batch) for key in action}
 
     def _check_part(self, key: str, value: Any, batch: tuple[int, ...]) -> Array:
-        space, xp = self.action_space[key], self.backend.xp
+        space, xp = self.action_space.spaces[key], self.backend.xp
         discrete = isinstance(space, spaces.Discrete)
-        array = self.backend.asarray(value)
-        if not xp.isdtype(array.dtype, "integral" if discrete else "real floating"):
-            kind = "integers" if discrete else "floats"
-            raise ValueError(f"action {key!r} must hold {kind}, got {array.dtype}")
+        array, wanted = self.backend.asarray(value), xp.int64 if discrete else xp.float32
+        if array.dtype != wanted:
+            if not xp.isdtype(array.dtype, "integral" if discrete else "real floating"):
+                kind = "integers" if discrete else "floats"
+                raise ValueError(f"action {key!r} must hold {kind}, got {array.dtype}")
+            array = xp.astype(array, wanted)
         shape = (*batch, *(space.shape or ()))
         if tuple(array.shape) != shape:
             raise ValueError(f"action {key!r} must have shape {shape}, got {tuple(array.shape)}")
-        array = xp.astype(array, xp.int64 if discrete else xp.float32, copy=False)
         if not self.backend.on_host:
             return array
         if isinstance(space, spaces.Discrete):
-            if bool(xp.any((array < int(space.start)) | (array >= int(space.start + space.n)))):
+            if bool(((array < int(space.start)) | (array >= int(space.start + space.n))).any()):
                 raise ValueError(f"action {key!r} must be in [{space.start}, {space.start + space.n}), got {array}")
-        elif not bool(xp.all(xp.isfinite(array))):
+        elif not bool(xp.isfinite(array).all()):
             raise ValueError(f"action {key!r} must be finite, got {array}")
         return array
 

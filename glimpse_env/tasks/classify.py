@@ -12,9 +12,10 @@ from glimpse_env.backend import Backend
 from glimpse_env.datasets import Split, load_dataset, load_images
 from glimpse_env.draws import Array, draw_words, uniform
 from glimpse_env.render import draw_gaze
-from glimpse_env.retina import Retina, glimpse, summed_area_table
+from glimpse_env.retina import Retina
 from glimpse_env.scenes import Blend, SceneConfig, compose
 from glimpse_env.tasks.base import Outcome, State, Task, box
+from glimpse_env.vision import vision_for
 
 START_STREAM = 1
 """The random stream of the first fixation; stream 0 makes the scene."""
@@ -123,6 +124,7 @@ class Classify(Task):
         order: Literal["random", "sequential"] = "random",
     ) -> None:
         super().__init__(backend)
+        self.vision = vision_for(backend)
         if (images is None) == (dataset is None):
             raise ValueError(
                 'pass either dataset (a name such as "mnist") or images (your own: a folder, .npz or arrays)'
@@ -145,6 +147,8 @@ class Classify(Task):
         self.images = backend.asarray(data.images)
         self.labels = backend.asarray(data.labels)
         self.horizon, self.start, self.saccades, self.order = num_glimpses, start, saccades, order
+        shares = [[step / num_glimpses] for step in range(num_glimpses + 1)]
+        self.clock = backend.asarray(shares, "float32")
         self.retina = Retina(pair(patch), scales).checked()
         _, channels, height, width = data.images.shape
         self.scene = SceneConfig(
@@ -162,43 +166,40 @@ class Classify(Task):
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         xp, n = self.backend.xp, seeds.shape[0]
-        scenes = compose(self.images, seeds, episodes, self.scene, self.order)
-        path = xp.zeros((n, self.horizon, 2), dtype=xp.float32, device=self.backend.device)
+        scenes = compose(self.images, seeds, episodes, self.scene, self.order, self.vision.paint)
+        path = xp.zeros((n, self.horizon + 1, 2), dtype=xp.float32, device=self.backend.device)
         if self.start == "random":
             path[:, 0] = uniform(draw_words(seeds, episodes, 2, START_STREAM)) * 2 - 1
         return {
-            "table": summed_area_table(scenes.canvas),
+            "table": self.vision.summed_area_table(scenes.canvas),
             "target": xp.take(self.labels, scenes.index, axis=0),
             "position": scenes.position,
-            "location": xp.asarray(path[:, 0], copy=True),
+            "location": self.backend.copy(path[:, 0]),
             "time": xp.zeros_like(scenes.index),
             "path": path,
         }
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
-        xp = self.backend.xp
-        time = xp.astype(state["time"], xp.float32)[:, None]
         return {
-            "glimpse": glimpse(state["table"], state["location"], self.retina),
-            "location": xp.asarray(state["location"], copy=True),
-            "time": time / xp.full_like(time, self.horizon),  # an array of divisors: see `glimpse`
+            "glimpse": self.vision.glimpse(state["table"], state["location"], self.retina),
+            "location": self.backend.copy(state["location"]),
+            "time": self.backend.xp.take(self.clock, state["time"], axis=0),
         }
 
     def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
         xp = self.backend.xp
-        time = state["time"] + 1
+        time = self.backend.clip(state["time"] + 1, 0, self.horizon)  # rows that are over wait for their reset
         terminated = time >= self.horizon
         moved = action["location"] if self.saccades == "absolute" else state["location"] + action["location"]
-        location = xp.where(terminated[:, None], state["location"], moved.clip(-1.0, 1.0))
-        rows = xp.arange(time.shape[0], device=self.backend.device)
-        state["path"][rows, time.clip(max=self.horizon - 1)] = location
+        location = xp.where(terminated[:, None], state["location"], self.backend.clip(moved, -1.0, 1.0))
+        state["path"][self.backend.rows(time.shape[0]), time] = location
         correct = action["answer"] == state["target"]
         reward = xp.astype(correct & terminated, xp.float32)
         info = {**self.info(state), "correct": correct}
         return Outcome({**state, "time": time, "location": location}, reward, terminated, info)
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
-        return {"target": self.backend.xp.asarray(state["target"], copy=True)}
+        return {"target": self.backend.copy(state["target"])}
 
     def canvas(self, state: State, row: int) -> np.ndarray:
         """The whole canvas of a row, (H, W, C) uint8, which the agent never sees."""

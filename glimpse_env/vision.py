@@ -1,0 +1,42 @@
+"""The three loops over pixels that a task of images needs: plain, or compiled where Numba is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from glimpse_env import retina, scenes
+from glimpse_env.backend import Backend
+from glimpse_env.draws import Array
+
+
+class Vision(NamedTuple):
+    """Functions that give the same numbers, bit for bit, whichever they are.
+
+    Attributes:
+        paint: `glimpse_env.scenes.paint`, or as fast as can be.
+        summed_area_table: `glimpse_env.retina.summed_area_table`, likewise.
+        glimpse: `glimpse_env.retina.glimpse`, likewise.
+    """
+
+    paint: Callable[[Array, scenes.Plan, scenes.SceneConfig], Array]
+    summed_area_table: Callable[[Array], Array]
+    glimpse: Callable[[Array, Array, retina.Retina], Array]
+
+
+PLAIN = Vision(scenes.paint, retina.summed_area_table, retina.glimpse)
+
+
+def vision_for(backend: Backend) -> Vision:
+    """The fastest for this backend's arrays: Numba's on the host, where there is Numba and it may compile."""
+    if not backend.on_host:
+        return PLAIN
+    try:
+        from numba import config
+    except ImportError:
+        return PLAIN
+    if getattr(config, "DISABLE_JIT", 0):  # else each pixel would be Python's
+        return PLAIN
+    from glimpse_env import kernels
+
+    return Vision(kernels.paint, kernels.summed_area_table, kernels.glimpse)

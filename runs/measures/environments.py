@@ -1,0 +1,121 @@
+"""Environment steps per second, alone and against `ap_gym`; the memory of a large batch."""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import tracemalloc
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from tqdm import tqdm
+
+from runs.measures import Figure
+from runs.timing import medians, medians_of, seconds_of
+
+WIDTHS = (1, 16, 256, 4096)
+TASKS = ("MNIST-v0", "ClutteredMNIST-v0", "ClutteredMNIST100-v0")
+PEER = "CircleSquare-v0"
+
+
+def steps(env: Any, count: int) -> Callable[[], None]:
+    """`count` steps of an environment with random actions drawn beforehand."""
+    env.action_space.seed(0)
+    actions = [env.action_space.sample() for _ in range(8)]
+    single = isinstance(env, gym.Env)
+    env.reset(seed=0)
+
+    def run() -> None:
+        for number in range(count):
+            _, _, terminated, truncated, _ = env.step(actions[number % len(actions)])
+            if single and (terminated or truncated):
+                env.reset()
+
+    return run
+
+
+def environment_speed(repeats: int, bar: tqdm) -> list[Figure]:
+    """Steps per second of the vector environments, NumPy, at several widths; the memory of the widest."""
+    figures = []
+    for name in TASKS:
+        for width in WIDTHS:
+            env, count = gym.make_vec(f"glimpse_env:Glimpse/{name}", num_envs=width), max(16, 2048 // width)
+            seconds = medians({name: steps(env, count)}, repeats=repeats, bar=bar)[name]
+            figures.append(Figure(f"{name}, {width} at once", width * count / seconds, "steps/s"))
+    return [*figures, Figure(f"memory of {width} episodes of {name}", memory(env) / 2**20, "MiB")]
+
+
+def memory(env: Any) -> int:
+    """Bytes at the height of two episodes, beyond what the environment holds before the first."""
+    run = steps(env, 2)
+    tracemalloc.start()
+    try:
+        env.reset(seed=0)
+        run()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def the_same_work(ours: bool, width: int) -> Any:
+    """28×28 images of two classes, 5×5 glimpses at one scale, relative moves, 16 steps: an environment, or `width`."""
+    make: Any = partial(gym.make_vec, num_envs=width) if width else gym.make
+    if not ours:
+        warnings.simplefilter("ignore")
+        import ap_gym  # noqa: F401
+
+        return make(PEER)
+    images = np.random.default_rng(0).integers(0, 256, (800, 28, 28), dtype=np.uint8)
+    kwargs: dict[str, Any] = {"images": images, "labels": np.arange(800) % 2, "patch": 5, "scales": 1, "split": "all"}
+    kwargs |= {"num_glimpses": 16, "start": "random", "saccades": "relative"}
+    return make("glimpse_env:Glimpse/Classify-v0", **kwargs)
+
+
+_run: Callable[[], None]
+
+
+def _prepare(ours: bool, width: int, count: int) -> None:
+    global _run
+    _run = steps(the_same_work(ours, width), count)
+
+
+def _measure() -> float:
+    return seconds_of(_run)
+
+
+@contextmanager
+def contender(ours: bool, width: int, count: int) -> Iterator[Callable[[], float]]:
+    """A process of its own that steps when it is told to, and says how many seconds it took.
+
+    `ap_gym` loads its images in a thread, which in one process with ours would take the interpreter from us.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, _prepare, (ours, width, count)) as pool:
+        yield lambda: pool.submit(_measure).result()
+
+
+def against_ap_gym(repeats: int, bar: tqdm) -> list[Figure]:
+    """Steps per second on the same work, in turn."""
+    if importlib.util.find_spec("ap_gym") is None:
+        bar.write("ap_gym is not installed: skipped (pip install '.[bench]')")
+        return []
+    figures = []
+    for label, width, peer_count, own_count in (("single", 0, 256, 4096), ("256 at once", 256, 16, 2048)):
+        counts = {"ap_gym CircleSquare": peer_count, "Glimpse, same work": own_count}
+        with ExitStack() as stack:
+            calls = {
+                name: stack.enter_context(contender(name.startswith("Glimpse"), width, count))
+                for name, count in counts.items()
+            }
+            times = medians_of(calls, repeats=repeats, bar=bar)
+        rates = {name: max(width, 1) * counts[name] / seconds for name, seconds in times.items()}
+        figures += [Figure(f"{name}, {label}", rate, "steps/s") for name, rate in rates.items()]
+        peer, own = rates.values()
+        figures.append(Figure(f"Glimpse / ap_gym, {label}", own / peer, "×"))
+    return figures

@@ -1,0 +1,59 @@
+"""The cost of a glimpse against the size of the image, beside that of a network over the whole image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from agents.baselines import CNNConfig, WholeImageCNN
+from glimpse_env.backend import get_backend
+from glimpse_env.retina import Retina
+from glimpse_env.vision import vision_for
+from runs.measures import Figure
+from runs.timing import medians
+
+SIZES = (60, 128, 256, 512, 1024, 2048)
+CNN_LIMIT = 1024
+"""Largest canvas shown to the whole-image network: beyond, a pass takes seconds."""
+LOOKS = 2000
+MANY = 16
+"""Episodes side by side. At 1,024² their tables are larger than a processor's caches: then memory is what costs."""
+
+
+def look(glimpse: Callable[..., Any], table: np.ndarray, places: np.ndarray, retina: Retina) -> None:
+    """A glimpse at each of the places, one after the other."""
+    for place in places:
+        glimpse(table, place, retina)
+
+
+def cost_by_size(repeats: int, bar: tqdm) -> list[Figure]:
+    """Time and memory of a glimpse, once the episode's table is built, against a whole-image network's."""
+    retina, random, vision = Retina((12, 12), 3), np.random.default_rng(0), vision_for(get_backend("numpy"))
+    alone: dict[str, Callable[[], object]] = {}
+    many: dict[str, Callable[[], object]] = {}
+    tables = {}
+    for size in SIZES:
+        table = vision.summed_area_table(random.integers(0, 256, (MANY, 1, size, size), dtype=np.uint8))
+        places = random.uniform(-1, 1, (LOOKS, MANY, 2)).astype(np.float32)
+        alone[str(size)] = partial(look, vision.glimpse, table[:1], places[:, :1], retina)
+        many[str(size)] = partial(look, vision.glimpse, table, places, retina)
+        tables[size] = table
+    one, several = medians(alone, repeats=repeats, bar=bar), medians(many, repeats=repeats, bar=bar)
+    figures = []
+    for size in SIZES:
+        figures.append(Figure(f"glimpse at {size}²", one[str(size)] / LOOKS * 1e6, "µs"))
+        figures.append(Figure(f"memory of an episode at {size}²", tables[size][0].nbytes / 2**20, "MiB"))
+        if size <= CNN_LIMIT:
+            network = WholeImageCNN((1, 1, size, size), 10, CNNConfig(width=16)).eval()
+            image = torch.rand(1, 1, size, size)
+            with torch.no_grad():
+                once = medians({"cnn": partial(network.layers, image)}, repeats=repeats, bar=bar)["cnn"]
+            figures.append(Figure(f"whole-image CNN at {size}²", once * 1e6, "µs"))
+    figures.append(Figure("glimpse at 1024² / at 60²", one["1024"] / one["60"], "×"))
+    figures.append(Figure(f"the same, {MANY} episodes at once", several["1024"] / several["60"], "×"))
+    return figures

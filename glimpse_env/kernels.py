@@ -1,7 +1,7 @@
 """Painting and looking, compiled by Numba for arrays on the host: the numbers of the plain functions, bit for bit.
 
 The plain functions (`glimpse_env.scenes.paint`, `glimpse_env.retina`) build large index arrays and read them again;
-here each cell is summed where it is needed. Numba is an extra (`pip install 'glimpse[fast]'`): where it is missing
+here each cell is summed where it is needed. Numba is an extra (`pip install 'glimpse-env[fast]'`): where it is missing
 the plain functions do the work.
 """
 

@@ -21,5 +21,5 @@ for _name in TASKS:
             id=f"Glimpse/{_name}",
             entry_point="glimpse_env.env:GlimpseEnv",
             vector_entry_point="glimpse_env.vector_env:GlimpseVectorEnv",
-            kwargs={"task": _name},
+            kwargs={"name": _name},
         )

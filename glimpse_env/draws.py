@@ -88,3 +88,31 @@ def uniform(words: Array) -> Array:
     """Words mapped to float32 in [0, 1): the upper 24 bits, exact in every backend."""
     xp = array_namespace(words)
     return xp.astype(words >> 8, xp.float32) * (2.0**-24)
+
+
+def bits(words: Array) -> Array:
+    """The bits of (N, count) words, (N, 32 * count) int8 of 0 and 1, the lowest bit of each word first."""
+    xp = array_namespace(words)
+    shifts = xp.arange(32, dtype=xp.int64, device=device(words))
+    spread = (words[:, :, None] >> shifts) & 1
+    return xp.reshape(xp.astype(spread, xp.int8), (words.shape[0], 32 * words.shape[1]))
+
+
+def arrangement(words: Array, high: int) -> Array:
+    """Integers in [0, high) without replacement, every ordered choice as likely as another (but for `integers`).
+
+    Word i chooses among the high - i numbers that are left, and so stands for its rank among them: a Lehmer code
+    (Lehmer 1960, "Teaching combinatorial tricks to a computer"), which is read from its end.
+
+    Args:
+        words: (N, count) random words, count at most `high`.
+        high: how many numbers there are, at most 2**31.
+
+    Returns:
+        (N, count) int64, no two of a row alike. The first numbers depend on `words` up to their own alone.
+    """
+    xp, count = array_namespace(words), words.shape[1]
+    chosen = integers(words, high - xp.arange(count, dtype=xp.int64, device=device(words)))
+    for index in range(count - 2, -1, -1):
+        chosen[:, index + 1 :] += xp.astype(chosen[:, index + 1 :] >= chosen[:, index : index + 1], xp.int64)
+    return chosen

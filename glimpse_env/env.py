@@ -32,15 +32,15 @@ class GlimpseEnv(gym.Env):
     The task's own description (spaces, rewards, arguments) is this object's docstring: `print(env.unwrapped.__doc__)`.
 
     Args:
-        task: the name of a row of `TASKS`.
+        name: that of a row of `TASKS`.
         render_mode: one of the task's render modes, or None.
         **kwargs: the task's arguments.
     """
 
     metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012
 
-    def __init__(self, task: str, *, render_mode: str | None = None, **kwargs: Any) -> None:
-        self.task = make_task(task, get_backend("numpy"), **kwargs)
+    def __init__(self, name: str, *, render_mode: str | None = None, **kwargs: Any) -> None:
+        self.task = make_task(name, get_backend("numpy"), **kwargs)
         modes = list(self.task.render_modes)
         self.metadata = {**type(self).metadata, "render_modes": modes, "horizon": self.task.horizon}
         if render_mode is not None and render_mode not in self.task.render_modes:
@@ -95,7 +95,8 @@ class GlimpseEnv(gym.Env):
     def render(self) -> Any:
         """The frame (H, W, 3) uint8 or the text of what has been seen, by `render_mode`."""
         if self.render_mode is None:
-            gym.logger.warn('render() draws nothing: make the environment with render_mode="rgb_array"')
+            mode = self.task.render_modes[0]
+            gym.logger.warn(f'render() draws nothing: make the environment with render_mode="{mode}"')
             return None
         if self._state is None:
             raise RuntimeError("nothing to render: call reset() first")

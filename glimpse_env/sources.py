@@ -10,6 +10,7 @@ import tempfile
 import textwrap
 import threading
 import time
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,7 +123,7 @@ def fetch(source: Source, folder: Path) -> list[str]:
         A line for each place that failed, in the order tried. The files are there if `cached_files` says so.
     """
     failures: list[str] = []
-    silent = _ask(source.mirrors)
+    silent = _ask(source.mirrors, f"{FILES[-1]}.gz")
     for mirror in source.mirrors:
         try:
             if silent[mirror]:
@@ -141,7 +142,35 @@ def fetch(source: Source, folder: Path) -> list[str]:
     return failures
 
 
-def _ask(mirrors: tuple[str, ...]) -> dict[str, str]:
+def fetch_archive(mirrors: tuple[str, ...], path: Path) -> list[str]:
+    """Brings a tar archive to `path`, from the first of the mirrors (whole URLs) that has it.
+
+    Returns:
+        A line for each mirror that failed, in the order tried. If the archive is there, it is whole.
+    """
+    failures: list[str] = []
+    silent = _ask(mirrors)
+    for mirror in mirrors:
+        try:
+            if silent[mirror]:
+                raise ConnectionError(silent[mirror])
+            with tempfile.TemporaryDirectory() as scratch:
+                downloader = pooch.HTTPDownloader(timeout=PATIENCE)
+                packed = pooch.retrieve(mirror, None, path.name, scratch, downloader=downloader)
+                with tarfile.open(packed) as archive:
+                    archive.getmembers()
+                    archive.fileobj.read()  # type: ignore[union-attr]  # no hash is published; gzip has a checksum
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as whole:
+                    whole.write(Path(packed).read_bytes())
+                os.replace(whole.name, path)
+            return failures
+        except (OSError, ValueError, EOFError, zlib.error, tarfile.TarError) as error:
+            failures.append(f"{mirror}: {_reason(error)}")
+    return failures
+
+
+def _ask(mirrors: tuple[str, ...], file: str = "") -> dict[str, str]:
     """Why each mirror gives no answer, "" for those that do; all are asked at once.
 
     A time limit given to an HTTP library holds for each address of a host and not for the look-up of its name, so
@@ -151,7 +180,7 @@ def _ask(mirrors: tuple[str, ...]) -> dict[str, str]:
 
     def ask(mirror: str) -> None:
         try:
-            pooch.HTTPDownloader()(f"{mirror}{FILES[-1]}.gz", None, None, check_only=True)
+            pooch.HTTPDownloader()(f"{mirror}{file}", None, None, check_only=True)
             reasons[mirror] = ""
         except OSError as error:
             reasons[mirror] = _reason(error)

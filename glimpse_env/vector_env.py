@@ -24,7 +24,7 @@ class GlimpseVectorEnv(VectorEnv):
     `is_success` is in every step's infos, its mask telling where it counts.
 
     Args:
-        task: the name of a row of `TASKS`.
+        name: that of a row of `TASKS`.
         num_envs: N, the number of episodes side by side.
         autoreset_mode: "NextStep" (Gymnasium's default), "SameStep" or "Disabled" (reset by mask).
         render_mode: one of the task's render modes, or None.
@@ -37,7 +37,7 @@ class GlimpseVectorEnv(VectorEnv):
 
     def __init__(
         self,
-        task: str,
+        name: str,
         num_envs: int = 1,
         *,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -49,7 +49,7 @@ class GlimpseVectorEnv(VectorEnv):
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
         self.backend = get_backend(backend, device)
-        self.task = make_task(task, self.backend, **kwargs)
+        self.task = make_task(name, self.backend, **kwargs)
         if render_mode is not None and render_mode not in self.task.render_modes:
             raise ValueError(f"render_mode must be one of {self.task.render_modes} or None, got {render_mode!r}")
         self.num_envs = num_envs

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,13 +51,53 @@ def noise_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glimpse_env.tasks.classify.load_dataset", load)
 
 
+SMALL: dict[str, dict[str, Any]] = {
+    "Copy-v0": {"bits": 6, "max_length": 4},
+    "RepeatCopy-v0": {"bits": 5, "max_length": 3, "max_repeats": 3},
+    "AssociativeRecall-v0": {"rows": 2, "max_items": 3},
+    "MQAR-v0": {"length": 12, "pairs": 2, "vocabulary": 300},
+}
+"""Arguments that make short episodes of a row of `TASKS`."""
+
+
+@pytest.fixture(scope="session")
+def real_babi() -> str:
+    """The folder in which the released bAbI files lie, in GLIMPSE_DATA or beside the repository."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    for folder in (os.environ.get("GLIMPSE_DATA"), str(beside)):
+        if folder and Path(folder, "babi", "en").is_dir():
+            return folder
+    pytest.skip("the released bAbI files are neither in GLIMPSE_DATA nor beside the repository")
+
+
+@pytest.fixture(scope="session")
+def babi_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Stories of people who walk, of one to four sentences, as the files of bAbI's task 1."""
+    folder, rng = tmp_path_factory.mktemp("babi"), np.random.default_rng(0)
+    people, places = ("John", "Mary", "Ann"), ("park", "school", "office", "kitchen")
+    for part, stories in (("train", 30), ("test", 10)):
+        lines = []
+        for _ in range(stories):
+            where: dict[str, tuple[str, int]] = {}
+            for number in range(1, rng.integers(2, 6)):
+                who, place = str(rng.choice(people)), str(rng.choice(places))
+                where[who] = place, number
+                lines.append(f"{number} {who} went to the {place}.")
+            asked = str(rng.choice(list(where)))
+            lines.append(f"{number + 1} Where is {asked}? \t{where[asked][0]}\t{where[asked][1]}")
+        (folder / f"qa1_walks_{part}.txt").write_text("\n".join(lines) + "\n")
+    return str(folder)
+
+
 @pytest.fixture(params=TASKS)
-def task(request: pytest.FixtureRequest, noise_digits: None) -> tuple[str, dict[str, Any]]:
+def task(request: pytest.FixtureRequest, noise_digits: None, babi_folder: str) -> tuple[str, dict[str, Any]]:
     """Each row of `TASKS`: its id and arguments, which bring what a row needs and has not."""
-    kwargs: dict[str, Any] = {}
+    kwargs: dict[str, Any] = SMALL.get(request.param, {})
     if request.param == "Classify-v0":
         images = np.random.default_rng(0).integers(0, 256, (12, 10, 14, 3), dtype=np.uint8)
         kwargs = {"images": images, "labels": np.arange(12) % 4, "size": (20, 17), "patch": (4, 6), "pieces": 2}
+    if request.param.startswith("Babi"):
+        kwargs = {"data": babi_folder}
     return f"glimpse_env:Glimpse/{request.param}", kwargs
 
 
@@ -64,3 +109,40 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("own") / "figures.npz"
     np.savez(path, images=figures.repeat(30, axis=0), labels=np.arange(3).repeat(30))
     return str(path)
+
+
+@pytest.fixture
+def serve() -> Iterator[Any]:
+    """Makes mirrors on this machine: `serve(files)` is the URL of one, and `serve.requests[url]` what it was asked."""
+    servers: list[tuple[http.server.HTTPServer, threading.Thread]] = []
+
+    def serve(files: dict[str, bytes]) -> str:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                serve.requests[url].append((self.command, self.path[1:]))
+                body = files.get(self.path[1:])
+                self.send_response(404 if body is None else 200)
+                self.send_header("Content-Length", str(len(body or b"")))
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(body or b"")
+
+            do_HEAD = do_GET
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        url = f"http://127.0.0.1:{server.server_port}/"
+        serve.requests[url] = []
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        servers.append((server, thread))
+        return url
+
+    serve.requests = {}  # type: ignore[attr-defined]
+    yield serve
+    for server, thread in servers:
+        server.shutdown()
+        server.server_close()
+        thread.join()

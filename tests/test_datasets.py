@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import http.server
 import io
 import os
 import socket
 import sys
 import tarfile
-import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -60,43 +58,6 @@ def _fresh(monkeypatch, tmp_path):
     yield
     load_dataset.cache_clear()
     datasets._read_part.cache_clear()
-
-
-@pytest.fixture
-def serve():
-    """Makes mirrors on this machine: `serve(files)` is the URL of one, and `serve.requests[url]` what it was asked."""
-    servers = []
-
-    def serve(files: dict[str, bytes]) -> str:
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                serve.requests[url].append((self.command, self.path[1:]))
-                body = files.get(self.path[1:])
-                self.send_response(404 if body is None else 200)
-                self.send_header("Content-Length", str(len(body or b"")))
-                self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(body or b"")
-
-            do_HEAD = do_GET
-
-            def log_message(self, *args):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        url = f"http://127.0.0.1:{server.server_port}/"
-        serve.requests[url] = []
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        servers.append((server, thread))
-        return url
-
-    serve.requests = {}
-    yield serve
-    for server, thread in servers:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glimpse_env.draws import draw_words, integers, philox, uniform
+from glimpse_env.draws import arrangement, bits, draw_words, integers, philox, uniform
 
 # Random123, tests/kat_vectors, the lines of philox4x32: rounds, counter, key, output (Salmon et al. 2011).
 KNOWN_ANSWERS = """
@@ -186,3 +187,30 @@ def test_uniform_is_exact(value: int) -> None:
         assert Fraction(float(numbers[0])) == Fraction(value >> 8, 2**24)
         assert numbers[1] == 0
         assert numbers[2] == 1 - 2.0**-24  # the largest float32 below 1
+
+
+def test_bits_are_those_of_the_words(place: str) -> None:
+    words = [[0b1101, 2**31], [2**32 - 1, 0]]
+    found = plain(bits(array(words, place)))
+    assert (found.shape, found.dtype) == ((2, 64), np.int8)
+    assert ["".join(map(str, row)) for row in found] == ["1011" + "0" * 28 + "0" * 31 + "1", "1" * 32 + "0" * 32]
+
+
+def test_every_ordered_choice_has_as_many_words(place: str) -> None:
+    """Choosing 3 of 5: the 5 · 4 · 3 ranks stand for the 60 ordered choices, each once."""
+    ranks = np.array(list(product(range(5), range(4), range(3))))
+    for low in (True, False):  # the least and the greatest words of a rank
+        words = -(-ranks * 2**32 // [5, 4, 3]) if low else -(-(ranks + 1) * 2**32 // [5, 4, 3]) - 1
+        chosen = plain(arrangement(array(words, place), 5))
+        assert set(np.unique(chosen)) == set(range(5))
+        assert all(len(set(row)) == 3 for row in chosen.tolist())
+        assert len(np.unique(chosen, axis=0)) == 60
+
+
+@given(words=st.lists(word, min_size=1, max_size=40), spare=st.integers(0, 2**31 - 40))
+def test_an_arrangement_repeats_nothing(words: list[int], spare: int) -> None:
+    high = len(words) + spare
+    chosen = arrangement(array([words]), high)[0]
+    assert len(set(chosen.tolist())) == len(words)
+    assert 0 <= chosen.min() <= chosen.max() < high
+    np.testing.assert_array_equal(arrangement(array([words[:3]]), high)[0], chosen[:3])

@@ -33,6 +33,23 @@ def make(task: tuple[str, dict[str, Any]], **kwargs: Any) -> GlimpseEnv:
     return env
 
 
+def first_mode(task: tuple[str, dict[str, Any]]) -> str:
+    return make(task).metadata["render_modes"][0]
+
+
+def start(env: GlimpseEnv, action: Any, **kwargs: Any) -> list[np.ndarray]:
+    """What `reset` and a first step show: the first observation of a text may be a delimiter."""
+    return arrays((env.reset(**kwargs)[0], env.step(action)[0]))
+
+
+def finish(env: GlimpseEnv) -> list[tuple[Any, ...]]:
+    """What the environment answers to random actions until the episode ends."""
+    results = [env.step(env.action_space.sample())]
+    while not results[-1][2]:
+        results.append(env.step(env.action_space.sample()))
+    return results
+
+
 def play(env: gym.Env, actions: list[Any]) -> list[tuple[Any, ...]]:
     """What the environment answers to the actions, with a reset after each end."""
     results: list[tuple[Any, ...]] = []
@@ -56,30 +73,43 @@ def test_gymnasium_has_no_complaint(task: tuple[str, dict[str, Any]]) -> None:
 
 
 def test_stable_baselines_has_no_complaint_but_about_its_own_limits(task: tuple[str, dict[str, Any]]) -> None:
-    """It has no Dict actions, and no image of more than three dimensions."""
+    """It has no Dict actions, no image of more than three dimensions, and no matrix."""
     checker = pytest.importorskip("stable_baselines3.common.env_checker")
     with warnings.catch_warnings(record=True) as complaints:
         warnings.simplefilter("always")
         checker.check_env(make(task), skip_render_check=False)
-    limits = ("The action space is not based off a numpy array", "Your observation glimpse has an unconventional shape")
+    shapes = tuple(f"Your observation {key} has an unconventional shape" for key in ("glimpse", "periphery"))
+    limits = ("The action space is not based off a numpy array", *shapes)
     unexpected = [str(complaint.message) for complaint in complaints if not str(complaint.message).startswith(limits)]
     assert unexpected == []
 
 
-def test_an_episode_ends_at_its_horizon(task: tuple[str, dict[str, Any]]) -> None:
+def test_an_episode_ends_when_the_task_says(task: tuple[str, dict[str, Any]]) -> None:
     env = make(task)
-    horizon = env.metadata["horizon"]
-    for first in ({"seed": 3}, {}):
-        observation, info = env.reset(**first)
+    episodes = np.arange(12)
+    lengths = env.task.lengths(np.full(12, 3), episodes)
+    assert (lengths.shape, lengths.dtype) == ((12,), np.int64)
+    assert 1 <= lengths.min() <= lengths.max() <= env.metadata["horizon"]
+    for episode, length in zip(episodes.tolist(), lengths.tolist(), strict=True):
+        observation, info = env.reset(**({"seed": 3} if episode == 0 else {}))
+        paid_at_the_end = "target" in info
         assert observation in env.observation_space
-        for step in range(1, horizon + 1):
-            assert "is_success" not in info
-            observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
+        assert "is_success" not in info
+        results = finish(env)
+        assert len(results) == length
+        for step, (observation, reward, terminated, truncated, info) in enumerate(results, 1):
             assert observation in env.observation_space
             assert (type(reward), type(terminated), type(truncated)) == (float, bool, bool)
-            assert (terminated, truncated) == (step == horizon, False)
-            assert reward == (terminated and info["correct"])
+            assert (terminated, truncated) == (step == length, False)
+            assert ("is_success" in info) == terminated
+            if paid_at_the_end:
+                assert reward == (terminated and info["correct"])
+            else:
+                assert {"target", "scored", "correct"} <= info.keys()
+                assert 0 <= reward <= info["scored"]
+                assert terminated or info["scored"] or not info["correct"]
         assert info["is_success"] is info["correct"]
+        assert info["is_success"] == (sum(result[1] for result in results) > 1 - 1e-6)
 
 
 def test_the_next_step_needs_a_reset(task: tuple[str, dict[str, Any]]) -> None:
@@ -88,8 +118,7 @@ def test_the_next_step_needs_a_reset(task: tuple[str, dict[str, Any]]) -> None:
     with pytest.raises(RuntimeError, match=r"reset\(\)"):
         env.step(action)
     env.reset(seed=0)
-    play_on = [env.step(action) for _ in range(env.metadata["horizon"])]
-    assert play_on[-1][2]
+    finish(env)
     with pytest.raises(RuntimeError, match=r"reset\(\)"):
         env.step(action)
     env.reset()
@@ -106,7 +135,7 @@ def test_nothing_returned_is_returned_again(task: tuple[str, dict[str, Any]]) ->
 def test_a_caller_may_write_to_what_it_got(task: tuple[str, dict[str, Any]]) -> None:
     env, other = make(task), make(task)
     ours, theirs = [env.reset(seed=1)], [other.reset(seed=1)]
-    for _ in range(env.metadata["horizon"]):
+    while len(ours[-1]) == 2 or not ours[-1][2]:
         for array in arrays(ours[-1]):
             array[...] = 0
         action = env.action_space.sample()
@@ -117,7 +146,7 @@ def test_a_caller_may_write_to_what_it_got(task: tuple[str, dict[str, Any]]) -> 
 
 @pytest.mark.parametrize("pickler", [pickle, cloudpickle], ids=lambda module: module.__name__)
 def test_a_pickled_environment_goes_on_alike(task: tuple[str, dict[str, Any]], pickler: Any) -> None:
-    env = make(task, render_mode="rgb_array")
+    env = make(task, render_mode=first_mode(task))
     env.reset(seed=4)
     actions = [env.action_space.sample() for _ in range(env.metadata["horizon"] + 3)]
     play(env, actions[:2])
@@ -127,15 +156,20 @@ def test_a_pickled_environment_goes_on_alike(task: tuple[str, dict[str, Any]], p
     np.testing.assert_array_equal(env.render(), copy.render())
 
 
-def test_frames_are_pictures_of_one_size(task: tuple[str, dict[str, Any]]) -> None:
-    env = make(task, render_mode="rgb_array")
+def test_frames_are_pictures_of_one_size_or_texts(task: tuple[str, dict[str, Any]]) -> None:
+    env = make(task, render_mode=first_mode(task))
     with pytest.raises(RuntimeError, match=r"reset\(\)"):
         env.render()
     env.reset(seed=0)
     frames = [env.render()]
-    for _ in range(env.metadata["horizon"]):
-        env.step(env.action_space.sample())
+    terminated = False
+    while not terminated:
+        terminated = env.step(env.action_space.sample())[2]
         frames.append(env.render())
+    if env.render_mode == "ansi":
+        assert {type(frame) for frame in frames} == {str}
+        assert len(set(frames[:-1])) == len(frames) - 1
+        return
     assert {(frame.shape, frame.dtype.name) for frame in frames} == {(frames[0].shape, "uint8")}
     assert frames[0].ndim == 3
     assert frames[0].shape[2] == 3
@@ -145,9 +179,9 @@ def test_frames_are_pictures_of_one_size(task: tuple[str, dict[str, Any]]) -> No
 def test_rendering_says_what_it_lacks(task: tuple[str, dict[str, Any]]) -> None:
     env = make(task)
     env.reset(seed=0)
-    with pytest.warns(UserWarning, match='render_mode="rgb_array"'):
+    with pytest.warns(UserWarning, match=f'render_mode="{first_mode(task)}"'):
         assert env.render() is None
-    with pytest.raises(ValueError, match=r"render_mode must be one of .*rgb_array.* got 'tactile'"):
+    with pytest.raises(ValueError, match=rf"render_mode must be one of .*{first_mode(task)}.* got 'tactile'"):
         GlimpseEnv(task[0].split("/")[1], render_mode="tactile", **task[1])
 
 
@@ -167,14 +201,16 @@ def test_seeds_and_episodes_can_be_chosen(task: tuple[str, dict[str, Any]]) -> N
     assert data_equivalence(env.reset(), walk[2], exact=True)
     assert data_equivalence(env.reset(seed=8, options={"episode": 2}), walk[2], exact=True)
     assert data_equivalence(env.reset(seed=8), walk[0], exact=True)
-    starts = [env.reset(seed=seed)[0] for seed in range(8)] + [env.reset()[0] for _ in range(8)]
-    assert len({b"".join(array.tobytes() for array in arrays(start)) for start in starts}) > 8
+    action = env.action_space.sample()
+    starts = [start(env, action, seed=seed) for seed in range(8)] + [start(env, action) for _ in range(8)]
+    assert len({b"".join(array.tobytes() for array in shown) for shown in starts}) > 8
     largest = env.reset(seed=2**63 - 1, options={"episode": 2**63 - 1})
     assert largest[0] in env.observation_space
 
 
 def test_an_unseeded_environment_takes_a_seed_of_its_own(task: tuple[str, dict[str, Any]]) -> None:
-    starts = [[make(task).reset()[0] for _ in range(6)] for _ in range(2)]
+    action = make(task).action_space.sample()
+    starts = [[start(make(task), action) for _ in range(6)] for _ in range(2)]
     assert not data_equivalence(starts[0], starts[1], exact=True)
 
 

@@ -5,10 +5,29 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from glimpse_env.backend import Backend
+from glimpse_env.tasks.babi import Babi
+from glimpse_env.tasks.babi_gaze import BabiGaze
 from glimpse_env.tasks.base import Outcome, State, Task
 from glimpse_env.tasks.classify import Classify
+from glimpse_env.tasks.copy import Copy, RepeatCopy
+from glimpse_env.tasks.mqar import MQAR
+from glimpse_env.tasks.recall import AssociativeRecall
 
-__all__ = ["TASKS", "Classify", "Outcome", "State", "Task", "TaskRow", "make_task"]
+__all__ = [
+    "MQAR",
+    "TASKS",
+    "AssociativeRecall",
+    "Babi",
+    "BabiGaze",
+    "Classify",
+    "Copy",
+    "Outcome",
+    "RepeatCopy",
+    "State",
+    "Task",
+    "TaskRow",
+    "make_task",
+]
 
 
 class TaskRow(NamedTuple):
@@ -24,6 +43,12 @@ TASKS: dict[str, TaskRow] = {
     "ClutteredMNIST-v0": TaskRow(Classify, {"size": 60, "pieces": 4, "patch": 12, "scales": 3, "num_glimpses": 8}),
     "ClutteredMNIST100-v0": TaskRow(Classify, {"size": 100, "pieces": 8, "patch": 12, "scales": 4, "num_glimpses": 8}),
     "Classify-v0": TaskRow(Classify, {"dataset": None, "num_glimpses": 8}),
+    "Copy-v0": TaskRow(Copy, {}),
+    "RepeatCopy-v0": TaskRow(RepeatCopy, {}),
+    "AssociativeRecall-v0": TaskRow(AssociativeRecall, {}),
+    "MQAR-v0": TaskRow(MQAR, {}),
+    "Babi-v0": TaskRow(Babi, {}),
+    "BabiGaze-v0": TaskRow(BabiGaze, {"num_glimpses": 3}),
 }
 
 

@@ -15,6 +15,15 @@ State = dict[str, Array]
 """A batch of episodes: every array has the episode as its first dimension."""
 
 
+KINDS: dict[type[spaces.Space], tuple[str, Any, str]] = {
+    spaces.Discrete: ("int64", "integral", "integers"),
+    spaces.MultiBinary: ("int64", ("integral", "bool"), "integers or bools"),
+}
+"""By the kind of an action: what it is checked as, what it may be given as, and what to call that."""
+
+FLOATS: tuple[str, Any, str] = ("float32", "real floating", "floats")
+
+
 class Outcome(NamedTuple):
     """What a step leads to.
 
@@ -35,7 +44,7 @@ class Task(ABC):
     """What can be seen, said and earned in an episode. The faces (`GlimpseEnv`, `GlimpseVectorEnv`) know no task.
 
     A subclass sets `observation_space` and `action_space` (flat `Dict` spaces of one episode) and `horizon`, the
-    number of steps of an episode. It draws nothing but from (seed, episode), and keeps nothing but its settings:
+    number of steps of the longest episode. It draws nothing but from (seed, episode), and keeps nothing but its settings:
     whatever changes during an episode is in the state, which the faces hold, copy and merge row by row.
     """
 
@@ -67,6 +76,17 @@ class Task(ABC):
     def render(self, state: State, row: int, mode: str) -> Any:
         """The frame (H, W, 3) uint8, or the text, of one row."""
 
+    def lengths(self, seeds: Array, episodes: Array) -> Array:
+        """How many steps the episodes (seed, episode number) have, without beginning them.
+
+        Args:
+            seeds, episodes: (N,) int64.
+
+        Returns:
+            (N,) int64 in [1, horizon]. Batches of alike lengths waste no steps.
+        """
+        return self.backend.xp.full_like(episodes, self.horizon)
+
     def check_action(self, action: Any, batch: tuple[int, ...]) -> dict[str, Array]:
         """The action as arrays of this backend, with its shapes, types and ranges checked.
 
@@ -87,24 +107,29 @@ class Task(ABC):
 
     def _check_part(self, key: str, value: Any, batch: tuple[int, ...]) -> Array:
         space, xp = self.action_space.spaces[key], self.backend.xp
-        discrete = isinstance(space, spaces.Discrete)
-        array, wanted = self.backend.asarray(value), xp.int64 if discrete else xp.float32
-        if array.dtype != wanted:
-            if not xp.isdtype(array.dtype, "integral" if discrete else "real floating"):
-                kind = "integers" if discrete else "floats"
-                raise ValueError(f"action {key!r} must hold {kind}, got {array.dtype}")
-            array = xp.astype(array, wanted)
+        wanted, kinds, words = KINDS.get(type(space), FLOATS)
+        array = self.backend.asarray(value)
+        if array.dtype != getattr(xp, wanted):
+            if not xp.isdtype(array.dtype, kinds):
+                raise ValueError(f"action {key!r} must hold {words}, got {array.dtype}")
+            array = xp.astype(array, getattr(xp, wanted))
         shape = (*batch, *(space.shape or ()))
         if tuple(array.shape) != shape:
             raise ValueError(f"action {key!r} must have shape {shape}, got {tuple(array.shape)}")
-        if not self.backend.on_host:
-            return array
+        if self.backend.on_host:
+            self._check_values(key, array)
+        return xp.astype(array, xp.int8) if isinstance(space, spaces.MultiBinary) else array
+
+    def _check_values(self, key: str, array: Array) -> None:
+        space = self.action_space.spaces[key]
         if isinstance(space, spaces.Discrete):
             if bool(((array < int(space.start)) | (array >= int(space.start + space.n))).any()):
                 raise ValueError(f"action {key!r} must be in [{space.start}, {space.start + space.n}), got {array}")
-        elif not bool(xp.isfinite(array).all()):
+        elif isinstance(space, spaces.MultiBinary):
+            if bool(((array < 0) | (array > 1)).any()):
+                raise ValueError(f"action {key!r} must hold bits, 0 or 1, got {array}")
+        elif not bool(self.backend.xp.isfinite(array).all()):
             raise ValueError(f"action {key!r} must be finite, got {array}")
-        return array
 
 
 def box(low: float, high: float, shape: tuple[int, ...]) -> spaces.Box:

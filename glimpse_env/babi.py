@@ -1,0 +1,239 @@
+"""The bAbI question-answering tasks as arrays (Weston et al. 2015, "Towards AI-complete question answering").
+
+A file of the released format has a line for each sentence, "ID text", and for each question, "ID text, tab, answer,
+tab, IDs of the supporting sentences"; a story begins where the ID is 1 again. A question is asked of all sentences of
+its story before it: they are kept once for all questions of the story, as ids of distinct sentences.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from glimpse_env.babi_files import GENERATOR, PARTS, Part, find_files, generate
+from glimpse_env.datasets import VARIABLE
+from glimpse_env.images import SPLITS
+from glimpse_env.text import Vocabulary, tokenize
+
+Size = Literal["1k", "10k"]
+Language = Literal["en", "hn", "shuffled"]
+
+TASK_NAMES = (
+    *("single supporting fact", "two supporting facts", "three supporting facts", "two-argument relations"),
+    *("three-argument relations", "yes/no questions", "counting", "lists and sets", "simple negation"),
+    *("indefinite knowledge", "basic coreference", "conjunction", "compound coreference", "time reasoning"),
+    *("basic deduction", "basic induction", "positional reasoning", "size reasoning", "path finding"),
+    "agents' motivations",
+)
+"""What the tasks 1 to 20 are called."""
+
+WORDS = 12
+"""The least width of a row of words: that of the longest released English sentence."""
+
+NO_ANSWER = -1
+"""The class of an answer that no training file has: nothing is right."""
+
+
+class Stories(NamedTuple):
+    """Questions and their stories; every array is read-only.
+
+    The sentences of question q are `sentences[lines[start[q] + i]]`, i in [0, length[q]); the question itself is
+    `sentences[question[q]]`.
+
+    Attributes:
+        vocabulary: the words.
+        answers: the classes; an answer of several words ("apple,football") is one.
+        sources: where each file came from, by names such as "qa3_train": a path, or "generator".
+        sentences: (S, words) int16, each distinct sentence or question as ids, padded with 0.
+        lines: (L,) int32, the rows of `sentences` that tell the stories, one story after the other.
+        task: (Q,) int8, the number of the task, 1 to 20.
+        split: (Q,) int8, 0 train, 1 validation, 2 test: every tenth story of a training file is for validation.
+        start: (Q,) int32, the first line of the story in `lines`.
+        length: (Q,) int16, how many lines come before the question, at least 1.
+        question: (Q,) int32, row in `sentences`.
+        answer: (Q,) int16, class, or -1 for an answer that no training file has.
+        support: (Q, facts) int16, the supporting lines, from 0 in the story, padded with -1.
+    """
+
+    vocabulary: Vocabulary
+    answers: tuple[str, ...]
+    sources: dict[str, str]
+    sentences: np.ndarray
+    lines: np.ndarray
+    task: np.ndarray
+    split: np.ndarray
+    start: np.ndarray
+    length: np.ndarray
+    question: np.ndarray
+    answer: np.ndarray
+    support: np.ndarray
+
+
+class Asked(NamedTuple):
+    """One question of a file: the number of its story, first line, number of lines, and the rest as in `Stories`."""
+
+    story: int
+    start: int
+    length: int
+    question: int
+    answer: str
+    support: tuple[int, ...]
+
+
+def load_babi(
+    task: int | Literal["joint"] = "joint",
+    size: Size = "1k",
+    language: Language = "en",
+    data: str | os.PathLike[str] | None = None,
+    vocabulary: Sequence[str] | None = None,
+    answers: Sequence[str] | None = None,
+) -> Stories:
+    """Every file of a set, read once per process.
+
+    Looked for in `data`; else in the folder that the environment variable GLIMPSE_DATA names (babi/en,
+    tasks_1-20_v1-2/en, archives in babi/), in the cache, and at mirrors. Where there are no files, or one of the chosen
+    tasks lacks one, English ones are generated. Vocabulary and answers are those of the training files of all tasks,
+    so that they are the same for every `task`.
+
+    Args:
+        task: 1 to 20, or "joint" for all: which tasks must have their files.
+        size: "1k" or "10k" training questions a task; the test questions are the same 1,000.
+        language: "en", "hn" (Hindi) or "shuffled" (English with its letters exchanged).
+        data: a folder or an archive (.tar.gz, .tar.xz) of files of the released format.
+        vocabulary: the words to use in place of the files' own: those of a trained agent.
+        answers: the same for the answers.
+
+    Returns:
+        All questions of all splits; of the other tasks too, where they have files.
+
+    Raises:
+        FileNotFoundError: `data` has no such files, or a task has none in a language that is not generated.
+        ValueError: an unknown task, size or language, or a damaged file, which is named.
+    """
+    if task != "joint" and (not isinstance(task, (int, np.integer)) or not 1 <= task <= 20 or isinstance(task, bool)):
+        raise ValueError(f'task must be 1 to 20 or "joint", got {task!r}')
+    if size not in ("1k", "10k"):
+        raise ValueError(f'size must be "1k" or "10k", got {size!r}')
+    if language not in ("en", "hn", "shuffled"):
+        raise ValueError(f'language must be "en", "hn" or "shuffled", got {language!r}')
+    tasks = tuple(range(1, 21)) if task == "joint" else (int(task),)
+    place = None if data is None else os.fspath(data)
+    name = language if size == "1k" else f"{language}-10k"
+    words, classes = (None if names is None else tuple(names) for names in (vocabulary, answers))
+    variable = os.environ.get(VARIABLE)
+    source, files = find_files(place, name, variable)
+    lacking = tuple(part for part in PARTS if part not in files and (source == GENERATOR or part[0] in tasks))
+    if lacking and language != "en":
+        wanted, half = lacking[0]
+        raise FileNotFoundError(f"task {wanted} has no {half} file for {name} in {source}; only English is generated")
+    return _assemble(place, name, variable, lacking, words, classes)
+
+
+def parse(text: str, name: str, sentences: dict[str, int]) -> tuple[list[int], list[Asked]]:
+    """The stories of one file.
+
+    Args:
+        text: the file, in the released format.
+        name: what to call it in messages.
+        sentences: rows of the sentences met so far; new ones are added.
+
+    Returns:
+        The rows of all lines that are no questions, and the questions.
+
+    Raises:
+        ValueError: a line that is not of the format, with its number.
+    """
+    lines: list[int] = []
+    asked: list[Asked] = []
+    story, start, last = -1, 0, 0
+    places: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        identity, _, rest = line.partition(" ")
+        if identity == "1":
+            story, start, last, places = story + 1, len(lines), 0, {}
+        if identity != str(last + 1) or not rest.strip():
+            if not line.strip():
+                continue
+            raise ValueError(f'{name}, line {number}: expected "{last + 1} text" or "1 text", got {line[:60]!r}')
+        last += 1
+        sentence, *fields = rest.split("\t")
+        if fields:  # every question ends with its mark, in whatever language
+            sentence = sentence.rstrip("? ") + "?"
+        row = sentences.setdefault(sentence.strip(), len(sentences))
+        if not fields:
+            places[identity] = len(lines) - start
+            lines.append(row)
+            continue
+        if not fields[0].strip() or not places or len(fields) > 2:
+            raise ValueError(
+                f'{name}, line {number}: a question is "ID text, tab, answer, tab, supporting IDs" after a sentence or '
+                f"more, got {line[:60]!r}"
+            )
+        try:
+            support = tuple(places[fact] for fact in "".join(fields[1:]).split())
+        except KeyError as error:
+            raise ValueError(f"{name}, line {number}: {error} is no sentence of the story before it") from error
+        asked.append(Asked(story, start, len(lines) - start, row, fields[0].strip().lower(), support))
+    if not asked:
+        raise ValueError(f"{name} asks nothing: it is empty or damaged; replace it, or remove it")
+    return lines, asked
+
+
+@functools.lru_cache(maxsize=8)
+def _assemble(
+    data: str | None,
+    name: str,
+    variable: str | None,
+    lacking: tuple[Part, ...],
+    vocabulary: tuple[str, ...] | None,
+    answers: tuple[str, ...] | None,
+) -> Stories:
+    """The files of a set and generated ones for those that are lacking."""
+    place, found = find_files(data, name, variable)
+    files = found | {part: generate(part, name.endswith("10k")) for part in lacking}
+    sources = dict.fromkeys(found, place) | dict.fromkeys(lacking, GENERATOR)
+    sentences: dict[str, int] = {}
+    lines: list[int] = []
+    questions: list[tuple[Part, Asked]] = []
+    known = 0
+    for part in sorted(files, key=PARTS.index):  # the training files come first
+        told, asked = parse(files[part], f"qa{part[0]}_{part[1]} in {sources[part]}", sentences)
+        questions += [(part, question._replace(start=question.start + len(lines))) for question in asked]
+        lines += told
+        known = len(sentences) if part[1] == "train" else known
+    learnt = sorted({question.answer for part, question in questions if part[1] == "train"})
+    tokens = [tokenize(sentence) for sentence in sentences]
+    words = {word for row in tokens[:known] for word in row} | {word for answer in learnt for word in answer.split(",")}
+    book = Vocabulary(sorted(words) if vocabulary is None else vocabulary)
+    classes = tuple(learnt) if answers is None else answers
+    width = max(WORDS, max(len(row) for row in tokens))
+    number = {answer: index for index, answer in enumerate(classes)}
+    column = [question for _, question in questions]
+    facts = max(len(question.support) for question in column)
+    stories = Stories(
+        vocabulary=book,
+        answers=classes,
+        sources={f"qa{task}_{half}": source for (task, half), source in sources.items()},
+        sentences=np.stack([book.encode(row, width) for row in tokens]).astype(np.int16),
+        lines=np.array(lines, np.int32),
+        task=np.array([part[0] for part, _ in questions], np.int8),
+        split=np.array([_split(part, question.story) for part, question in questions], np.int8),
+        start=np.array([question.start for question in column], np.int32),
+        length=np.array([question.length for question in column], np.int16),
+        question=np.array([question.question for question in column], np.int32),
+        answer=np.array([number.get(question.answer, NO_ANSWER) for question in column], np.int16),
+        support=np.array([question.support + (-1,) * (facts - len(question.support)) for question in column], np.int16),
+    )
+    for array in stories:
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
+    return stories
+
+
+def _split(part: Part, story: int) -> int:
+    """The row of `SPLITS` that a story of a file belongs to."""
+    return SPLITS.index("test" if part[1] == "test" else "validation" if story % 10 == 9 else "train")

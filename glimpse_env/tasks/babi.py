@@ -1,0 +1,224 @@
+"""Answer a question about a story, read a sentence at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from gymnasium import spaces
+
+from glimpse_env.babi import SPLITS, TASK_NAMES, Language, Size, load_babi
+from glimpse_env.backend import Backend
+from glimpse_env.draws import Array, draw_words, integers
+from glimpse_env.images import Split
+from glimpse_env.tasks.base import Outcome, State, Task
+
+
+class BabiTask(Task):
+    """What the two bAbI tasks share: which story an episode tells, and its words.
+
+    Attributes:
+        vocabulary: `glimpse_env.text.Vocabulary` of the tokens.
+        answers: the answer of each class.
+        sources: where each file came from, by names such as "qa3_train": a path, or "generator".
+        stories: `glimpse_env.babi.Stories`, on the host.
+        rows: (Q,) int64, the questions of this task and split in `stories`.
+    """
+
+    render_modes = ("ansi",)
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        task: int | Literal["joint"] = 1,
+        size: Size = "1k",
+        language: Language = "en",
+        data: str | os.PathLike[str] | None = None,
+        split: Split = "train",
+        order: Literal["random", "sequential"] = "random",
+        vocabulary: Sequence[str] | None = None,
+        answers: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(backend)
+        if split not in SPLITS:
+            raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+        if order not in ("random", "sequential"):
+            raise ValueError(f'order must be "random" or "sequential", got {order!r}')
+        self.stories = stories = load_babi(task, size, language, data, vocabulary, answers)
+        self.vocabulary, self.answers, self.sources = stories.vocabulary, stories.answers, stories.sources
+        self.order, self.width = order, stories.sentences.shape[1]
+        chosen = (stories.task == task) | (task == "joint")
+        self.rows = np.flatnonzero(chosen & (stories.split == SPLITS.index(split)))
+        if not len(self.rows):
+            raise ValueError(f"task {task} has no {split} questions: a training file of ten stories or more has")
+        self.longest = int(stories.length[chosen].max())
+        self.sentences, self.lines = backend.asarray(stories.sentences), backend.asarray(stories.lines)
+        self.starts, self.counts, self.questions, self.classes, self.numbers, self.facts = (
+            backend.asarray(column[self.rows].astype(np.int64))
+            for column in (
+                *(stories.start, stories.length, stories.question, stories.answer, stories.task, stories.support),
+            )
+        )
+
+    def pick(self, seeds: Array, episodes: Array) -> Array:
+        """Which question each episode asks, (N,) int64 in [0, number of questions), for seeds, episodes (N,) int64."""
+        if self.order == "sequential":
+            return episodes % len(self.rows)
+        return integers(draw_words(seeds, episodes, 1)[:, 0], len(self.rows))
+
+    def told(self, index: Array, place: Array) -> Array:
+        """Rows of `sentences`, (N, …) int64, of line `place` (N, …) int64 of the story of question `index` (N,)."""
+        xp = self.backend.xp
+        start = xp.reshape(self.starts[index], (-1, *[1] * (place.ndim - 1)))
+        return xp.astype(self.lines[start + place], xp.int64)
+
+    def support(self, state: State, row: int) -> np.ndarray:
+        """The lines that the answer of a row rests on, int64, from 0 in its story."""
+        facts = self.backend.to_numpy(self.facts[state["index"][row]])
+        return facts[facts >= 0]
+
+    def line(self, index: int, place: int) -> str:
+        """The words of line `place` of the story of question `index`."""
+        row = self.rows[index]
+        return self.vocabulary.decode(self.stories.sentences[self.stories.lines[self.stories.start[row] + place]])
+
+    def question(self, index: int) -> str:
+        """The words of question `index`."""
+        return self.vocabulary.decode(self.stories.sentences[self.stories.question[self.rows[index]]])
+
+    def said(self, state: State, row: int) -> str:
+        """The last answer of a row beside the right one, once the episode has ended."""
+        answer, target = int(state["answer"][row]), int(self.classes[state["index"][row]])
+        right = self.answers[target] if target >= 0 else "an answer that is not known"
+        verdict = "right" if answer == target else f"wrong, it is {right}"
+        return f"answer: {self.answers[answer]} ({verdict})"
+
+    def title(self, state: State, row: int) -> str:
+        """The number and name of the bAbI task of a row."""
+        number = int(self.numbers[state["index"][row]])
+        return f"bAbI task {number}, {TASK_NAMES[number - 1]}"
+
+
+class Babi(BabiTask):
+    """Answer a question about a story, read a sentence at a time.
+
+    ## Description
+    The stories of bAbI (Weston et al. 2015, "Towards AI-complete question answering: a set of prerequisite toy tasks"):
+    twenty tasks, each of which needs another kind of reasoning. A story is told in order, one sentence a step, and then
+    the question is asked. What was read is not shown again: it must be remembered. From the released files, English,
+    Hindi or shuffled; where there are none, English ones are generated.
+
+    ## Action Space
+    `Dict` of
+    | key | space | meaning |
+    |---|---|---|
+    | `answer` | `Discrete(number of answers)` | what the agent would say now; it counts when the question is shown |
+
+    ## Observation Space
+    `Dict` of
+    | key | space | meaning |
+    |---|---|---|
+    | `tokens` | `Box(0, vocabulary - 1, (words,), int64)` | the sentence as ids of its words, padded with 0. Only the question has the word "?", always its last |
+
+    ## Rewards
+    1 at the end for a right answer to the question, else 0. `info` carries `target` (the class), `task` (the number of
+    the bAbI task), `length` (how many observations the episode has), after a step `correct` (whether this step's answer
+    is right), and at the end `is_success`.
+
+    ## Starting State
+    The question is a pure function of (seed, episode number), uniform over those of the split.
+
+    ## Episode End
+    A story of n sentences has n + 1 steps: `reset` returns sentence 1, steps 1 to n - 1 the others, step n the question,
+    and the answer of step n + 1 is scored: `terminated`. Never truncated. `metadata["horizon"]` is the longest episode.
+
+    ## Arguments
+    | name | default | meaning |
+    |---|---|---|
+    | `task` | 1 | 1 to 20, or `"joint"` for all |
+    | `size` | `"1k"` | or `"10k"` training questions a task |
+    | `language` | `"en"` | or `"hn"` (Hindi), `"shuffled"` |
+    | `data` | `None` | a folder or an archive (.tar.gz, .tar.xz) of files in the released format; else they are looked for in the folder that the environment variable GLIMPSE_DATA names (babi/en, babi/en-10k, tasks_1-20_v1-2/…, archives in babi/), in the cache, at mirrors, and else generated |
+    | `split` | `"train"` | or `"validation"` (every tenth story of the training files), `"test"` |
+    | `order` | `"random"` | or `"sequential"`: episode k asks question k, so that an evaluation asks each once |
+    | `vocabulary`, `answers` | those of the training files | the words and answers of a trained agent, in the order of its ids |
+    | `render_mode` | `None` | or `"ansi"`: `render()` tells what has been read and said |
+    | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
+    | `autoreset_mode` | `"NextStep"` | vector only: or `"SameStep"`, `"Disabled"` |
+
+    ## Vectorized environment
+    `gym.make_vec(id, num_envs=256)`; with `backend="torch", device="cuda"` tensors in, tensors out. Episodes differ in
+    length; `env.unwrapped.task.lengths(seeds, episodes)` tells it beforehand.
+
+    ## Version History
+    * v0: the first.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        task: int | Literal["joint"] = 1,
+        size: Size = "1k",
+        language: Language = "en",
+        data: str | os.PathLike[str] | None = None,
+        split: Split = "train",
+        order: Literal["random", "sequential"] = "random",
+        vocabulary: Sequence[str] | None = None,
+        answers: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(
+            backend, task=task, size=size, language=language, data=data, split=split, order=order,
+            vocabulary=vocabulary, answers=answers,
+        )  # fmt: skip
+        self.horizon = int(self.stories.length[self.rows].max()) + 1
+        self.observation_space = spaces.Dict({"tokens": tokens(len(self.vocabulary), self.width)})
+        self.action_space = spaces.Dict({"answer": spaces.Discrete(len(self.answers))})
+
+    def lengths(self, seeds: Array, episodes: Array) -> Array:  # noqa: D102
+        return self.counts[self.pick(seeds, episodes)] + 1
+
+    def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
+        index = self.pick(seeds, episodes)
+        zero = self.backend.xp.zeros_like(index)
+        return {"index": index, "time": zero, "answer": zero - 1}
+
+    def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
+        xp, index, time = self.backend.xp, state["index"], state["time"]
+        count = self.counts[index]
+        line = self.told(index, xp.minimum(time, count - 1))
+        shown = self.sentences[xp.where(time < count, line, self.questions[index])]
+        return {"tokens": xp.astype(shown, xp.int64)}
+
+    def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
+        xp, index = self.backend.xp, state["index"]
+        time = state["time"] + 1
+        terminated = time > self.counts[index]
+        correct = action["answer"] == self.classes[index]
+        reward = xp.astype(correct & terminated, xp.float32)
+        answer = xp.asarray(action["answer"], copy=True)
+        info = {**self.info(state), "correct": correct}
+        return Outcome({"index": index, "time": time, "answer": answer}, reward, terminated, info)
+
+    def info(self, state: State) -> dict[str, Array]:  # noqa: D102
+        index = state["index"]
+        return {"target": self.classes[index], "task": self.numbers[index], "length": self.counts[index] + 1}
+
+    def render(self, state: State, row: int, mode: str) -> str:
+        """The lines read so far, the question once it is asked, and once it is answered the answer."""
+        index, time = int(state["index"][row]), int(state["time"][row])
+        count = int(self.counts[index])
+        lines = [f"{place + 1:>3} {self.line(index, place)}" for place in range(min(time + 1, count))]
+        if time >= count:
+            lines.append(f"    {self.question(index)}")
+        if time > count:
+            lines.append(f"    {self.said(state, row)}")
+        return "\n".join([self.title(state, row), *lines])
+
+
+def tokens(vocabulary: int, words: int) -> spaces.Box:
+    """The space of a padded row of ids."""
+    return spaces.Box(0, vocabulary - 1, (words,), np.int64)

@@ -1,0 +1,236 @@
+"""Answer a question about a hidden story by choosing which of its lines to look at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from gymnasium import spaces
+
+from glimpse_env.babi import Language, Size
+from glimpse_env.backend import Backend
+from glimpse_env.draws import Array, draw_words, uniform
+from glimpse_env.images import Split
+from glimpse_env.tasks.babi import BabiTask, tokens
+from glimpse_env.tasks.base import Outcome, State, box
+
+START_STREAM = 1
+"""The random stream of the first line looked at; stream 0 chooses the question."""
+
+
+class BabiGaze(BabiTask):
+    """Answer a question about a hidden story by choosing which of its lines to look at.
+
+    ## Description
+    The question of a bAbI story (`Babi`) comes first, and stays in view. The story lies hidden: the agent looks at one
+    of its lines at a time, `num_glimpses` of them, and its last answer is scored. A glimpse is a retina for text: the
+    line looked at in full, and around it a periphery that blurs with distance, as an image does: which words occur in
+    the 3, the 9, … lines around, their order and line lost. The files name the lines that the answer rests on, so that
+    `info` says whether the agent looked at the right ones.
+
+    ## Action Space
+    `Dict` of
+    | key | space | meaning |
+    |---|---|---|
+    | `location` | `Box(-1, 1, (1,), float32)` | where to look next along the story, -1 its beginning, 1 its end: of n lines number floor((location + 1) / 2 · n), from 0. With `saccades="relative"`, a step from the present location. |
+    | `answer` | `Discrete(number of answers)` | what the agent would say now |
+
+    ## Observation Space
+    `Dict` of
+    | key | space | meaning |
+    |---|---|---|
+    | `question` | `Box(0, vocabulary - 1, (words,), int64)` | ids of the words of the question, padded with 0 |
+    | `tokens` | `Box(0, vocabulary - 1, (words,), int64)` | the line looked at |
+    | `periphery` | `Box(0, 1, (scales, vocabulary), float32)` | 1 for each word in the 3, 9, … lines around, the line itself among them; beyond the story is nothing |
+    | `location` | `Box(-1, 1, (1,), float32)` | the middle of the line looked at |
+    | `extent` | `Box(0, 1, (1,), float32)` | number of lines, as a share of the longest story of the task |
+    | `time` | `Box(0, 1, (1,), float32)` | steps taken, as a share of the episode |
+
+    ## Rewards
+    1 at the end for a right last answer, else 0. `info` carries `target` (the class), `task` (the number of the bAbI
+    task), `support_hit` (the share of the supporting lines looked at so far), after a step `correct` (whether this
+    step's answer is right), and at the end `is_success`.
+
+    ## Starting State
+    The question is a pure function of (seed, episode number), uniform over those of the split. The first line looked at
+    is the last of the story; or that in its middle, or any, by `start`.
+
+    ## Episode End
+    `terminated` after `num_glimpses` steps: `reset` returns the first glimpse, steps 1 to num_glimpses - 1 the others,
+    and the last step's answer is scored (its location is ignored). Never truncated.
+
+    ## Arguments
+    | name | default | meaning |
+    |---|---|---|
+    | `num_glimpses` | 3 | glimpses, and steps, of an episode |
+    | `scales` | 2 | how far the periphery reaches: 3, 9, … lines, 1 to 6 of them |
+    | `start` | `"last"` | or `"centre"`, `"random"` |
+    | `saccades` | `"absolute"` | or `"relative"` |
+    | `task`, `size`, `language`, `data`, `split`, `order`, `vocabulary`, `answers` | as of `Babi` | as of `Babi` |
+    | `render_mode` | `None` | or `"ansi"`: `render()` tells what has been looked at and said |
+    | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
+    | `autoreset_mode` | `"NextStep"` | vector only: or `"SameStep"`, `"Disabled"` |
+
+    ## Vectorized environment
+    `gym.make_vec(id, num_envs=4096)`; with `backend="torch", device="cuda"` tensors in, tensors out.
+
+    ## Version History
+    * v0: the first.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        num_glimpses: int = 3,
+        scales: int = 2,
+        start: Literal["last", "centre", "random"] = "last",
+        saccades: Literal["absolute", "relative"] = "absolute",
+        task: int | Literal["joint"] = 1,
+        size: Size = "1k",
+        language: Language = "en",
+        data: str | os.PathLike[str] | None = None,
+        split: Split = "train",
+        order: Literal["random", "sequential"] = "random",
+        vocabulary: Sequence[str] | None = None,
+        answers: Sequence[str] | None = None,
+    ) -> None:
+        if num_glimpses < 1:
+            raise ValueError(f"num_glimpses must be at least 1, got {num_glimpses}")
+        if not 1 <= scales <= 6:
+            raise ValueError(f"scales must be 1 to 6 (3 to 729 lines), got {scales}")
+        if start not in ("last", "centre", "random"):
+            raise ValueError(f'start must be "last", "centre" or "random", got {start!r}')
+        if saccades not in ("absolute", "relative"):
+            raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
+        super().__init__(
+            backend, task=task, size=size, language=language, data=data, split=split, order=order,
+            vocabulary=vocabulary, answers=answers,
+        )  # fmt: skip
+        self.horizon, self.scales, self.start, self.saccades = num_glimpses, scales, start, saccades
+        words = len(self.vocabulary)
+        rows = self.stories.sentences
+        bags = np.zeros((len(rows), words), np.bool_)
+        bags[np.arange(len(rows))[:, None], rows] = True
+        bags[:, 0] = False  # padding is no word
+        self.bags = backend.asarray(bags)
+        self.observation_space = spaces.Dict(
+            {
+                "question": tokens(words, self.width),
+                "tokens": tokens(words, self.width),
+                "periphery": box(0, 1, (scales, words)),
+                "location": box(-1, 1, (1,)),
+                "extent": box(0, 1, (1,)),
+                "time": box(0, 1, (1,)),
+            }
+        )
+        self.action_space = spaces.Dict({"location": box(-1, 1, (1,)), "answer": spaces.Discrete(len(self.answers))})
+
+    def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
+        xp, index = self.backend.xp, self.pick(seeds, episodes)
+        count = self.counts[index]
+        if self.start == "last":
+            line = count - 1
+        elif self.start == "centre":
+            line = count // 2
+        else:
+            line = self.line_at(uniform(draw_words(seeds, episodes, 1, START_STREAM)[:, 0]) * 2 - 1, count)
+        path = xp.full((index.shape[0], self.horizon), -1, dtype=xp.int64, device=self.backend.device)
+        path[:, 0] = line
+        zero = xp.zeros_like(index)
+        return {"index": index, "line": line, "time": zero, "answer": zero - 1, "path": path}
+
+    def line_at(self, location: Array, count: Array) -> Array:
+        """The line at a location: floor((location + 1) / 2 · count), clipped to the story.
+
+        Args:
+            location: (N,) float32 in [-1, 1].
+            count: (N,) int64, lines of the story.
+
+        Returns:
+            (N,) int64 in [0, count).
+        """
+        xp = self.backend.xp
+        line = xp.astype(xp.floor((location + 1) * 0.5 * xp.astype(count, xp.float32)), xp.int64)
+        return xp.minimum(line.clip(min=0), count - 1)
+
+    def centre(self, line: Array, count: Array) -> Array:
+        """The location of the middle of a line, (N,) float32: the inverse of `line_at`."""
+        xp = self.backend.xp
+        return xp.astype(2 * line + 1, xp.float32) / xp.astype(count, xp.float32) - 1
+
+    def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
+        xp, index, line = self.backend.xp, state["index"], state["line"]
+        count = self.counts[index]
+        extent, time = (xp.astype(value, xp.float32)[:, None] for value in (count, state["time"]))
+        return {
+            "question": xp.astype(self.sentences[self.questions[index]], xp.int64),
+            "tokens": xp.astype(self.sentences[self.told(index, line)], xp.int64),
+            "periphery": self.periphery(index, line),
+            "location": self.centre(line, count)[:, None],
+            "extent": extent / xp.full_like(extent, self.longest),  # arrays of divisors: see `glimpse`
+            "time": time / xp.full_like(time, self.horizon),
+        }
+
+    def periphery(self, index: Array, line: Array) -> Array:
+        """Which words occur in the 3, 9, … lines around a line.
+
+        Args:
+            index: (N,) int64, questions.
+            line: (N,) int64, the line in the middle.
+
+        Returns:
+            (N, scales, vocabulary) float32, 0 or 1.
+        """
+        xp = self.backend.xp
+        reach = min(3**self.scales // 2, self.longest - 1)
+        places = line[:, None] + xp.arange(-reach, reach + 1, device=self.backend.device)
+        inside = (places >= 0) & (places < self.counts[index][:, None])
+        words = self.bags[self.told(index, xp.where(inside, places, 0))] & inside[:, :, None]
+        sides = [min(3**scale // 2, reach) for scale in range(1, self.scales + 1)]
+        rings = [xp.any(words[:, reach - side : reach + side + 1], axis=1) for side in sides]
+        return xp.astype(xp.stack(rings, axis=1), xp.float32)
+
+    def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
+        xp, index = self.backend.xp, state["index"]
+        count, time = self.counts[index], state["time"] + 1
+        terminated = time >= self.horizon
+        location = action["location"][:, 0]
+        if self.saccades == "relative":
+            location = self.centre(state["line"], count) + location
+        line = xp.where(terminated, state["line"], self.line_at(location.clip(-1.0, 1.0), count))
+        rows = xp.arange(time.shape[0], device=self.backend.device)
+        state["path"][rows, time.clip(max=self.horizon - 1)] = line
+        correct = action["answer"] == self.classes[index]
+        reward = xp.astype(correct & terminated, xp.float32)
+        answer = xp.asarray(action["answer"], copy=True)
+        info = {**self.info(state), "correct": correct}
+        return Outcome({**state, "line": line, "time": time, "answer": answer}, reward, terminated, info)
+
+    def info(self, state: State) -> dict[str, Array]:  # noqa: D102
+        index = state["index"]
+        hit = self.support_hit(state)
+        return {"target": self.classes[index], "task": self.numbers[index], "support_hit": hit}
+
+    def support_hit(self, state: State) -> Array:
+        """The share of the supporting lines looked at so far, (N,) float64 as Gymnasium's; 0 where a file names none."""
+        xp, facts = self.backend.xp, self.facts[state["index"]]
+        named = facts >= 0
+        hit = named & xp.any(facts[:, :, None] == state["path"][:, None, :], axis=2)
+        hits, all_ = (xp.astype(xp.sum(xp.astype(part, xp.int64), axis=1), xp.float64) for part in (hit, named))
+        return hits / xp.where(all_ > 0, all_, 1.0)
+
+    def render(self, state: State, row: int, mode: str) -> str:
+        """The question, the lines looked at (the present one marked), a dot for each other, and at the end the answer."""
+        index, time = int(state["index"][row]), int(state["time"][row])
+        seen = set(self.backend.to_numpy(state["path"][row]).tolist())
+        present = int(state["line"][row])
+        lines = [
+            f"{'>' if place == present else ' '}{place + 1:>3} {self.line(index, place) if place in seen else '·'}"
+            for place in range(int(self.counts[index]))
+        ]
+        title = f"{self.title(state, row)}, glimpse {min(time + 1, self.horizon)} of {self.horizon}"
+        end = [f"     {self.said(state, row)}"] if time >= self.horizon else []
+        return "\n".join([title, f"     {self.question(index)}", *lines, *end])

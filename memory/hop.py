@@ -1,0 +1,117 @@
+"""One hop of attention over slots: what is written, what is asked, what is made of what was recalled."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+TIMES = ("none", "age", "relative")
+"""What the age of a slot can say; see `Hop`."""
+
+EXACT_AGES = 32
+"""Ages below this have a bucket each; older ones share four buckets an octave."""
+
+BUCKETS = EXACT_AGES + 4 * 5
+"""Buckets of age, the last one for all ages from 862 on. The same for memories of any size, so that weights fit all."""
+
+
+def age_buckets(slots: int) -> Tensor:
+    """The bucket of each age: exact for the young, logarithmic for the old (as in Raffel et al. 2020, section 2.1).
+
+    Returns:
+        (slots,) int64 in [0, BUCKETS - 1], never falling.
+    """
+    age = torch.arange(slots)
+    octaves = torch.log2(age.clamp(min=EXACT_AGES) / EXACT_AGES)
+    return torch.where(age < EXACT_AGES, age, EXACT_AGES + (4 * octaves).long()).clamp(max=BUCKETS - 1)
+
+
+def recall_weights(query: Tensor, keys: Tensor, offset: Tensor) -> Tensor:
+    """softmax(q . k / sqrt(d) + offset) over the slots.
+
+    Args:
+        query: (N, heads, Q, d).
+        keys: (N, heads, M, d).
+        offset: broadcasts to (N, heads, Q, M): log gate and age bias, -inf where there is nothing to recall.
+
+    Returns:
+        (N, heads, Q, M), of sum 1.
+    """
+    return torch.softmax(query @ keys.mT * query.shape[-1] ** -0.5 + offset, dim=-1)
+
+
+class Hop(nn.Module):
+    """Multi-head attention over slots, then a position-wise net; each adds to the stream what it makes of its norm.
+
+    Args:
+        width: size of the stream.
+        heads: heads of attention; divides `width`.
+        feedforward: width of the position-wise net in multiples of `width`; 0 for none.
+        dropout: rate on what attention and net add.
+        time: what the age of a slot, in steps, says. "none": nothing. "age": a learned bias per head. "relative": also
+            a learned key and value (Shaw et al. 2018, eqs. 3 and 4), so that a question can ask for a time and an
+            answer can tell it.
+    """
+
+    def __init__(self, width: int, heads: int, feedforward: int, dropout: float, time: str) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
+        self.output = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+        self.age_bias = nn.Parameter(torch.zeros(BUCKETS, heads)) if time != "none" else None
+        self.age_key = self.age_value = None
+        if time == "relative":
+            self.age_key = nn.Parameter(torch.randn(BUCKETS, width // heads) * (heads / width) ** 0.5)
+            self.age_value = nn.Parameter(torch.randn(BUCKETS, width // heads) * (heads / width) ** 0.5)
+        self.feedforward: nn.Module | None = None
+        if feedforward:
+            self.feedforward = nn.Sequential(
+                nn.LayerNorm(width),
+                nn.Linear(width, feedforward * width),
+                nn.GELU(),
+                nn.Linear(feedforward * width, width),
+                nn.Dropout(dropout),
+            )
+
+    def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, Q, width) to query, key and value, each (N, heads, Q, width / heads)."""
+        query, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in self.query_key_value(self.norm(x)).chunk(3, dim=-1)
+        )
+        return query, key, value
+
+    def recall(
+        self, x: Tensor, query: Tensor, keys: Tensor, values: Tensor, offset: Tensor, bucket: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """x with what it reminds of.
+
+        Args:
+            x: (N, Q, width).
+            query: (N, heads, Q, d).
+            keys: (N, heads, M, d).
+            values: (N, heads, M, d).
+            offset: (N, 1, Q, M), log gates, -inf where there is nothing to recall.
+            bucket: (N or 1, Q, M) int64, buckets of the ages.
+
+        Returns:
+            (N, Q, width), and the weights (N, heads, Q, M).
+        """
+        if self.age_bias is not None:
+            offset = offset + F.embedding(bucket, self.age_bias).permute(0, 3, 1, 2)
+        if self.age_key is None or self.age_value is None:
+            weights = recall_weights(query, keys, offset)
+            read = weights @ values
+        else:
+            index = bucket[:, None].expand(*query.shape[:3], -1)
+            by_bucket = query @ self.age_key.mT * query.shape[-1] ** -0.5
+            weights = recall_weights(query, keys, offset + by_bucket.gather(-1, index))
+            of_bucket = torch.zeros_like(by_bucket).scatter_add(-1, index, weights)
+            read = weights @ values + of_bucket @ self.age_value
+        x = x + self.dropout(self.output(read.transpose(1, 2).flatten(-2)))
+        if self.feedforward is not None:
+            x = x + self.feedforward(x)
+        return x, weights

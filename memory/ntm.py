@@ -1,0 +1,88 @@
+"""The Neural Turing Machine's memory: content, shift and sharpening (Graves, Wayne & Danihelka 2014)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from memory.addressing import content_weights, erase_add, interpolate, oneplus, sharpen, shift
+from memory.base import Memory, MemoryState
+
+BLANK = 1e-6
+"""What every slot holds at first (Collier & Beel 2018: of constant, learned and random, this learns fastest)."""
+
+
+class NTM(Memory):
+    """Heads that find slots by content or by moving from where they were; writing erases, then adds.
+
+    The input (a controller's output) is mapped linearly to the parameters of all heads. The heads write first, then
+    read what is now there. Where each head points at first is learned.
+
+    State: `memory` (N, slots, width), `weights` (N, reads + writes, slots), `read` (N, read_size).
+
+    Args:
+        input_size: width of what it is given.
+        slots: number of slots, the paper's N.
+        width: of a slot, the paper's M.
+        reads: read heads.
+        writes: write heads.
+        shift: how far a head can move in one step, in slots.
+
+    Raises:
+        ValueError: where a size is below 1, or the slots are fewer than the places a head can move to.
+    """
+
+    def __init__(
+        self, input_size: int, *, slots: int = 128, width: int = 20, reads: int = 1, writes: int = 1, shift: int = 1
+    ) -> None:
+        super().__init__()
+        if min(input_size, slots, width, reads, writes) < 1 or shift < 0 or slots < 2 * shift + 1:
+            raise ValueError(
+                "sizes must be at least 1, and slots at least 2 * shift + 1: got "
+                f"{input_size=}, {slots=}, {width=}, {reads=}, {writes=}, {shift=}"
+            )
+        self.input_size, self.read_size = input_size, reads * width
+        self.slots, self.width, self.reads, self.writes = slots, width, reads, writes
+        heads = reads + writes
+        self._addressing = (heads * width, heads, heads, heads, heads * (2 * shift + 1))
+        self._writing = (writes * width, writes * width)
+        self.interface = nn.Linear(input_size, sum(self._addressing + self._writing))
+        nn.init.xavier_uniform_(self.interface.weight, gain=1.4)
+        nn.init.zeros_(self.interface.bias)
+        self.initial_weights = nn.Parameter(torch.randn(heads, slots))
+        self.initial_read = nn.Parameter(0.01 * torch.randn(self.read_size))
+
+    def initial_state(self, batch: int) -> MemoryState:
+        """Blank slots; the heads where they have learned to begin."""
+        weights = torch.softmax(self.initial_weights, -1)
+        return {
+            "memory": weights.new_full((batch, self.slots, self.width), BLANK),
+            "weights": weights.expand(batch, -1, -1),
+            "read": torch.tanh(self.initial_read).expand(batch, -1),
+        }
+
+    def forward(
+        self, input: Tensor, state: MemoryState, episode_start: Tensor | None = None
+    ) -> tuple[Tensor, MemoryState]:
+        """Addresses (section 3.3), writes (3.2), reads (3.1)."""
+        state = self.begin(input, state, episode_start)
+        batch, heads = input.shape[0], self.reads + self.writes
+        parts = self.interface(input).split(self._addressing + self._writing, 1)
+        keys = torch.tanh(parts[0]).view(batch, heads, self.width)
+        kernel = torch.softmax(parts[4].view(batch, heads, -1), -1)
+        erase = torch.sigmoid(parts[5]).view(batch, self.writes, self.width)
+        add = torch.tanh(parts[6]).view(batch, self.writes, self.width)
+
+        weights = content_weights(state["memory"], keys, F.softplus(parts[1]))
+        weights = interpolate(weights, state["weights"], torch.sigmoid(parts[2]))
+        weights = sharpen(shift(weights, kernel), oneplus(parts[3]))
+        reading, writing = weights.split([self.reads, self.writes], 1)
+        memory = erase_add(state["memory"], writing, erase, add)
+        read = (reading @ memory).flatten(1)
+        return read, {"memory": memory, "weights": weights, "read": read}
+
+    def weights(self, state: MemoryState) -> dict[str, Tensor]:
+        """`read` (N, reads, slots) and `write` (N, writes, slots)."""
+        reading, writing = state["weights"].split([self.reads, self.writes], 1)
+        return {"read": reading, "write": writing}

@@ -1,0 +1,201 @@
+"""The modern Hopfield memory: the paper's formulas in NumPy, its promises, and the classical network beside it."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from memory.base import MemoryState
+from memory.hopfield import Hopfield, energy, retrieve
+
+
+def draw(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def starts(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(2)) < 0.2
+
+
+def loop(
+    memory: Hopfield, inputs: Tensor, state: MemoryState, episode_start: Tensor | None = None
+) -> tuple[Tensor, MemoryState]:
+    reads = []
+    for step, input in enumerate(inputs):
+        read, state = memory(input, state, None if episode_start is None else episode_start[step])
+        reads.append(read)
+    return torch.stack(reads), state
+
+
+def test_retrieval_is_equation_3():
+    patterns, query, beta = draw(5, 4), draw(3, 4, seed=2), 1.7
+    xi = query.numpy()
+    for _ in range(3):
+        scores = np.exp(beta * xi @ patterns.numpy().T)
+        weights = scores / scores.sum(1, keepdims=True)
+        xi = weights @ patterns.numpy()
+    state, last = retrieve(query, patterns, beta, updates=3)
+    np.testing.assert_allclose(state, xi, atol=1e-12)
+    np.testing.assert_allclose(last, weights, atol=1e-12)
+
+
+def test_energy_is_equation_2():
+    patterns, state, beta = draw(5, 4), draw(3, 4, seed=2), 1.7
+    x, xi = patterns.numpy(), state.numpy()
+    expected = [
+        -np.log(np.exp(beta * x @ row).sum()) / beta + row @ row / 2 + np.log(5) / beta + (x**2).sum(1).max() / 2
+        for row in xi
+    ]
+    np.testing.assert_allclose(energy(state, patterns, beta), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("beta", [0.05, 0.5, 5.0])
+def test_no_update_raises_the_energy(beta: float):
+    patterns, state = draw(20, 6), draw(50, 6, seed=2)
+    longest = patterns.norm(dim=1).max()
+    before = energy(state, patterns, beta)
+    assert (before[state.norm(dim=1) <= longest] <= 2 * longest**2).all()
+    for _ in range(20):
+        state, _ = retrieve(state, patterns, beta)
+        after = energy(state, patterns, beta)
+        assert (after <= before + 1e-10).all()
+        assert (after >= -1e-10).all()
+        before = after
+
+
+def test_a_large_beta_gives_the_nearest_and_a_small_one_the_mean():
+    patterns = torch.nn.functional.normalize(draw(10, 6), dim=1)
+    query = torch.nn.functional.normalize(draw(30, 6, seed=2), dim=1)
+    nearest = torch.cdist(query, patterns).argmin(1)
+    torch.testing.assert_close(retrieve(query, patterns, 1e6)[0], patterns[nearest])
+    torch.testing.assert_close(retrieve(query, patterns, 1e-9)[0], patterns.mean(0).expand(30, 6))
+
+
+def test_separated_patterns_are_retrieved_in_one_step():
+    """The error is at most 2 m (M - 1) exp(-beta separation), with the separation as the query sees it."""
+    sign = torch.Generator().manual_seed(0)
+    patterns = torch.randint(0, 2, (30, 128), generator=sign).double() * 2 - 1
+    query = patterns + 0.3 * draw(30, 128)
+    scores = query @ patterns.T
+    own = scores.diagonal().clone()
+    separation = own - scores.fill_diagonal_(-torch.inf).amax(1)
+    assert (separation > 0).all()
+    beta = 0.5
+    once, _ = retrieve(query, patterns, beta)
+    bound = 2 * 128**0.5 * 29 * torch.exp(-beta * separation)
+    assert ((once - patterns).norm(dim=1) <= bound + 1e-12).all()
+    torch.testing.assert_close(once, patterns, rtol=0, atol=1e-5)
+    torch.testing.assert_close(retrieve(once, patterns, beta)[0], patterns, rtol=0, atol=1e-5)
+
+
+def hebb(patterns: np.ndarray, state: np.ndarray, sweeps: int = 10) -> np.ndarray:
+    """The classical network (Hopfield 1982): the sum of outer products, no self-coupling, neuron after neuron."""
+    d = patterns.shape[1]
+    coupling = patterns.T @ patterns / d
+    np.fill_diagonal(coupling, 0)
+    state = state.copy()
+    for _ in range(sweeps):
+        for neuron in range(d):
+            state[:, neuron] = np.where(state @ coupling[:, neuron] >= 0, 1, -1)
+    return state
+
+
+def test_far_more_patterns_than_the_classical_network_holds():
+    """d = 64: the classical network holds 0.14 d, about 9 (Amit et al. 1985). A tenth of each query is flipped."""
+    d, rng = 64, np.random.default_rng(0)
+
+    def recalled(count: int) -> tuple[float, float]:
+        patterns = rng.choice([-1.0, 1.0], (count, d))
+        query = patterns.copy()
+        for row in query:
+            row[rng.choice(d, 6, replace=False)] *= -1
+        modern = retrieve(torch.from_numpy(query), torch.from_numpy(patterns), beta=1.0)[0].sign().numpy()
+        classical = hebb(patterns, query)
+        return (modern == patterns).all(1).mean().item(), (classical == patterns).all(1).mean().item()
+
+    assert recalled(4) == (1.0, 1.0)
+    modern, classical = recalled(512)
+    assert modern >= 0.99
+    assert classical <= 0.01
+
+
+@pytest.mark.parametrize("slots", [1, 4, 9, 20])
+@pytest.mark.parametrize("before", [0, 3, 13])
+@pytest.mark.parametrize("restarts", [False, True])
+def test_unroll_is_the_loop(slots: int, before: int, restarts: bool):
+    torch.manual_seed(0)
+    memory = Hopfield(5, slots=slots, width=8, updates=2).double()
+    inputs, episode_start = draw(9, 7, 5), starts(9, 7) if restarts else None
+    state = memory.initial_state(7)
+    if before:
+        _, state = loop(memory, draw(before, 7, 5, seed=3), state, starts(before, 7))
+    expected, last = loop(memory, inputs, state, episode_start)
+    reads, after = memory.unroll(inputs, state, episode_start)
+    torch.testing.assert_close(reads, expected, rtol=0, atol=1e-10)
+    torch.testing.assert_close(after, last, rtol=0, atol=1e-10)
+
+
+def test_it_asks_for_what_was_stored_before():
+    torch.manual_seed(0)
+    memory = Hopfield(5, slots=3, width=8, beta=50.0).double()
+    inputs = draw(4, 1, 5)
+    inputs = torch.cat([inputs, inputs[2:3], inputs[:1]])
+    reads, state = memory.unroll(inputs)
+    stored = memory.pattern(inputs)
+    assert not reads[0].any()
+    torch.testing.assert_close(reads[1], stored[0])
+    torch.testing.assert_close(reads[4], stored[2])
+    assert not torch.allclose(reads[5], stored[0], atol=0.1)  # overwritten by the fourth
+    seen = memory.weights(state)
+    torch.testing.assert_close(seen["read"].sum(-1), torch.ones(1, 1, dtype=torch.float64))
+    assert seen["write"].tolist() == [[0, 0, 1]]
+    torch.testing.assert_close(state["patterns"][0, 2], stored[5, 0])
+
+
+def test_a_row_just_reset_answers_bitwise_as_a_fresh_one():
+    torch.manual_seed(0)
+    memory = Hopfield(5, slots=4, width=8)
+    _, state = loop(memory, torch.randn(7, 3, 5), memory.initial_state(3))
+    input, episode_start = torch.randn(3, 5), torch.tensor([True, False, True])
+    read, after = memory(input, state, episode_start)
+    fresh, fresh_after = memory(input, memory.initial_state(3))
+    kept, _ = memory(input, state)
+    assert torch.equal(read[[0, 2]], fresh[[0, 2]])
+    assert torch.equal(read[1], kept[1])
+    assert all(torch.equal(after[name][[0, 2]], fresh_after[name][[0, 2]]) for name in after)
+
+
+def test_gradcheck():
+    torch.manual_seed(0)
+    memory = Hopfield(3, slots=3, width=4, updates=2).double()
+    episode_start = torch.tensor([[False, True]] * 4)  # a row that never has anything to recall
+    inputs = draw(4, 2, 3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: memory.unroll(x, None, episode_start)[0], (inputs,))
+    assert torch.autograd.gradcheck(
+        lambda x: loop(memory, x, memory.initial_state(2), episode_start)[1]["patterns"], (inputs,)
+    )
+    (slope,) = torch.autograd.grad(memory.unroll(inputs, None, episode_start)[0].square().sum(), inputs)
+    assert not slope[:, 1].any()
+    assert slope[:, 0].any()
+
+
+def test_the_state_survives_a_file():
+    torch.manual_seed(0)
+    memory, inputs = Hopfield(5, slots=4, width=8), torch.randn(3, 2, 5)
+    state = {name: value.detach() for name, value in memory.unroll(torch.randn(6, 2, 5))[1].items()}
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    loaded = torch.load(file, weights_only=True)
+    assert torch.equal(memory.unroll(inputs, loaded)[0], memory.unroll(inputs, state)[0])
+
+
+def test_bad_options():
+    with pytest.raises(ValueError, match="at least 1"):
+        Hopfield(5, updates=0)
+    with pytest.raises(ValueError, match="beta must be positive"):
+        Hopfield(5, beta=0.0)

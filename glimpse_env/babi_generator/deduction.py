@@ -46,8 +46,8 @@ def basic_deduction(story: Story, draws: Draws) -> None:
 def basic_induction(story: Story, draws: Draws) -> None:
     """Task 16: what color is Greg? That of the others of his species.
 
-    In some released stories two of one species differ in colour, and then the answer is not to be known. Here a
-    species has one colour, and different species may share it.
+    In 7.5 % of the released stories those others differ in colour, and the answer is the colour of the one whose
+    species was told last. Here a species has one colour, and different species may share it.
     """
     order: list[tuple[str, bool]] = []
     while len(order) < 2 * len(COLOURED) - 1:
@@ -69,6 +69,6 @@ def basic_induction(story: Story, draws: Draws) -> None:
     for name, coloured in order:
         text = f"{name} is {colours[of[name]]}." if coloured else f"{name} is a {of[name]}."
         lines[name, coloured] = story.tell(text)
-    like = draws.choice([name for name in others if of[name] == of[asked]])
+    like = [name for name, coloured in order if not coloured and name != asked and of[name] == of[asked]][-1]
     support = [lines[asked, False], lines[like, False], lines[like, True]]
     story.ask(f"What color is {asked}?", colours[of[asked]], support)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .moving import QUESTIONS
-from .world import WINDOW, Draws, Event, Story, World, say
+from .world import HANDING_ON, WINDOW, Draws, Event, Story, World, say
 
 PEOPLE = ("Bill", "Fred", "Jeff", "Mary")
 
@@ -21,7 +21,7 @@ def _questions(event: Event) -> list[tuple[str, str]]:
 
 def three_arg_relations(story: Story, draws: Draws) -> None:
     """Task 5: one question in three is what was given, and the last gift of the kind counts."""
-    world = World(draws, ("move", "get", "drop", "give"), people=PEOPLE)
+    world = World(draws, HANDING_ON, people=PEOPLE)
     told: list[tuple[int, Event]] = []
     while story.questions < QUESTIONS:
         for _ in range(2):

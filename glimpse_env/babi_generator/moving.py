@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from .world import PEOPLE, PLACES, WINDOW, Draws, Event, Kind, Story, World, say
+from .world import HANDING_ON, PEOPLE, PLACES, WINDOW, Draws, Event, Kind, Story, World, say
 
 QUESTIONS = 5
 """Of a story."""
@@ -157,7 +157,7 @@ def yes_no_questions(story: Story, draws: Draws) -> None:
 
 def counting(story: Story, draws: Draws) -> None:
     """Task 7: how many objects is Mary carrying?"""
-    _tell(story, draws, ("move", "get", "drop", "give"), _how_many)
+    _tell(story, draws, HANDING_ON, _how_many)
 
 
 def lists_sets(story: Story, draws: Draws) -> None:

@@ -1,6 +1,6 @@
 """Task 14: moves told with the time of day, not in order.
 
-Each person moves once at each of four times, in order; the lines between two questions are told in any order.
+Each person moves once at each of four times, in order; of the lines between two questions, none is told in its place.
 """
 
 from __future__ import annotations
@@ -15,6 +15,13 @@ TIMES = ("yesterday", "this morning", "this afternoon", "this evening")
 def _sentence(name: str, place: str, time: str, draws: Draws) -> str:
     move = f"{name} {draws.choice(VERBS['move'])} the {place}"
     return f"{time.capitalize()} {move}." if draws.chance(0.5) else f"{move} {time}."
+
+
+def _deranged(moves: list[tuple[str, int]], draws: Draws) -> list[tuple[str, int]]:
+    order = moves
+    while any(one == other for one, other in zip(order, moves, strict=True)):
+        order = draws.sample(moves, len(moves))
+    return order
 
 
 def time_reasoning(story: Story, draws: Draws) -> None:
@@ -32,7 +39,7 @@ def time_reasoning(story: Story, draws: Draws) -> None:
         clauses += untold[-2:]
         known = [(name, i) for name, i in clauses[-WINDOW:] if i > 0 and moves[name][i] not in moves[name][i + 1 :]]
         if known:
-            for name, i in draws.sample(untold, len(untold)):
+            for name, i in _deranged(untold, draws):
                 lines[name, i] = story.tell(_sentence(name, moves[name][i], TIMES[i], draws))
             untold = []
             name, i = draws.choice(known)

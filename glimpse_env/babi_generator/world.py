@@ -24,6 +24,9 @@ VERBS: dict[Kind, tuple[str, ...]] = {
     "drop": ("dropped", "discarded", "left", "put down"),
     "give": ("gave", "handed", "passed"),
 }
+HANDING_ON: tuple[Kind, ...] = ("move", "get", "drop", "give", "give", "give", "give")
+"""What can be done where things are given: who can do so gives a thing four times as often as drops one (counted)."""
+
 THERE = 0.2
 """How often a drop, and in task 3 a get as well, ends in "there"."""
 
@@ -96,7 +99,7 @@ class World:
 
     Args:
         draws: the source of chance.
-        kinds: what can be done in this world.
+        kinds: what can be done in this world; one that stands there twice is drawn twice as often.
         people: names of the actors.
         places: where they can be.
         objects: what they can carry.

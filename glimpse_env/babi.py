@@ -48,15 +48,15 @@ class Stories(NamedTuple):
         vocabulary: the words.
         answers: the classes; an answer of several words ("apple,football") is one.
         sources: where each file came from, by names such as "qa3_train": a path, or "generator".
-        sentences: (S, words) int16, each distinct sentence or question as ids, padded with 0.
+        sentences: (S, words) int32, each distinct sentence or question as ids, padded with 0.
         lines: (L,) int32, the rows of `sentences` that tell the stories, one story after the other.
         task: (Q,) int8, the number of the task, 1 to 20.
         split: (Q,) int8, 0 train, 1 validation, 2 test: every tenth story of a training file is for validation.
         start: (Q,) int32, the first line of the story in `lines`.
-        length: (Q,) int16, how many lines come before the question, at least 1.
+        length: (Q,) int32, how many lines come before the question, at least 1.
         question: (Q,) int32, row in `sentences`.
-        answer: (Q,) int16, class, or -1 for an answer that no training file has.
-        support: (Q, facts) int16, the supporting lines, from 0 in the story, padded with -1.
+        answer: (Q,) int32, class, or -1 for an answer that no training file has.
+        support: (Q, facts) int32, the supporting lines, from 0 in the story, padded with -1.
     """
 
     vocabulary: Vocabulary
@@ -129,7 +129,10 @@ def load_babi(
     lacking = tuple(part for part in PARTS if part not in files and (source == GENERATOR or part[0] in tasks))
     if lacking and language != "en":
         wanted, half = lacking[0]
-        raise FileNotFoundError(f"task {wanted} has no {half} file for {name} in {source}; only English is generated")
+        where = f"nowhere, nor at a mirror: set {VARIABLE} or pass data=" if source == GENERATOR else f"not in {source}"
+        raise FileNotFoundError(
+            f"the {half} file of task {wanted} for {name} is {where}; only English files can be generated"
+        )
     return _assemble(place, name, variable, lacking, words, classes)
 
 
@@ -218,15 +221,15 @@ def _assemble(
         vocabulary=book,
         answers=classes,
         sources={f"qa{task}_{half}": source for (task, half), source in sources.items()},
-        sentences=np.stack([book.encode(row, width) for row in tokens]).astype(np.int16),
+        sentences=np.stack([book.encode(row, width) for row in tokens]).astype(np.int32),
         lines=np.array(lines, np.int32),
         task=np.array([part[0] for part, _ in questions], np.int8),
         split=np.array([_split(part, question.story) for part, question in questions], np.int8),
         start=np.array([question.start for question in column], np.int32),
-        length=np.array([question.length for question in column], np.int16),
+        length=np.array([question.length for question in column], np.int32),
         question=np.array([question.question for question in column], np.int32),
-        answer=np.array([number.get(question.answer, NO_ANSWER) for question in column], np.int16),
-        support=np.array([question.support + (-1,) * (facts - len(question.support)) for question in column], np.int16),
+        answer=np.array([number.get(question.answer, NO_ANSWER) for question in column], np.int32),
+        support=np.array([question.support + (-1,) * (facts - len(question.support)) for question in column], np.int32),
     )
     for array in stories:
         if isinstance(array, np.ndarray):

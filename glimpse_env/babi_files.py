@@ -129,7 +129,7 @@ def _archive(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
                 content = archive.extractfile(member) if folder in (name, "") else None
                 if content is not None:
                     yield member.name, content.read()
-            archive.fileobj.read()  # type: ignore[union-attr]  # to the end, where the checksum is
+            archive.fileobj.read(-1)  # to the end, where the checksum is
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         reason = textwrap.shorten(str(error), 100, placeholder=" …")
         raise ValueError(f"{path} is no tar archive or damaged ({reason}); replace it, or remove it") from error

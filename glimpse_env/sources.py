@@ -159,7 +159,7 @@ def fetch_archive(mirrors: tuple[str, ...], path: Path) -> list[str]:
                 packed = pooch.retrieve(mirror, None, path.name, scratch, downloader=downloader)
                 with tarfile.open(packed) as archive:
                     archive.getmembers()
-                    archive.fileobj.read()  # type: ignore[union-attr]  # no hash is published; gzip has a checksum
+                    archive.fileobj.read(-1)  # no hash is published; gzip has a checksum
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as whole:
                     whole.write(Path(packed).read_bytes())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from agents.agent import AgentConfig, AgentState, AttentionAgent, Decision
 from agents.baselines import CNNConfig, WholeImageCNN
-from agents.evaluation import Evaluation, Places, evaluate
+from agents.evaluation import Evaluation, Places, Score, evaluate, evaluate_reading
 from agents.loading import load_agent, make_agent
+from agents.reading import Reading, read
 from agents.rollout import Rollout, play
 
 __all__ = [
@@ -16,10 +17,14 @@ __all__ = [
     "Decision",
     "Evaluation",
     "Places",
+    "Reading",
     "Rollout",
+    "Score",
     "WholeImageCNN",
     "evaluate",
+    "evaluate_reading",
     "load_agent",
     "make_agent",
     "play",
+    "read",
 ]

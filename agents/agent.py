@@ -1,16 +1,19 @@
-"""The attention agent: it looks, joins what it saw to what it knows, answers, and chooses where to look next."""
+"""The attention agent: it looks, remembers what it saw, recalls, answers, and chooses where to look next."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from agents.glimpse_net import GlimpseNet, Join
+from agents.core import CORES, CoreKind
+from agents.glimpse_net import Join
 from agents.location import Baseline, LocationHead, Saccades, WhereStream
+from agents.senses import BitsSense, Encoder, GlimpseSense, SentenceSense, StorySense
+from agents.spaces import Form
+from memory import MemoryState, make_memory
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class AgentConfig:
     """The form of an `AttentionAgent`; `AgentConfig.paper()` is that of Mnih et al. 2014."""
 
     width: int = 256
-    """Width of the glimpse vector and of the recurrent core."""
+    """Width of what is seen, and of the recurrent core."""
     join: Join = "product"
     """How what and where meet: "product", or "sum" as in the paper."""
     where_hidden: int = 0
@@ -29,6 +32,16 @@ class AgentConfig:
     """Whether the policy's mean is a step from the present fixation or a place on the canvas."""
     privileged_baseline: bool = True
     """Whether the baseline sees the truth (in training only; the agent never does)."""
+    encoder: Encoder = "bag"
+    """How a line of text becomes a vector: "bag" (position encoding) or "attention" over its words."""
+    core: CoreKind = "rnn"
+    """"rnn", "lstm", or "none": then the memory alone remembers, and all steps of an episode are read at once."""
+    memory: str = "none"
+    """A row of `memory.MEMORIES`."""
+    memory_options: dict[str, int | float | bool | str] = field(default_factory=dict)
+    """Keyword options of that memory."""
+    clip: float = 20.0
+    """Largest absolute value of what the core hands to a memory."""
 
     @staticmethod
     def paper() -> AgentConfig:
@@ -37,78 +50,144 @@ class AgentConfig:
 
 
 class AgentState(NamedTuple):
-    """What the agent carries from glimpse to glimpse.
+    """What the agent carries from step to step.
 
     Attributes:
-        core: (N, width) state of the recurrent core.
+        core: (N, state size) of the recurrent core.
+        read: (N, read size), what the memory answered last.
+        memory: the memory's own.
     """
 
     core: Tensor
+    read: Tensor
+    memory: MemoryState
 
 
 class Decision(NamedTuple):
     """What the agent makes of a glimpse.
 
     Attributes:
-        answer: (N, K) logits over the answers.
-        location: (N, 2) mean of the next location, x right, y down; unclipped, the environment clips it.
+        answer: (N, K) logits over the answers, or of the bits of one.
+        location: (N, D) mean of the next location; unclipped, the environment clips it. Empty without a gaze.
+        features: (N, F), what both rest on.
         state: to be passed to the next call.
     """
 
     answer: Tensor
     location: Tensor
+    features: Tensor
     state: AgentState
 
 
 class AttentionAgent(nn.Module):
-    """The recurrent attention model (Mnih et al. 2014) with a where-stream of its own.
+    """The recurrent attention model (Mnih et al. 2014) with a memory, and a where-stream of its own.
 
     What learns from what (`|` marks a detach):
 
-        glimpse ──► glimpse net ──► core ──► answer head      cross-entropy, through the whole row
+        observation ──► sense ──► core ⇄ memory ──► answer head   cross-entropy, through the whole row
            │                          |
-           └──► where-stream ◄────────|                       REINFORCE alone, nothing flows back into the core
+           └──► where-stream ◄────────|                           REINFORCE alone, nothing flows back into the core
                                       |
-                     baseline ◄───────|                       regression alone; the advantage is detached from it
+                     baseline ◄───────|                           regression alone; the advantage is detached from it
+
+    The core reads what is seen and what was recalled last, and the memory is written and asked by the core, as in the
+    Neural Turing Machine (Graves et al. 2014, figure 1). With `core="none"` the memory is written and asked by what is
+    seen, and its answer is all there is.
 
     Args:
-        glimpse: shape of a glimpse, (scales, channels, height, width).
-        classes: number of answers.
+        form: what is observed and answered, see `agents.spaces`.
         config: the form of the network.
+
+    Raises:
+        ValueError: for a memory without a core that remembers nothing.
+        KeyError: for an unknown memory.
     """
 
-    def __init__(self, glimpse: tuple[int, ...], classes: int, config: AgentConfig) -> None:
+    def __init__(self, form: Form, config: AgentConfig) -> None:
         super().__init__()
-        self.glimpse, self.classes, self.config = tuple(glimpse), classes, config
-        values, width = math.prod(glimpse), config.width
-        self.glimpse_net = GlimpseNet(values, width, config.join, config.where_hidden)
-        self.input = nn.Linear(width, width)
-        self.recurrent = nn.Linear(width, width, bias=False)
-        nn.init.eye_(self.recurrent.weight)  # remembers at first what it saw (Le, Jaitly & Hinton 2015)
-        self.answer = nn.Linear(width, classes)
-        self.gaze: nn.Module = (
-            WhereStream(values, width, config.where_stream) if config.where_stream else LocationHead(width)
-        )
-        self.baseline = Baseline(width, classes, privileged=config.privileged_baseline)
+        if config.core == "none" and config.memory == "none":
+            raise ValueError('core="none" and memory="none" would remember nothing: choose one of them')
+        self.form, self.config = form, config
+        self.sense, seen = make_sense(form, config)
+        recurrent = config.core != "none"
+        self.memory = make_memory(config.memory, config.width if recurrent else seen, **config.memory_options)
+        read = self.memory.read_size
+        self.core = CORES[config.core](seen + read, config.width) if recurrent else None
+        features = config.width + read if recurrent else read
+        self.answer = nn.Linear(features, form.answers)
+        self.gaze: nn.Module | None = None
+        self.baseline: Baseline | None = None
+        if form.motion:
+            values = form.periphery()
+            self.gaze = (
+                WhereStream(values, features, config.where_stream, form.motion)
+                if config.where_stream
+                else LocationHead(features, form.motion)
+            )
+            self.baseline = Baseline(features, form.answers, privileged=config.privileged_baseline, motion=form.motion)
 
     def initial_state(self, batch: int) -> AgentState:
         """The state before the first glimpse of `batch` episodes."""
-        return AgentState(self.answer.weight.new_zeros(batch, self.config.width))
+        like = self.answer.weight
+        size = self.core.state_size if self.core else 0
+        state = self.memory.initial_state(batch)
+        return AgentState(like.new_zeros(batch, size), like.new_zeros(batch, self.memory.read_size), state)
 
     def forward(self, observation: dict[str, Tensor], state: AgentState) -> Decision:
-        """One glimpse.
+        """One step.
 
         Args:
-            observation: `glimpse` (N, scales, channels, height, width) and `location` (N, 2), float32.
+            observation: of the form the agent was made for, batch first.
             state: from `initial_state`, or the last decision's.
         """
-        glimpse, location = observation["glimpse"].flatten(1), observation["location"]
-        seen = self.glimpse_net(glimpse, location)
-        core = torch.relu(self.input(seen) + self.recurrent(state.core))
-        step = self.gaze(glimpse, location, core)
-        mean = location + step if self.config.saccades == "relative" else step
-        return Decision(self.answer(core), mean, AgentState(core))
+        features, state = self.remember(self.sense(observation), state)
+        location = features.new_zeros(features.shape[0], 0)
+        if self.gaze is not None:
+            here = observation["location"]
+            step = self.gaze(self.sense.periphery(observation), here, features)
+            location = here + step if self.config.saccades == "relative" else step
+        return Decision(self.answer(features), location, features, state)
+
+    def remember(self, seen: Tensor, state: AgentState) -> tuple[Tensor, AgentState]:
+        """What is seen (N, …) to the features (N, F) that answer and gaze rest on, and the next state."""
+        if self.core is None:
+            read, memory = self.memory(seen, state.memory)
+            return read, AgentState(state.core, read, memory)
+        if not self.memory.read_size:
+            output, core = self.core(seen, state.core)
+            return output, AgentState(core, state.read, state.memory)
+        output, core = self.core(torch.cat([seen, state.read], dim=1), state.core)
+        output = output.clamp(-self.config.clip, self.config.clip)
+        read, memory = self.memory(output, state.memory)
+        return torch.cat([output, read], dim=1), AgentState(core, read, memory)
+
+    def unroll(self, observations: dict[str, Tensor]) -> Tensor:
+        """Whole episodes whose observations wait for no gaze: the features (T, N, F) of each step.
+
+        Args:
+            observations: with time first, (T, N, …). `answer` makes logits of the features.
+        """
+        seen = self.sense(observations)
+        if self.core is None:
+            return self.memory.reads(seen)
+        features, state = [], self.initial_state(seen.shape[1])
+        for step in seen:
+            feature, state = self.remember(step, state)
+            features.append(feature)
+        return torch.stack(features)
 
     def gaze_parameters(self) -> list[nn.Parameter]:
         """The parameters that REINFORCE alone trains."""
-        return list(self.gaze.parameters())
+        return [] if self.gaze is None else list(self.gaze.parameters())
+
+
+def make_sense(form: Form, config: AgentConfig) -> tuple[nn.Module, int]:
+    """The encoder for what is observed, and the width of its result."""
+    if form.kind == "image":
+        return GlimpseSense(form.shape, config.width, config.join, config.where_hidden), config.width
+    if form.kind == "bits":
+        return BitsSense(form.shape[0]), form.shape[0]
+    if form.kind == "text":
+        return SentenceSense(form.vocabulary, form.shape[0], config.width, config.encoder), config.width
+    words, scales = form.shape
+    return StorySense(form.vocabulary, words, scales, config.width, config.encoder), config.width

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.agent import AgentState, Decision
+from agents.spaces import Form
 
 
 @dataclass(frozen=True)
@@ -64,33 +65,34 @@ class WholeImageCNN(nn.Module):
     """A convolutional network with the interface of `AttentionAgent`: one glimpse, one answer, no gaze.
 
     Args:
-        glimpse: shape of the one glimpse, (1, channels, height, width): the canvas.
-        classes: number of answers.
+        form: of an environment whose one glimpse, (1, channels, height, width), is the canvas.
         config: which network.
 
     Raises:
         ValueError: where a glimpse has several scales and so is not a plain image.
     """
 
-    def __init__(self, glimpse: tuple[int, ...], classes: int, config: CNNConfig) -> None:
+    def __init__(self, form: Form, config: CNNConfig) -> None:
         super().__init__()
-        scales, channels, height, width = glimpse
+        scales, channels, height, width = form.shape
         if scales != 1:
             raise ValueError(f"a whole-image network needs scales=1 and patch=size, got {scales} scales")
-        self.glimpse, self.classes, self.config = tuple(glimpse), classes, config
+        self.form, self.config = form, config
         self.layers = (
-            paper_layers(channels, height, width, classes)
+            paper_layers(channels, height, width, form.answers)
             if config.net == "paper"
-            else deep_layers(channels, config.width, classes)
+            else deep_layers(channels, config.width, form.answers)
         )
 
     def initial_state(self, batch: int) -> AgentState:
         """An empty state."""
-        return AgentState(torch.zeros(batch, 0, device=next(self.parameters()).device))
+        nothing = torch.zeros(batch, 0, device=next(self.parameters()).device)
+        return AgentState(nothing, nothing, {})
 
     def forward(self, observation: dict[str, Tensor], state: AgentState) -> Decision:
         """Logits of the image; the location stays where it is."""
-        return Decision(self.layers(observation["glimpse"][:, 0]), observation["location"], state)
+        answer = self.layers(observation["glimpse"][:, 0])
+        return Decision(answer, observation["location"], answer, state)
 
     def gaze_parameters(self) -> list[nn.Parameter]:
         """None: nothing here chooses where to look."""

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.agent import AttentionAgent
 from agents.loading import Agent
+from agents.reading import bits_per_sequence, read
 from agents.rollout import play
 
 Places = Callable[[np.ndarray], Tensor]
@@ -58,3 +60,63 @@ def evaluate(agent: Agent, env: Any, episodes: int, *, places: Places | None = N
     agent.train(training)
     by_glimpse = [round(100 * count / episodes, 4) for count in wrong.tolist()]
     return Evaluation(by_glimpse[-1], by_glimpse, episodes)
+
+
+class Score(NamedTuple):
+    """How well episodes were read.
+
+    Attributes:
+        error: percent of wrong answers, or of wrong bits.
+        bits: per sequence.
+        wrong_episodes: percent of the episodes with any wrong answer.
+        error_by_task: percent by the number that `info["task"]` gives, where it does.
+        episodes: how many were read.
+    """
+
+    error: float
+    bits: float
+    wrong_episodes: float
+    error_by_task: dict[int, float]
+    episodes: int
+
+
+@torch.no_grad()
+def evaluate_reading(agent: AttentionAgent, env: Any, episodes: int, *, seed: int = 0) -> Score:
+    """Read episodes 0 … episodes - 1 of `seed`, each once, and count the wrong answers.
+
+    Args:
+        agent: of an environment without a gaze.
+        env: as `agents.read` takes it; its width divides the number of episodes, or some are read for nothing.
+        episodes: how many.
+        seed: of the environment.
+
+    Raises:
+        ValueError: for fewer than one episode.
+    """
+    if episodes < 1:
+        raise ValueError(f"episodes must be at least 1, got {episodes}")
+    training = agent.training
+    agent.eval()
+    width = getattr(env, "num_envs", 1)
+    answers = wrong = 0
+    bits, failed, tasks = 0.0, [], []
+    for first in range(0, episodes, width):
+        numbers = np.arange(first, first + width)
+        reading = read(agent, env, numbers, seed=seed)
+        counted = torch.from_numpy(numbers < episodes)[reading.row.cpu()].to(reading.row.device)
+        right = reading.right()[counted]
+        row = reading.row[counted]
+        answers, wrong = answers + right.numel(), wrong + int((~right).sum())
+        kept = reading._replace(log_likelihood=reading.log_likelihood[counted])
+        bits += float(bits_per_sequence(kept, episodes))
+        bad = torch.zeros(width, dtype=torch.bool, device=row.device)
+        bad[row[~right.reshape(len(row), -1).all(1)]] = True
+        failed.append(bad.cpu()[: episodes - first])
+        if "task" in reading.info:
+            tasks.append(reading.info["task"].cpu()[: episodes - first])
+    agent.train(training)
+    failures = torch.cat(failed)
+    number = torch.cat(tasks) if tasks else torch.zeros(0, dtype=torch.int64)
+    by_task = {int(task): 100 * float(failures[number == task].double().mean()) for task in number.unique()}
+    wrong_episodes = 100 * float(failures.double().mean())
+    return Score(100 * wrong / answers, bits, wrong_episodes, by_task, episodes)

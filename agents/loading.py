@@ -12,6 +12,7 @@ from gymnasium import spaces
 from agents.agent import AgentConfig, AttentionAgent
 from agents.baselines import CNNConfig, WholeImageCNN
 from agents.checkpoint import load_checked
+from agents.spaces import Form, form_of
 
 Agent = AttentionAgent | WholeImageCNN
 
@@ -25,32 +26,21 @@ def make_agent(observation_space: spaces.Space, action_space: spaces.Space, conf
     """A fresh agent for an environment's single spaces.
 
     Raises:
-        ValueError: for spaces that are not those of a glimpse task.
+        ValueError: for spaces that the agent has no sense for.
     """
-    seen = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
-    done = action_space.spaces if isinstance(action_space, spaces.Dict) else {}
-    answer = done.get("answer")
-    if not {"glimpse", "location"} <= set(seen) or "location" not in done or not isinstance(answer, spaces.Discrete):
-        raise ValueError(
-            "the agent needs an observation Dict with 'glimpse' and 'location' and an action Dict with 'location' and "
-            f"a Discrete 'answer'; got {observation_space} and {action_space}"
-        )
-    return build_agent(seen["glimpse"].shape or (), int(answer.n), config)
+    return build_agent(form_of(observation_space, action_space), config)
 
 
-def build_agent(glimpse: tuple[int, ...], classes: int, config: AgentConfig | CNNConfig) -> Agent:
-    """A fresh agent for glimpses of this shape (scales, channels, height, width) and this number of answers."""
-    if isinstance(config, CNNConfig):
-        return WholeImageCNN(glimpse, classes, config)
-    return AttentionAgent(glimpse, classes, config)
+def build_agent(form: Form, config: AgentConfig | CNNConfig) -> Agent:
+    """A fresh agent for environments of this form."""
+    return WholeImageCNN(form, config) if isinstance(config, CNNConfig) else AttentionAgent(form, config)
 
 
 def agent_to_dict(agent: Agent) -> dict[str, Any]:
     """The agent as plain types and tensors, for a checkpoint."""
     kind = next(name for name, (cls, _) in KINDS.items() if isinstance(agent, cls))
     weights = {key: value.detach().cpu().clone() for key, value in agent.state_dict().items()}
-    form = {"kind": kind, "glimpse": list(agent.glimpse), "classes": agent.classes, "config": asdict(agent.config)}
-    return {**form, "weights": weights}
+    return {"kind": kind, "form": agent.form.to_dict(), "config": asdict(agent.config), "weights": weights}
 
 
 def load_agent(path: str | Path, device: str | torch.device = "cpu") -> Agent:
@@ -68,7 +58,7 @@ def agent_from_dict(values: dict[str, Any], path: str | Path) -> Agent:
     try:
         saved = values["agent"]
         config = KINDS[saved["kind"]][1](**saved["config"])
-        agent = build_agent(tuple(saved["glimpse"]), saved["classes"], config)
+        agent = build_agent(Form.from_dict(saved["form"]), config)
         agent.load_state_dict(saved["weights"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} holds an agent of another version ({error}); train one anew") from error

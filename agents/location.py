@@ -15,14 +15,15 @@ class LocationHead(nn.Module):
 
     Args:
         core: width of the core's state.
+        motion: dimensions of a location.
     """
 
-    def __init__(self, core: int) -> None:
+    def __init__(self, core: int, motion: int = 2) -> None:
         super().__init__()
-        self.mean = nn.Linear(core, 2)
+        self.mean = nn.Linear(core, motion)
 
     def forward(self, glimpse: Tensor, location: Tensor, core: Tensor) -> Tensor:
-        """Mean (N, 2), from the core (N, core) alone, which gets no gradient."""
+        """Mean (N, motion), from the core (N, core) alone, which gets no gradient."""
         return self.mean(core.detach())
 
 
@@ -36,17 +37,18 @@ class WhereStream(nn.Module):
         glimpse: number of values in a glimpse.
         core: width of the core's state.
         hidden: units of the hidden layer.
+        motion: dimensions of a location.
     """
 
-    def __init__(self, glimpse: int, core: int, hidden: int) -> None:
+    def __init__(self, glimpse: int, core: int, hidden: int, motion: int = 2) -> None:
         super().__init__()
-        self.hidden = nn.Linear(glimpse + 2 + core, hidden)
-        self.mean = nn.Linear(hidden, 2)
+        self.hidden = nn.Linear(glimpse + motion + core, hidden)
+        self.mean = nn.Linear(hidden, motion)
         nn.init.zeros_(self.mean.weight)  # stay where you are, until it pays to move
         nn.init.zeros_(self.mean.bias)
 
     def forward(self, glimpse: Tensor, location: Tensor, core: Tensor) -> Tensor:
-        """Mean (N, 2), from the glimpse (N, glimpse), the location (N, 2) and the core (N, core)."""
+        """Mean (N, motion), from the glimpse (N, glimpse), the location (N, motion) and the core (N, core)."""
         seen = torch.cat([glimpse, location, core.detach()], dim=1)
         return self.mean(torch.relu(self.hidden(seen)))
 
@@ -62,13 +64,14 @@ class Baseline(nn.Module):
         core: width of the core's state.
         classes: number of classes.
         privileged: whether it sees the target and its present likelihood; such a baseline exists in training only.
+        motion: dimensions of a location.
         hidden: units of the hidden layer.
     """
 
-    def __init__(self, core: int, classes: int, *, privileged: bool, hidden: int = 64) -> None:
+    def __init__(self, core: int, classes: int, *, privileged: bool, motion: int = 2, hidden: int = 64) -> None:
         super().__init__()
         self.classes, self.privileged = classes, privileged
-        self.hidden = nn.Linear(core + 2 + (classes + 2 if privileged else 0), hidden)
+        self.hidden = nn.Linear(core + motion + (classes + 2 if privileged else 0), hidden)
         self.value = nn.Linear(hidden, 1)
         nn.init.zeros_(self.value.weight)
 
@@ -77,7 +80,7 @@ class Baseline(nn.Module):
 
         Args:
             core: (N, core), detached here.
-            location: (N, 2), the present one.
+            location: (N, motion), the present one.
             target: (N,) int64.
             log_likelihood: (N,) log p_t(target) of the present answer, detached here.
         """

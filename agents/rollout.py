@@ -19,7 +19,7 @@ class Rollout(NamedTuple):
 
     Attributes:
         answer: (T, N, K) logits after each glimpse.
-        location: (T, N, 2) the fixations, the first chosen by the environment.
+        location: (T, N, D) the fixations, the first chosen by the environment.
         log_prob: (T - 1, N) of the locations that were drawn and then looked at.
         value: (T - 1, N) baselines of those locations.
         log_likelihood: (T, N) log p_t(target).
@@ -52,17 +52,18 @@ def play(
         episodes: (N,) episode numbers.
         seed: the environment's seed for every row; None keeps the one it has.
         std: standard deviation of the locations around the policy's mean; 0 looks at the mean.
-        noise: (T - 1, N, 2) standard normal numbers, with `std`.
-        places: (T - 1, N, 2) where to look, in place of the policy: random, or anybody's choice.
+        noise: (T - 1, N, D) standard normal numbers, with `std`.
+        places: (T - 1, N, D) where to look, in place of the policy: random, or anybody's choice.
 
     Raises:
         ValueError: for a positive `std` without `noise`.
     """
     if std and noise is None and places is None:
-        raise ValueError("std needs noise: pass (T - 1, N, 2) standard normal numbers")
+        raise ValueError("std needs noise: pass (T - 1, N, D) standard normal numbers")
     lockstep = Lockstep(env, next(agent.parameters()).device)
     n, steps = lockstep.num_envs, lockstep.horizon
-    observation, target = lockstep.reset(seed, episodes)
+    observation, info = lockstep.reset(seed, episodes)
+    target = info["target"]
     state = agent.initial_state(n)
     answers, locations, means, samples, cores = [], [], [], [], []
     for step in range(steps):
@@ -79,14 +80,14 @@ def play(
             location = mean.detach() + std * noise[step] if noise is not None else mean.detach()
         means.append(mean)
         samples.append(location)
-        cores.append(state.core)
+        cores.append(decision.features)
         action = {"location": location, "answer": decision.answer.detach().argmax(-1)}
         observation = lockstep.step(action)
     answer = torch.stack(answers)
     likelihood = log_likelihood(answer, target)
     empty = likelihood[:0]
     log_prob = value = empty
-    if samples and std and places is None and isinstance(agent, AttentionAgent):
+    if samples and std and places is None and isinstance(agent, AttentionAgent) and agent.baseline is not None:
         log_prob = gaussian_log_prob(torch.stack(samples), torch.stack(means), std)
         value = agent.baseline(
             torch.cat(cores), torch.cat(locations[:-1]), target.repeat(steps - 1), likelihood[:-1].reshape(-1)

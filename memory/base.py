@@ -114,6 +114,10 @@ class Memory(nn.Module, ABC):
             reads.append(read)
         return torch.stack(reads), state
 
+    def reads(self, inputs: Tensor) -> Tensor:
+        """The reads (T, N, read_size) of whole fresh episodes, inputs (T, N, input_size), of which no state is kept."""
+        return self.unroll(inputs, self.initial_state(inputs.shape[1]))[0]
+
     def weights(self, state: MemoryState) -> dict[str, Tensor]:
         """What can be watched.
 

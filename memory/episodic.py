@@ -156,7 +156,13 @@ class Episodic(Memory):
         Raises:
             ValueError: where a shape does not fit.
         """
-        return self._unroll(inputs, state, episode_start)[:2]
+        read, state, _, _ = self._unroll(inputs, state, episode_start)
+        assert state is not None
+        return read, state
+
+    def reads(self, inputs: Tensor) -> Tensor:
+        """The reads (T, N, width) of whole fresh episodes, inputs (T, N, input_size), of which no state is kept."""
+        return self._unroll(inputs, None, None, keep=False)[0]
 
     def unroll_weights(
         self, inputs: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
@@ -188,8 +194,13 @@ class Episodic(Memory):
         return x.new_zeros(x.shape[:2]) if self.write_gate is None else F.logsigmoid(self.write_gate(x))[..., 0]
 
     def _unroll(
-        self, inputs: Tensor, state: MemoryState | None, episode_start: Tensor | None, every_step: bool = False
-    ) -> tuple[Tensor, MemoryState, Tensor, Tensor]:
+        self,
+        inputs: Tensor,
+        state: MemoryState | None,
+        episode_start: Tensor | None,
+        every_step: bool = False,
+        keep: bool = True,
+    ) -> tuple[Tensor, MemoryState | None, Tensor, Tensor]:
         """Reads and state of `unroll`; read weights (N, hops, T, slots), of the last step or of all; gates (N, T)."""
         steps, n = inputs.shape[:2]
         old = ring.begin(inputs, state, episode_start, self.input_size)
@@ -213,6 +224,8 @@ class Episodic(Memory):
                 key, value = torch.cat([old["keys"][:, hop], key], 2), torch.cat([old["values"][:, hop], value], 2)
             x, weights = stage.recall(x, query, key, value, offset, bucket)
             reads.append(weights[:, :, shown].mean(1))
+        if not keep:
+            return self.norm(x).transpose(0, 1), None, torch.stack(reads, 1), gate.exp()
 
         read = ring.by_slot(torch.stack(reads, 1), time, bool(old), self.slots)
         last = time[:, -1].expand(n)

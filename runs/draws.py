@@ -19,26 +19,27 @@ GAZE_STREAM = 2
 """Streams 0 and 1 belong to the environment."""
 
 
-def uniform_numbers(seed: int, episodes: np.ndarray, steps: int, device: torch.device) -> Tensor:
-    """(steps, N, 2) float32 in [0, 1)."""
+def uniform_numbers(seed: int, episodes: np.ndarray, steps: int, device: torch.device, motion: int) -> Tensor:
+    """(steps, N, motion) float32 in [0, 1)."""
     numbers = torch.from_numpy(episodes).to(device)
-    words = draw_words(torch.full_like(numbers, seed), numbers, 2 * steps, GAZE_STREAM)
-    return uniform(words).reshape(len(episodes), steps, 2).transpose(0, 1).contiguous()
+    words = draw_words(torch.full_like(numbers, seed), numbers, motion * steps, GAZE_STREAM)
+    return uniform(words).reshape(len(episodes), steps, motion).transpose(0, 1).contiguous()
 
 
-def gaze_noise(seed: int, episodes: np.ndarray, steps: int, device: torch.device) -> Tensor:
-    """(steps, N, 2) standard normal numbers (Box & Muller 1958)."""
-    numbers = uniform_numbers(seed, episodes, steps, device)
+def gaze_noise(seed: int, episodes: np.ndarray, steps: int, device: torch.device, motion: int = 2) -> Tensor:
+    """(steps, N, motion) standard normal numbers (Box & Muller 1958); motion is 1 or 2."""
+    numbers = uniform_numbers(seed, episodes, steps, device, 2)
     radius = torch.sqrt(-2 * torch.log1p(-numbers[..., 0]))
     angle = 2 * math.pi * numbers[..., 1]
-    return torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=-1)
+    return torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=-1)[..., :motion]
 
 
-def random_places(seed: int, episodes: np.ndarray, steps: int, device: torch.device) -> Tensor:
-    """(steps, N, 2) locations, uniform over the canvas."""
-    return uniform_numbers(seed, episodes, steps, device) * 2 - 1
+def random_places(seed: int, episodes: np.ndarray, steps: int, device: torch.device, motion: int = 2) -> Tensor:
+    """(steps, N, motion) locations, uniform over the canvas or the story."""
+    return uniform_numbers(seed, episodes, steps, device, motion) * 2 - 1
 
 
 def random_gaze(seed: int, env: Any, device: torch.device) -> Places:
     """Random gaze for `agents.evaluate`: the same places in the same episode, however many are played at once."""
-    return lambda episodes: random_places(seed, episodes, env.metadata["horizon"] - 1, device)
+    (motion,) = env.single_action_space["location"].shape
+    return lambda episodes: random_places(seed, episodes, env.metadata["horizon"] - 1, device, motion)

@@ -10,6 +10,9 @@ import torch
 
 from agents import CNNConfig
 from agents.loading import Agent
+from glimpse_env.tasks import TASKS, Classify
+from glimpse_env.tasks.babi import BabiTask
+from glimpse_env.tasks.sequence import SequenceTask
 from runs.distributed import local_rank, world_size
 from runs.recipes import Recipe
 
@@ -17,14 +20,23 @@ from runs.recipes import Recipe
 def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device, **overrides: Any) -> Any:
     """The recipe's environment with tensors on `device`, `batch` episodes side by side.
 
-    Training draws its images at random; the other splits show each image once, in order.
+    Training draws its images and stories at random; the other splits show each once, in order. Tasks that make their
+    episodes up have no splits: there the seed tells training from test.
     """
-    kwargs: dict[str, Any] = {**recipe.env.kwargs(), "split": split, **overrides}
-    if split != "train":
-        kwargs = {"order": "sequential", **kwargs, "overhang": 0}
+    kwargs: dict[str, Any] = {**recipe.env.kwargs(), **overrides}
+    if not issubclass(TASKS[recipe.env.id].task, SequenceTask):
+        kwargs = {"order": "random" if split == "train" else "sequential", **kwargs, "split": split}
+    if split != "train" and "overhang" in kwargs:
+        kwargs["overhang"] = 0
     env = make_vec(recipe.env.id, batch, device, **kwargs)
     check_whole(recipe, env)
     return env
+
+
+def episodes_in(env: Any) -> int:
+    """How many episodes show all there is to show, each once; 1,000 where the task makes them up."""
+    task = env.unwrapped.task
+    return len(task.labels) if isinstance(task, Classify) else len(task.rows) if isinstance(task, BabiTask) else 1000
 
 
 def make_canvas_env(recipe: Recipe, agent: Agent, images: str | Path, batch: int, device: str | torch.device) -> Any:
@@ -33,7 +45,7 @@ def make_canvas_env(recipe: Recipe, agent: Agent, images: str | Path, batch: int
     Raises:
         ValueError: where the canvases do not have the channels or classes that the agent knows.
     """
-    scales, channels, *patch = agent.glimpse
+    scales, channels, *patch = agent.form.shape
     env = make_vec(
         "Classify-v0",
         batch,
@@ -41,7 +53,7 @@ def make_canvas_env(recipe: Recipe, agent: Agent, images: str | Path, batch: int
         images=str(images),
         split="all",
         order="sequential",
-        classes=agent.classes,
+        classes=agent.form.answers,
         patch=tuple(patch),
         scales=scales,
         num_glimpses=recipe.env.glimpses(),
@@ -56,8 +68,10 @@ def make_canvas_env(recipe: Recipe, agent: Agent, images: str | Path, batch: int
 
 def check_whole(recipe: Recipe, env: Any) -> None:
     """Refuse to show a whole-image network less, or more, than the whole image."""
+    if not isinstance(recipe.agent, CNNConfig):
+        return
     canvas, patch = env.unwrapped.task.scene.size, env.single_observation_space["glimpse"].shape[2:]
-    if isinstance(recipe.agent, CNNConfig) and (canvas != patch or canvas[0] % 2 or canvas[1] % 2):
+    if canvas != patch or canvas[0] % 2 or canvas[1] % 2:
         raise ValueError(
             f"a whole-image network sees {patch[0]}×{patch[1]} pixels and the canvas has {canvas[0]}×{canvas[1]}: "
             "set --patch to the size of the canvas, an even number"
@@ -65,13 +79,14 @@ def check_whole(recipe: Recipe, env: Any) -> None:
 
 
 def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -> Any:
-    """`gym.make_vec` on torch, in whole-episode lockstep."""
+    """`gym.make_vec` on torch, for whole episodes: those of one length side by side, others each to its own end."""
+    lockstep = "num_glimpses" in TASKS[name].kwargs
     return gym.make_vec(
         f"glimpse_env:Glimpse/{name}",
         num_envs=batch,
         backend="torch",
         device=str(device),
-        autoreset_mode="Disabled",
+        autoreset_mode="Disabled" if lockstep else "NextStep",
         **kwargs,
     )
 

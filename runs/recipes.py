@@ -31,10 +31,12 @@ class EnvConfig:
     """Size of the canvas in pixels."""
     pieces: int | None = None
     """Number of distractors."""
-    start: Literal["centre", "random"] = "centre"
+    start: Literal["centre", "random", "last"] | None = None
     """The first fixation."""
-    overhang: int = 0
+    overhang: int | None = None
     """How far, in pixels, the image may stick out of the canvas. In training alone: never in validation or test."""
+    arguments: dict[str, int | float | bool | str] = field(default_factory=dict)
+    """Any others that the task takes, by name."""
 
     def glimpses(self) -> int:
         """Glimpses of an episode."""
@@ -42,8 +44,8 @@ class EnvConfig:
 
     def kwargs(self) -> dict[str, Any]:
         """The keyword arguments for `gym.make_vec`."""
-        values = {key: value for key, value in asdict(self).items() if key != "id"}
-        return {key: value for key, value in values.items() if value is not None}
+        values = {key: value for key, value in asdict(self).items() if key not in ("id", "arguments")}
+        return {**{key: value for key, value in values.items() if value is not None}, **self.arguments}
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,14 @@ class Recipe:
     answers: Literal["all", "later", "last"] = "later"
     """Which glimpses' answers cross-entropy trains: all alike, each by its number (the first glimpse cannot know much,
     and its errors would outweigh those that count), or the last alone."""
+    learn: Literal["target", "reward"] = "target"
+    """How answers are learned: by cross-entropy from the target, or by REINFORCE from the reward alone."""
+    clip: float = 10.0
+    """Largest norm of a gradient."""
+    weight_decay: float = 0.0
+    """Of the weights, decoupled (Adam only)."""
+    pool: int = 1
+    """Batches whose episodes are drawn together and dealt out by length, so that those of a batch are alike."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """"sgd" is the paper's: momentum 0.9."""
     seed: int = 1
@@ -140,9 +150,36 @@ def whole_image(name: str, base: Recipe, size: int, net: CNNConfig, episodes: in
     return replace(base, name=name, env=env, agent=net, batch=128, episodes=episodes)
 
 
+def reader(**options: int | float | bool | str) -> AgentConfig:
+    """A reader of whole episodes that remembers by an episodic memory alone."""
+    return AgentConfig(width=128, core="none", memory="episodic", memory_options=options)
+
+
+def controlled(memory: str, width: int = 100, **options: int | float | bool | str) -> AgentConfig:
+    """An LSTM, as in Graves et al. 2014 and 2016, that writes and reads a memory."""
+    return AgentConfig(width=width, core="lstm", memory=memory, memory_options=options)
+
+
+BABI = Recipe(
+    "babi-1k",
+    EnvConfig("Babi-v0", arguments={"task": "joint", "size": "1k"}),
+    reader(slots=256, heads=4, hops=4, dropout=0.1),
+    episodes=2_000_000,
+    batch=128,
+    lr=1e-3,
+    pool=32,
+    clip=1.0,
+)
+RECALL = (
+    BABI,
+    replace(BABI, name="babi-10k", env=EnvConfig("Babi-v0", arguments={"task": "joint", "size": "10k"})),
+)
+
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
+        *RECALL,
         CLUTTERED,
         MNIST,
         replace(CLUTTERED, name="translated", env=EnvConfig("TranslatedMNIST-v0")),

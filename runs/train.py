@@ -75,10 +75,10 @@ def train(
         every, began, saved = max(1, updates // VALIDATIONS), time.monotonic() - trainer.seconds, time.monotonic()
         stop = False
         while trainer.update < updates and not stop:
-            rollout, scalars = train_update(trainer, env, where)
+            scalars = train_update(trainer, env, where)
             trainer.seconds = time.monotonic() - began
             if log is not None:
-                log.update(rollout, scalars)
+                log.update(scalars)
                 if trainer.update % every == 0 or trainer.update == updates:
                     log.validate()
                     save_atomically(trainer.best_agent(), folder / "agent.pt")

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from agents import losses, play
+from agents import AttentionAgent, Reading, Rollout, losses, play, read
 from agents.loading import Agent, agent_to_dict, make_agent
-from agents.rollout import Rollout
+from agents.reading import log_likelihood
 from runs.distributed import all_mean, average_gradients, rank, world_size
 from runs.draws import gaze_noise, random_places
 from runs.machine import machine_name
@@ -50,7 +51,9 @@ class Trainer:
         if recipe.optimizer == "sgd":
             optimizer: torch.optim.Optimizer = torch.optim.SGD(groups, recipe.lr, momentum=0.9)
         else:
-            optimizer = torch.optim.Adam(groups, recipe.lr, betas=(0.9, 0.99), fused=True)
+            optimizer = torch.optim.AdamW(
+                groups, recipe.lr, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True
+            )
         return Trainer(recipe, agent, optimizer)
 
     def to_dict(self) -> dict[str, Any]:
@@ -140,28 +143,91 @@ def total_loss(recipe: Recipe, rollout: Rollout) -> tuple[Tensor, dict[str, Tens
     return losses.hybrid(likelihood, policy, value), scalars
 
 
-def train_update(trainer: Trainer, env: Any, device: torch.device) -> tuple[Rollout, dict[str, Tensor]]:
-    """One batch of episodes, this process's share of it, and one step of the optimizer."""
+def answer_loss(recipe: Recipe, reading: Reading, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of episodes that were read, and what is worth logging of it.
+
+    With `learn="reward"` an answer is drawn, and only whether it was right is told (Williams 1992).
+    """
+    answers = reading.target.numel()
+    scalars = {"train/loss": -reading.log_likelihood.detach().sum() / answers}
+    if recipe.learn == "target":
+        return -reading.log_likelihood.sum() / answers, scalars
+    if reading.target.dim() > 1:
+        chance = torch.rand(reading.logits.shape, generator=generator).to(reading.logits.device)
+        drawn = (chance < torch.sigmoid(reading.logits)).to(torch.int64)
+        right = (drawn == reading.target).to(reading.logits.dtype)
+        likelihood = -F.binary_cross_entropy_with_logits(reading.logits, drawn.float(), reduction="none")
+    else:
+        drawn = torch.multinomial(reading.logits.detach().softmax(-1).cpu(), 1, generator=generator)[:, 0]
+        drawn = drawn.to(reading.logits.device)
+        right = (drawn == reading.target).to(reading.logits.dtype)
+        likelihood = log_likelihood(reading.logits, drawn)
+    scalars["rollout/ep_rew_mean"] = right.mean()
+    return losses.reinforce(likelihood, right - right.mean()), scalars
+
+
+def episode_numbers(recipe: Recipe, env: Any, update: int) -> np.ndarray:
+    """The episodes (N,) int64 of an update, this process's share.
+
+    With a pool, the episodes of several updates are sorted by length and dealt out, the batches in a drawn order.
+    """
+    pool, place = divmod(update, recipe.pool)
+    if recipe.pool > 1:
+        numbers = np.arange(recipe.pool * recipe.batch) + pool * recipe.pool * recipe.batch
+        seeds, episodes = torch.full((len(numbers),), recipe.seed), torch.from_numpy(numbers)
+        device = env.unwrapped.backend.device
+        lengths = env.unwrapped.task.lengths(seeds.to(device), episodes.to(device)).cpu().numpy()
+        turn = np.random.default_rng((recipe.seed, pool)).permutation(recipe.pool)[place]
+        alike = numbers[np.argsort(lengths, kind="stable")][turn * recipe.batch :][: recipe.batch]
+        return alike[rank() :: world_size()]  # dealt out, so that no process has all the long ones
+    first = update * recipe.batch + rank() * env.num_envs
+    return np.arange(first, first + env.num_envs)
+
+
+def train_update(trainer: Trainer, env: Any, device: torch.device) -> dict[str, Tensor]:
+    """One batch of episodes, this process's share of it, and one step of the optimizer.
+
+    Returns:
+        What is worth logging, on the device.
+    """
     recipe, agent = trainer.recipe, trainer.agent
     rate = learning_rate(recipe, trainer.update)
     for group in trainer.optimizer.param_groups:
         group["lr"] = rate * group["scale"]
-    first = trainer.update * recipe.batch + rank() * env.num_envs
-    numbers, steps = np.arange(first, first + env.num_envs), env.metadata["horizon"] - 1
-    noise = places = None
-    if recipe.gaze == "random":
-        places = random_places(recipe.seed, numbers, steps, device)
-    elif steps:
-        noise = gaze_noise(recipe.seed, numbers, steps, device)
-    rollout = play(agent, env, numbers, seed=recipe.seed, std=recipe.std if steps else 0.0, noise=noise, places=places)
-    loss, scalars = total_loss(recipe, rollout)
+    numbers = episode_numbers(recipe, env, trainer.update)
+    if isinstance(agent, AttentionAgent) and not agent.form.motion:
+        reading = read(agent, env, numbers, seed=recipe.seed)
+        generator = torch.Generator().manual_seed(recipe.seed * 2**32 + trainer.update * world_size() + rank())
+        loss, scalars = answer_loss(recipe, reading, generator)
+        scalars["rollout/success_rate"] = reading.right().float().mean()
+    else:
+        loss, scalars = played_loss(trainer, env, numbers, device)
     trainer.optimizer.zero_grad()
     loss.backward()
     average_gradients(agent.parameters())
-    scalars["train/grad_norm"] = torch.nn.utils.clip_grad_norm_(agent.parameters(), 10.0)
+    scalars["train/grad_norm"] = torch.nn.utils.clip_grad_norm_(agent.parameters(), recipe.clip)
     trainer.optimizer.step()
     trainer.update += 1
-    return rollout, scalars
+    return scalars
+
+
+def played_loss(
+    trainer: Trainer, env: Any, numbers: np.ndarray, device: torch.device
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Play these episodes and form their loss."""
+    recipe, steps = trainer.recipe, env.metadata["horizon"] - 1
+    motion = trainer.agent.form.motion
+    noise = places = None
+    if recipe.gaze == "random":
+        places = random_places(recipe.seed, numbers, steps, device, motion)
+    elif steps:
+        noise = gaze_noise(recipe.seed, numbers, steps, device, motion)
+    rollout = play(
+        trainer.agent, env, numbers, seed=recipe.seed, std=recipe.std if steps else 0.0, noise=noise, places=places
+    )
+    loss, scalars = total_loss(recipe, rollout)
+    scalars["rollout/success_rate"] = (rollout.answer[-1].argmax(-1) == rollout.target).float().mean()
+    return loss, scalars
 
 
 def share_of(recipe: Recipe) -> int:

@@ -11,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from agents.baselines import CNNConfig, WholeImageCNN
+from agents.spaces import Form
 from glimpse_env.backend import get_backend
 from glimpse_env.retina import Retina
 from glimpse_env.vision import vision_for
@@ -49,7 +50,7 @@ def cost_by_size(repeats: int, bar: tqdm) -> list[Figure]:
         figures.append(Figure(f"glimpse at {size}²", one[str(size)] / LOOKS * 1e6, "µs"))
         figures.append(Figure(f"memory of an episode at {size}²", tables[size][0].nbytes / 2**20, "MiB"))
         if size <= CNN_LIMIT:
-            network = WholeImageCNN((1, 1, size, size), 10, CNNConfig(width=16)).eval()
+            network = WholeImageCNN(Form("image", (1, 1, size, size), 10), CNNConfig(width=16)).eval()
             image = torch.rand(1, 1, size, size)
             with torch.no_grad():
                 once = medians({"cnn": partial(network.layers, image)}, repeats=repeats, bar=bar)["cnn"]

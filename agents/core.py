@@ -1,0 +1,53 @@
+"""The recurrent core: what the agent carries from step to step beside its memory."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+CoreKind = Literal["rnn", "lstm", "none"]
+
+
+class ReluCore(nn.Module):
+    """h_t = relu(W x_t + U h_{t-1}), the paper's core (Mnih et al. 2014, section 4), U beginning as the identity.
+
+    Args:
+        inputs: width of the input.
+        width: of the core.
+    """
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.state_size = width
+        self.input = nn.Linear(inputs, width)
+        self.recurrent = nn.Linear(width, width, bias=False)
+        nn.init.eye_(self.recurrent.weight)  # remembers at first what it saw (Le, Jaitly & Hinton 2015)
+
+    def forward(self, input: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Input (N, inputs) and state (N, width) to output and state."""
+        output = torch.relu(self.input(input) + self.recurrent(state))
+        return output, output
+
+
+class LSTMCore(nn.Module):
+    """A long short-term memory (Hochreiter & Schmidhuber 1997), the controller of NTM and DNC.
+
+    Args:
+        inputs: width of the input.
+        width: of the core.
+    """
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.state_size = 2 * width
+        self.cell = nn.LSTMCell(inputs, width)
+
+    def forward(self, input: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Input (N, inputs) and state (N, 2 width), output and cell, to output and state."""
+        output, cell = self.cell(input, tuple(state.chunk(2, dim=1)))
+        return output, torch.cat([output, cell], dim=1)
+
+
+CORES: dict[str, type[ReluCore] | type[LSTMCore]] = {"rnn": ReluCore, "lstm": LSTMCore}

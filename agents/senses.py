@@ -1,0 +1,111 @@
+"""What an observation becomes before it is remembered: one encoder for each kind of observation."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from agents.glimpse_net import GlimpseNet, Join
+from agents.words import Sentences
+
+Encoder = Literal["bag", "attention"]
+
+
+class GlimpseSense(nn.Module):
+    """A glimpse of an image and where it was: `GlimpseNet` over an observation.
+
+    Args:
+        glimpse: shape of a glimpse, (scales, channels, height, width).
+        width: of the result.
+        join: how what and where meet.
+        hidden: units of a hidden layer for the location.
+    """
+
+    def __init__(self, glimpse: tuple[int, ...], width: int, join: Join, hidden: int) -> None:
+        super().__init__()
+        self.net = GlimpseNet(math.prod(glimpse), width, join, hidden)
+
+    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+        """(N, width), of `glimpse` (N, scales, channels, height, width) and `location` (N, 2)."""
+        return self.net(observation["glimpse"].flatten(1), observation["location"])
+
+    def periphery(self, observation: dict[str, Tensor]) -> Tensor:
+        """(N, values), all that the gaze's own stream sees."""
+        return observation["glimpse"].flatten(1)
+
+
+class SentenceSense(nn.Module):
+    """A line of text, by itself: the sum of its words, or self-attention over them.
+
+    Args:
+        vocabulary: number of words.
+        words: of a line, padded.
+        width: of the result.
+        encoder: "bag" or "attention".
+    """
+
+    def __init__(self, vocabulary: int, words: int, width: int, encoder: Encoder) -> None:
+        super().__init__()
+        self.sentences = Sentences(vocabulary, words, width, encoder)
+
+    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+        """(…, width), of `tokens` (…, words)."""
+        return self.sentences(observation["tokens"])
+
+
+class BitsSense(nn.Module):
+    """Rows of bits, as they are: the memory's own interface, or the core, maps them.
+
+    Args:
+        bits: in a row.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__()
+        self.bits = bits
+
+    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+        """(…, bits)."""
+        return observation["bits"]
+
+
+class StorySense(nn.Module):
+    """A line of a hidden story, the question in view, and the blurred words around.
+
+    Args:
+        vocabulary: number of words.
+        words: of a line, padded.
+        scales: of the periphery.
+        width: of the result.
+        encoder: of line and question, which share their words.
+    """
+
+    def __init__(self, vocabulary: int, words: int, scales: int, width: int, encoder: Encoder) -> None:
+        super().__init__()
+        self.vocabulary = vocabulary
+        self.sentences = Sentences(vocabulary, words, width, encoder)
+        self.around = nn.Linear(scales * vocabulary, width, bias=False)
+        self.join = nn.Linear(3 * width + 3, width)
+
+    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+        """(N, width), of `tokens` and `question` (N, words), `periphery` (N, scales, vocabulary) and the place."""
+        line, question = self.sentences(observation["tokens"]), self.sentences(observation["question"])
+        around = self.around(observation["periphery"].flatten(1))
+        place = [observation[key] for key in ("location", "extent", "time")]
+        return self.join(torch.cat([line, question, around, *place], dim=-1))
+
+    def periphery(self, observation: dict[str, Tensor]) -> Tensor:
+        """(N, (scales + 2) vocabulary + 2): which words the question, the line and the lines around hold."""
+        bags = [self._bag(observation[key]) for key in ("question", "tokens")]
+        place = [observation[key] for key in ("extent", "time")]
+        return torch.cat([observation["periphery"].flatten(1), *bags, *place], dim=-1)
+
+    def _bag(self, tokens: Tensor) -> Tensor:
+        """(N, vocabulary) float32, 1 where a word occurs; padding is none."""
+        bag = torch.zeros(tokens.shape[0], self.vocabulary, device=tokens.device)
+        bag.scatter_(1, tokens, 1.0)
+        bag[:, 0] = 0.0
+        return bag

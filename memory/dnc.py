@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from memory import addressing
 from memory.addressing import content_weights, oneplus
 from memory.base import Memory, MemoryState
-from memory.links import follow_links, write_slots
+from memory.links import follow_links, match_slots, write_slots
 
 
 class DNC(Memory):
@@ -66,6 +66,7 @@ class DNC(Memory):
             3 * reads if links else 0,  # read modes
             2 * reads if sharpen else 0,  # sharpness forward, backward
         )
+        self._lookup = content_weights if masked else match_slots
         self.interface = nn.Linear(input_size, sum(self._sizes))
 
     def initial_state(self, batch: int) -> MemoryState:
@@ -94,20 +95,18 @@ class DNC(Memory):
             self._sizes, 1
         )
         keys, strengths = keys.view(batch, heads, self.width), oneplus(strengths)
-        mask = torch.sigmoid(masks).view(batch, heads, self.width) if self.masked else None
+        query = (keys, strengths, torch.sigmoid(masks).view(batch, heads, -1)) if self.masked else (keys, strengths)
         write_gate = torch.sigmoid(write_gate)
 
         retained = addressing.retention(state["reading"], torch.sigmoid(free))
         usage = addressing.usage(state["usage"], state["write"], retained)
-        content = content_weights(
-            state["memory"], keys[:, -1:], strengths[:, -1:], None if mask is None else mask[:, -1:]
-        ).squeeze(1)
+        content = self._lookup(state["memory"], *(part[:, -1:] for part in query)).squeeze(1)
         write = addressing.write_weights(content, addressing.allocation(usage), torch.sigmoid(allocate), write_gate)
         memory = state["memory"] * retained.unsqueeze(2) if self.deallocate else state["memory"]
         memory = write_slots(memory, write, torch.sigmoid(erase), add)
         after = {"memory": memory, "usage": usage, "write": write, "write_gate": write_gate}
 
-        reading = content_weights(memory, keys[:, :-1], strengths[:, :-1], None if mask is None else mask[:, :-1])
+        reading = self._lookup(memory, *(part[:, :-1] for part in query))
         if self.links:
             after["links"], forward, backward = follow_links(
                 state["links"], state["precedence"], write, state["reading"]

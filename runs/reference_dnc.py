@@ -35,7 +35,7 @@ class ReferenceDNC(nn.Module):
         super().__init__()
         self.slots, self.width, self.reads = slots, width, reads
         self.interface = nn.Linear(input_size, reads * width + 3 * width + 5 * reads + 3)
-        self.register_buffer("off_diagonal", 1 - torch.eye(slots).unsqueeze(0), persistent=False)
+        self.off_diagonal = nn.Buffer(1 - torch.eye(slots).unsqueeze(0), persistent=False)
 
     def initial_state(self, batch: int) -> dict[str, Tensor]:
         """Zeros."""

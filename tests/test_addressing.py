@@ -1,0 +1,262 @@
+"""The formulas of the NTM and the DNC against NumPy, one scalar at a time as the papers write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from memory import addressing, links, make_memory
+from memory.ntm import BLANK
+from runs.reference_dnc import ReferenceDNC
+
+N, S, W, H = 2, 6, 3, 2
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def distributions(rng: np.random.Generator, *shape: int, total: float = 1.0) -> np.ndarray:
+    values = rng.random(shape) ** 3
+    return total * values / values.sum(-1, keepdims=True)
+
+
+def softmax(values: np.ndarray) -> np.ndarray:
+    powers = np.exp(values - values.max())
+    return powers / powers.sum()
+
+
+def check(ours: Callable[..., Tensor], expected: np.ndarray, *arguments: np.ndarray, atol: float = 1e-9) -> None:
+    result = ours(*(torch.from_numpy(argument) for argument in arguments))
+    np.testing.assert_allclose(result.numpy(), expected, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_content_weights(rng: np.random.Generator, masked: bool) -> None:
+    memory, keys, strengths = rng.normal(size=(N, S, W)), rng.normal(size=(N, H, W)), rng.uniform(1, 9, (N, H))
+    masks = rng.random((N, H, W)) if masked else np.ones((N, H, W))
+    expected = np.zeros((N, H, S))
+    for n in range(N):
+        for h in range(H):
+            key, likeness = keys[n, h] * masks[n, h], np.zeros(S)
+            for i in range(S):
+                slot = memory[n, i] * masks[n, h]
+                likeness[i] = key @ slot / (np.linalg.norm(key) * np.linalg.norm(slot))
+            expected[n, h] = softmax(strengths[n, h] * likeness)
+    # the papers' quotient has no epsilon
+    check(addressing.content_weights, expected, memory, keys, strengths, *([masks] if masked else []), atol=1e-3)
+    if not masked:
+        check(links.match_slots, expected, memory, keys, strengths, atol=1e-3)
+        check(
+            links.match_slots,
+            addressing.content_weights(*map(torch.from_numpy, (memory, keys, strengths))).numpy(),
+            *(memory, keys, strengths),
+        )
+
+
+def test_a_masked_key_does_not_see_what_is_masked(rng: np.random.Generator) -> None:
+    memory, key = rng.normal(size=(1, S, W)), rng.normal(size=(1, 1, W))
+    mask, strength = np.array([[[1.0, 1.0, 0.0]]]), np.array([[5.0]])
+    other = memory.copy()
+    other[..., 2] = rng.normal(size=(1, S))
+    one, two = (addressing.content_weights(*map(torch.from_numpy, (m, key, strength, mask))) for m in (memory, other))
+    assert torch.equal(one, two)
+
+
+def test_blank_slots_and_keys_are_like_nothing() -> None:
+    blank = torch.zeros(1, S, W, requires_grad=True)
+    keys = torch.zeros(1, 1, W, requires_grad=True)
+    for look in (addressing.content_weights, links.match_slots):
+        weights = look(blank, keys, torch.ones(1, 1))
+        torch.testing.assert_close(weights, torch.full((1, 1, S), 1 / S))
+        assert all(g.isfinite().all() for g in torch.autograd.grad(weights[0, 0, 0], (blank, keys)))
+
+
+def test_interpolate(rng: np.random.Generator) -> None:
+    content, previous = distributions(rng, N, H, S), distributions(rng, N, H, S)
+    gate = rng.random((N, H))
+    expected = gate[..., None] * content + (1 - gate[..., None]) * previous
+    check(addressing.interpolate, expected, content, previous, gate)
+
+
+@pytest.mark.parametrize("reach", [0, 1, 2])
+def test_shift(rng: np.random.Generator, reach: int) -> None:
+    weights, kernel = distributions(rng, N, H, S), distributions(rng, N, H, 2 * reach + 1)
+    around = np.zeros((N, H, S))
+    for offset in range(-reach, reach + 1):
+        around[..., offset % S] = kernel[..., offset + reach]
+    expected = np.zeros((N, H, S))
+    for i in range(S):
+        for j in range(S):
+            expected[..., i] += weights[..., j] * around[..., (i - j) % S]
+    check(addressing.shift, expected, weights, kernel)
+
+
+def test_shift_by_one_moves_to_the_next_slot_and_around() -> None:
+    weights = torch.eye(S)[None, [0, S - 1]]
+    forward = torch.tensor([0.0, 0.0, 1.0]).expand(1, 2, 3)
+    assert torch.equal(addressing.shift(weights, forward), torch.eye(S)[None, [1, 0]])
+
+
+def test_sharpen(rng: np.random.Generator) -> None:
+    weights, exponent = distributions(rng, N, H, S), rng.uniform(1, 5, (N, H))
+    powers = weights ** exponent[..., None]
+    check(addressing.sharpen, powers / powers.sum(-1, keepdims=True), weights, exponent, atol=1e-4)
+
+
+def test_sharpen_far_and_nothing() -> None:
+    weights = torch.tensor([[[0.3, 0.2, 0.1], [0.0, 0.0, 0.0]]])
+    sharp = addressing.sharpen(weights, torch.full((1, 2), 1e4))
+    torch.testing.assert_close(sharp, torch.tensor([[[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]]))
+
+
+def test_retention_and_usage(rng: np.random.Generator) -> None:
+    reading, free = distributions(rng, N, H, S), rng.random((N, H))
+    retained = np.ones((N, S))
+    for h in range(H):
+        retained *= 1 - free[:, h, None] * reading[:, h]
+    check(addressing.retention, retained, reading, free)
+    used, write = rng.random((N, S)), distributions(rng, N, S)
+    check(addressing.usage, (used + write - used * write) * retained, used, write, retained)
+
+
+def test_allocation(rng: np.random.Generator) -> None:
+    used = rng.random((N, S))
+    used[0, 2] = used[0, 4] = 0
+    used[1] = 0.25
+    expected = np.zeros((N, S))
+    for n in range(N):
+        free_list, product = np.argsort(used[n], kind="stable"), 1.0
+        for slot in free_list:
+            expected[n, slot] = (1 - used[n, slot]) * product
+            product *= used[n, slot]
+    check(addressing.allocation, expected, used, atol=1e-5)
+
+
+def test_write_weights(rng: np.random.Generator) -> None:
+    content, allocated = distributions(rng, N, S), distributions(rng, N, S, total=0.9)
+    allocate, write = rng.random((N, 1)), rng.random((N, 1))
+    expected = write * (allocate * allocated + (1 - allocate) * content)
+    check(addressing.write_weights, expected, content, allocated, allocate, write)
+
+
+def test_links_over_several_writes(rng: np.random.Generator) -> None:
+    """Precedence and links of the paper, slot by slot, and the weights along them."""
+    link, last = np.zeros((N, S, S)), np.zeros((N, S))
+    reading = distributions(rng, N, H, S)
+    for _ in range(4):
+        write = distributions(rng, N, S, total=0.8)
+        after = np.zeros_like(link)
+        for n in range(N):
+            for i in range(S):
+                for j in range(S):
+                    if i != j:
+                        after[n, i, j] = (1 - write[n, i] - write[n, j]) * link[n, i, j] + write[n, i] * last[n, j]
+        ahead = np.einsum("nij,nhj->nhi", after, reading)
+        back = np.einsum("nij,nhi->nhj", after, reading)
+        check(addressing.temporal_links, after, link, last, write)
+        check(addressing.forward_weights, ahead, after, reading)
+        check(addressing.backward_weights, back, after, reading)
+        fused = links.follow_links(*map(torch.from_numpy, (link, last, write, reading)))
+        for ours, expected in zip(fused, (after, ahead, back), strict=True):
+            np.testing.assert_allclose(ours.numpy(), expected, rtol=0, atol=1e-12)
+        precedence = (1 - write.sum(-1, keepdims=True)) * last + write
+        check(addressing.precedence, precedence, last, write)
+        link, last = after, precedence
+
+
+def test_links_follow_the_order_of_writing() -> None:
+    state = torch.zeros(1, 4, 4), torch.zeros(1, 4)
+    for slot in (2, 0, 3):
+        write = torch.eye(4)[None, slot]
+        state = addressing.temporal_links(*state, write), addressing.precedence(state[1], write)
+    at = torch.eye(4)[None, [0]]
+    assert torch.equal(addressing.forward_weights(state[0], at), torch.eye(4)[None, [3]])
+    assert torch.equal(addressing.backward_weights(state[0], at), torch.eye(4)[None, [2]])
+
+
+def test_read_weights(rng: np.random.Generator) -> None:
+    ways = [distributions(rng, N, H, S) for _ in range(3)]
+    modes = distributions(rng, N, H, 3)
+    expected = sum(modes[..., k, None] * way for k, way in enumerate(ways))
+    check(addressing.read_weights, np.asarray(expected), *ways, modes)
+
+
+def test_erase_add(rng: np.random.Generator) -> None:
+    memory, weights = rng.normal(size=(N, S, W)), distributions(rng, N, H, S)
+    erase, add = rng.random((N, H, W)), rng.normal(size=(N, H, W))
+    expected = memory.copy()
+    for h in range(H):
+        expected *= 1 - weights[:, h, :, None] * erase[:, h, None]
+    for h in range(H):
+        expected += weights[:, h, :, None] * add[:, h, None]
+    check(addressing.erase_add, expected, memory, weights, erase, add)
+    one = addressing.erase_add(*map(torch.from_numpy, (memory, weights[:, :1], erase[:, :1], add[:, :1]))).numpy()
+    check(links.write_slots, one, memory, weights[:, 0], erase[:, 0], add[:, 0])
+
+
+def leaves(rng: np.random.Generator, *shapes: tuple[int, ...]) -> list[Tensor]:
+    return [torch.from_numpy(distributions(rng, *shape)).requires_grad_() for shape in shapes]
+
+
+def test_gradients_by_hand(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "BLOCK", 2 * S * S)
+    rows = 5
+    given = leaves(rng, (rows, S, S), (rows, S), (rows, S), (rows, H, S))
+    assert torch.autograd.gradcheck(links.follow_links, given)
+    for outputs in ([0], [1], [2], [1, 2]):
+        assert torch.autograd.gradcheck(lambda *x, o=outputs: tuple(links.follow_links(*x)[k] for k in o), given)
+    assert torch.autograd.gradcheck(links.write_slots, leaves(rng, (rows, S, W), (rows, S), (rows, W), (rows, W)))
+    assert torch.autograd.gradcheck(links.match_slots, leaves(rng, (rows, S, W), (rows, H, W), (rows, H)))
+
+
+@pytest.mark.parametrize("block", [1, 3 * 16 * 16, 2**18])
+def test_the_dnc_is_the_straightforward_one(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(links, "BLOCK", block)
+    torch.manual_seed(0)
+    memory = make_memory("dnc", 5, slots=16, width=4, reads=3).double()
+    oracle = ReferenceDNC(5, 16, 4, 3).double()
+    oracle.load_state_dict(memory.state_dict())
+    given = 3 * torch.randn(25, 7, 5, dtype=torch.float64)
+    # slots that differ: which of two alike comes first in the free list hangs on the last bit
+    begin = {"memory": torch.randn(7, 16, 4).double(), "usage": torch.rand(7, 16).double()}
+    reads, state = memory.unroll(given, memory.initial_state(7) | begin)
+    expected, other = [], oracle.initial_state(7) | begin
+    for now in given:
+        read, other = oracle(now, other)
+        expected.append(read)
+    torch.testing.assert_close(reads, torch.stack(expected), rtol=1e-9, atol=1e-9)
+    for name, value in other.items():
+        torch.testing.assert_close(state[name], value, rtol=1e-9, atol=1e-9)
+    weight = torch.randn_like(reads)
+    ours = torch.autograd.grad((reads * weight).sum(), list(memory.parameters()))
+    theirs = torch.autograd.grad((torch.stack(expected) * weight).sum(), list(oracle.parameters()))
+    torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-7)
+
+
+def test_freed_slots_are_wiped_only_where_asked() -> None:
+    for wipe in (False, True):
+        memory = make_memory("dnc", 2, slots=4, width=3, reads=1, links=False, deallocate=wipe)
+        with torch.no_grad():
+            memory.interface.weight.zero_()
+            free, gate = 2 * 3 + 2 + 2 * 3, 2 * 3 + 2 + 2 * 3 + 2
+            memory.interface.bias[free], memory.interface.bias[gate] = 50, -50
+            state = memory.initial_state(1) | {"memory": torch.ones(1, 4, 3), "reading": torch.eye(4)[None, [1]]}
+            _, after = memory(torch.zeros(1, 2), state)
+        kept = torch.tensor([1.0, 0.0 if wipe else 1.0, 1.0, 1.0])
+        torch.testing.assert_close(after["memory"], kept.view(1, 4, 1).expand(1, 4, 3))
+
+
+def test_the_ntm_begins_blank_and_learns_where() -> None:
+    memory = make_memory("ntm", 3, slots=6, width=4, reads=2)
+    state = memory.initial_state(2)
+    assert (state["memory"] == BLANK).all()
+    torch.testing.assert_close(state["weights"].sum(-1), torch.ones(2, 3))
+    reads, _ = memory.unroll(torch.randn(3, 2, 3), state)
+    (gradient,) = torch.autograd.grad(reads.square().sum(), [memory.get_parameter("initial_weights")])
+    assert gradient.abs().sum() > 0

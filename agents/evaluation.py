@@ -98,25 +98,36 @@ def evaluate_reading(agent: AttentionAgent, env: Any, episodes: int, *, seed: in
     training = agent.training
     agent.eval()
     width = getattr(env, "num_envs", 1)
+    order = by_length(env, episodes, seed)
     answers = wrong = 0
     bits, failed, tasks = 0.0, [], []
     for first in range(0, episodes, width):
-        numbers = np.arange(first, first + width)
+        numbers = order[np.arange(first, first + width) % episodes]
+        count = min(width, episodes - first)
         reading = read(agent, env, numbers, seed=seed)
-        counted = torch.from_numpy(numbers < episodes)[reading.row.cpu()].to(reading.row.device)
-        right = reading.right()[counted]
-        row = reading.row[counted]
+        kept = reading.row < count
+        right, row = reading.right()[kept], reading.row[kept]
         answers, wrong = answers + right.numel(), wrong + int((~right).sum())
-        kept = reading._replace(log_likelihood=reading.log_likelihood[counted])
-        bits += float(bits_per_sequence(kept, episodes))
-        bad = torch.zeros(width, dtype=torch.bool, device=row.device)
+        bits += float(bits_per_sequence(reading._replace(log_likelihood=reading.log_likelihood[kept]), episodes))
+        bad = torch.zeros(count, dtype=torch.bool, device=row.device)
         bad[row[~right.reshape(len(row), -1).all(1)]] = True
-        failed.append(bad.cpu()[: episodes - first])
+        failed.append(bad.cpu())
         if "task" in reading.info:
-            tasks.append(reading.info["task"].cpu()[: episodes - first])
+            tasks.append(reading.info["task"].cpu()[:count])
     agent.train(training)
     failures = torch.cat(failed)
     number = torch.cat(tasks) if tasks else torch.zeros(0, dtype=torch.int64)
     by_task = {int(task): 100 * float(failures[number == task].double().mean()) for task in number.unique()}
     wrong_episodes = 100 * float(failures.double().mean())
     return Score(100 * wrong / answers, bits, wrong_episodes, by_task, episodes)
+
+
+def by_length(env: Any, episodes: int, seed: int) -> np.ndarray:
+    """Episodes 0 … episodes - 1, the short ones first where the task tells, so that few steps are read in vain."""
+    numbers = np.arange(episodes)
+    lengths = getattr(getattr(env.unwrapped, "task", None), "lengths", None)
+    if lengths is None:
+        return numbers
+    backend = env.unwrapped.task.backend
+    steps = lengths(backend.asarray(np.full(episodes, seed)), backend.asarray(numbers))
+    return numbers[np.argsort(backend.to_numpy(steps), kind="stable")]

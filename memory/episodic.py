@@ -120,7 +120,7 @@ class Episodic(Memory):
         x = self.embed(input)[:, None]
         gate = self._log_gate(x)
         log_gate = torch.where(here[..., 0], gate, state["log_gate"])
-        offset = log_gate[:, None].masked_fill(ring.hidden(age, time[:, None], self.slots), -math.inf)[:, None]
+        offset = ring.unseen(age, time[:, None], self.slots, x)
         keys, values, reads = [], [], []
         for hop in range(self.hops):
             stage = self._stage(hop)
@@ -128,7 +128,7 @@ class Episodic(Memory):
             query, key, value = stage.project(x)
             keys.append(torch.where(here[:, None], key, state["keys"][:, hop]))
             values.append(torch.where(here[:, None], value, state["values"][:, hop]))
-            x, weights = stage.recall(x, query, keys[-1], values[-1], offset, self.bucket[age])
+            x, weights = stage.recall(x, query, keys[-1], values[-1], log_gate, offset, self.bucket[age])
             reads.append(weights[:, :, 0].mean(1))
         return self.norm(x)[:, 0], {
             "keys": torch.stack(keys, 1),
@@ -211,7 +211,7 @@ class Episodic(Memory):
         x = self.embed(inputs.transpose(0, 1))
         gate = self._log_gate(x)
         log_gate = torch.cat([old["log_gate"], gate], 1) if old else gate
-        offset = log_gate[:, None].masked_fill(ring.hidden(age, time, self.slots), -math.inf)[:, None]
+        offset = ring.unseen(age, time, self.slots, x)
         new_keys, new_values, reads = [], [], []
         shown = slice(None) if every_step else slice(-1, None)
         for hop in range(self.hops):
@@ -222,7 +222,7 @@ class Episodic(Memory):
             new_values.append(value)
             if old:
                 key, value = torch.cat([old["keys"][:, hop], key], 2), torch.cat([old["values"][:, hop], value], 2)
-            x, weights = stage.recall(x, query, key, value, offset, bucket)
+            x, weights = stage.recall(x, query, key, value, log_gate, offset, bucket)
             reads.append(weights[:, :, shown].mean(1))
         if not keep:
             return self.norm(x).transpose(0, 1), None, torch.stack(reads, 1), gate.exp()

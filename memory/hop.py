@@ -27,18 +27,22 @@ def age_buckets(slots: int) -> Tensor:
     return torch.where(age < EXACT_AGES, age, EXACT_AGES + (4 * octaves).long()).clamp(max=BUCKETS - 1)
 
 
-def recall_weights(query: Tensor, keys: Tensor, offset: Tensor) -> Tensor:
-    """softmax(q . k / sqrt(d) + offset) over the slots.
+def recall_weights(query: Tensor, keys: Tensor, log_gate: Tensor, offset: Tensor) -> Tensor:
+    """softmax(q . k / sqrt(d) + log gate + offset) over the slots.
 
     Args:
         query: (N, heads, Q, d).
         keys: (N, heads, M, d).
-        offset: broadcasts to (N, heads, Q, M): log gate and age bias, -inf where there is nothing to recall.
+        log_gate: (N, M).
+        offset: broadcasts to (N, heads, Q, M): age bias, -inf where there is nothing to recall.
 
     Returns:
         (N, heads, Q, M), of sum 1.
     """
-    return torch.softmax(query @ keys.mT * query.shape[-1] ** -0.5 + offset, dim=-1)
+    # The gate as one more dimension of the keys: (N, heads, Q, M) is large, and is passed over once less.
+    query = torch.cat([query * query.shape[-1] ** -0.5, torch.ones_like(query[..., :1])], dim=-1)
+    keys = torch.cat([keys, log_gate[:, None, :, None].expand(*keys.shape[:3], 1)], dim=-1)
+    return torch.softmax((query @ keys.mT).add_(offset), dim=-1)
 
 
 class Hop(nn.Module):
@@ -85,7 +89,14 @@ class Hop(nn.Module):
         return query, key, value
 
     def recall(
-        self, x: Tensor, query: Tensor, keys: Tensor, values: Tensor, offset: Tensor, bucket: Tensor
+        self,
+        x: Tensor,
+        query: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        log_gate: Tensor,
+        offset: Tensor,
+        bucket: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """x with what it reminds of.
 
@@ -94,7 +105,8 @@ class Hop(nn.Module):
             query: (N, heads, Q, d).
             keys: (N, heads, M, d).
             values: (N, heads, M, d).
-            offset: (N, 1, Q, M), log gates, -inf where there is nothing to recall.
+            log_gate: (N, M), of the slots.
+            offset: (N or 1, 1, Q, M), 0, and -inf where there is nothing to recall.
             bucket: (N or 1, Q, M) int64, buckets of the ages.
 
         Returns:
@@ -103,12 +115,12 @@ class Hop(nn.Module):
         if self.age_bias is not None:
             offset = offset + F.embedding(bucket, self.age_bias).permute(0, 3, 1, 2)
         if self.age_key is None or self.age_value is None:
-            weights = recall_weights(query, keys, offset)
+            weights = recall_weights(query, keys, log_gate, offset)
             read = weights @ values
         else:
             index = bucket[:, None].expand(*query.shape[:3], -1)
             by_bucket = query @ self.age_key.mT * query.shape[-1] ** -0.5
-            weights = recall_weights(query, keys, offset + by_bucket.gather(-1, index))
+            weights = recall_weights(query, keys, log_gate, offset + by_bucket.gather(-1, index))
             of_bucket = torch.zeros_like(by_bucket).scatter_add(-1, index, weights)
             read = weights @ values + of_bucket @ self.age_value
         x = x + self.dropout(self.output(read.transpose(1, 2).flatten(-2)))

@@ -8,6 +8,8 @@ written before the row's last start.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -70,6 +72,12 @@ def recalled_ages(steps: int, time: Tensor | None, slots: int, device: torch.dev
 def hidden(age: Tensor, time: Tensor, slots: int) -> Tensor:
     """Where nothing can be recalled: (..., M) ages seen at (...) times to (..., M) bool."""
     return (age < 0) | (age >= slots) | (age > time[..., None])
+
+
+def unseen(age: Tensor, time: Tensor, slots: int, like: Tensor) -> Tensor:
+    """(N or 1, 1, Q, M) in the type of `like`: -inf where `hidden`, else 0."""
+    mask = hidden(age, time, slots)
+    return torch.zeros(mask.shape, dtype=like.dtype, device=like.device).masked_fill(mask, -math.inf)[:, None]
 
 
 def fill(new: Tensor, old: Tensor | None, time: Tensor, started: Tensor | None, slots: int) -> Tensor:

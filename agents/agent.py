@@ -40,7 +40,7 @@ class AgentConfig:
     """A row of `memory.MEMORIES`."""
     memory_options: dict[str, int | float | bool | str] = field(default_factory=dict)
     """Keyword options of that memory."""
-    clip: float = 20.0
+    core_limit: float = 20.0
     """Largest absolute value of what the core hands to a memory."""
 
     @staticmethod
@@ -143,6 +143,7 @@ class AttentionAgent(nn.Module):
         features, state = self.remember(self.sense(observation), state)
         location = features.new_zeros(features.shape[0], 0)
         if self.gaze is not None:
+            assert isinstance(self.sense, (GlimpseSense, StorySense))
             here = observation["location"]
             step = self.gaze(self.sense.periphery(observation), here, features)
             location = here + step if self.config.saccades == "relative" else step
@@ -157,7 +158,7 @@ class AttentionAgent(nn.Module):
             output, core = self.core(seen, state.core)
             return output, AgentState(core, state.read, state.memory)
         output, core = self.core(torch.cat([seen, state.read], dim=1), state.core)
-        output = output.clamp(-self.config.clip, self.config.clip)
+        output = output.clamp(-self.config.core_limit, self.config.core_limit)
         read, memory = self.memory(output, state.memory)
         return torch.cat([output, read], dim=1), AgentState(core, read, memory)
 

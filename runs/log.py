@@ -9,7 +9,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from agents import evaluate, evaluate_reading
+from agents import AttentionAgent, evaluate, evaluate_reading
 from runs.draws import random_gaze
 from runs.environments import episodes_in, make_env
 from runs.pictures import contact_sheet
@@ -78,6 +78,7 @@ class Log:
             error = self._validate_gaze(episodes, step)
             words = f"validation error {error:.2f} %"
         else:
+            assert isinstance(trainer.agent, AttentionAgent)
             score = evaluate_reading(trainer.agent, env, episodes, seed=VALIDATION_SEED)
             in_bits = trainer.agent.form.bits
             error = score.bits if in_bits else score.error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from agents.core import CORES, CoreKind
 from agents.glimpse_net import Join
 from agents.location import Baseline, LocationHead, Saccades, WhereStream
+from agents.options import parse_options
 from agents.senses import BitsSense, Encoder, GlimpseSense, SentenceSense, StorySense
 from agents.spaces import Form
 from memory import MemoryState, make_memory
@@ -38,8 +39,8 @@ class AgentConfig:
     """"rnn", "lstm", or "none": then the memory alone remembers, and all steps of an episode are read at once."""
     memory: str = "none"
     """A row of `memory.MEMORIES`."""
-    memory_options: dict[str, int | float | bool | str] = field(default_factory=dict)
-    """Keyword options of that memory."""
+    memory_options: tuple[str, ...] = ()
+    """Keyword options of that memory, as `slots=64 heads=4`."""
     core_limit: float = 20.0
     """Largest absolute value of what the core hands to a memory."""
 
@@ -110,7 +111,7 @@ class AttentionAgent(nn.Module):
         self.form, self.config = form, config
         self.sense, seen = make_sense(form, config)
         recurrent = config.core != "none"
-        self.memory = make_memory(config.memory, config.width if recurrent else seen, **config.memory_options)
+        self.memory = make_memory(config.memory, config.width if recurrent else seen, **parse_options(config.memory_options))
         read = self.memory.read_size
         self.core = CORES[config.core](seen + read, config.width) if recurrent else None
         features = config.width + read if recurrent else read
@@ -170,7 +171,7 @@ class AttentionAgent(nn.Module):
         """
         seen = self.sense(observations)
         if self.core is None:
-            return self.memory.reads(seen)
+            return self.memory.read_episodes(seen)
         features, state = [], self.initial_state(seen.shape[1])
         for step in seen:
             feature, state = self.remember(step, state)

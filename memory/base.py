@@ -114,7 +114,7 @@ class Memory(nn.Module, ABC):
             reads.append(read)
         return torch.stack(reads), state
 
-    def reads(self, inputs: Tensor) -> Tensor:
+    def read_episodes(self, inputs: Tensor) -> Tensor:
         """The reads (T, N, read_size) of whole fresh episodes, inputs (T, N, input_size), of which no state is kept."""
         return self.unroll(inputs, self.initial_state(inputs.shape[1]))[0]
 

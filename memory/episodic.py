@@ -160,7 +160,7 @@ class Episodic(Memory):
         assert state is not None
         return read, state
 
-    def reads(self, inputs: Tensor) -> Tensor:
+    def read_episodes(self, inputs: Tensor) -> Tensor:
         """The reads (T, N, width) of whole fresh episodes, inputs (T, N, input_size), of which no state is kept."""
         return self._unroll(inputs, None, None, keep=False)[0]
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from agents import AgentConfig, CNNConfig
+from agents.options import Option, format_options, parse_options
 from glimpse_env.tasks import TASKS
 
 Gaze = Literal["learned", "random"]
@@ -35,8 +36,8 @@ class EnvConfig:
     """The first fixation."""
     overhang: int | None = None
     """How far, in pixels, the image may stick out of the canvas. In training alone: never in validation or test."""
-    arguments: dict[str, int | float | bool | str] = field(default_factory=dict)
-    """Any others that the task takes, by name."""
+    arguments: tuple[str, ...] = ()
+    """Any others that the task takes, as `task=3 size=10k`."""
 
     def glimpses(self) -> int:
         """Glimpses of an episode."""
@@ -45,7 +46,7 @@ class EnvConfig:
     def kwargs(self) -> dict[str, Any]:
         """The keyword arguments for `gym.make_vec`."""
         values = {key: value for key, value in asdict(self).items() if key not in ("id", "arguments")}
-        return {**{key: value for key, value in values.items() if value is not None}, **self.arguments}
+        return {**{key: value for key, value in values.items() if value is not None}, **parse_options(self.arguments)}
 
 
 @dataclass(frozen=True)
@@ -150,19 +151,19 @@ def whole_image(name: str, base: Recipe, size: int, net: CNNConfig, episodes: in
     return replace(base, name=name, env=env, agent=net, batch=128, episodes=episodes)
 
 
-def reader(**options: int | float | bool | str) -> AgentConfig:
+def reader(**options: Option) -> AgentConfig:
     """A reader of whole episodes that remembers by an episodic memory alone."""
-    return AgentConfig(width=128, core="none", memory="episodic", memory_options=options)
+    return AgentConfig(width=128, core="none", memory="episodic", memory_options=format_options(options))
 
 
-def controlled(memory: str, width: int = 100, **options: int | float | bool | str) -> AgentConfig:
+def controlled(memory: str, width: int = 100, **options: Option) -> AgentConfig:
     """An LSTM, as in Graves et al. 2014 and 2016, that writes and reads a memory."""
-    return AgentConfig(width=width, core="lstm", memory=memory, memory_options=options)
+    return AgentConfig(width=width, core="lstm", memory=memory, memory_options=format_options(options))
 
 
 BABI = Recipe(
     "babi-1k",
-    EnvConfig("Babi-v0", arguments={"task": "joint", "size": "1k"}),
+    EnvConfig("Babi-v0", arguments=("task=joint", "size=1k")),
     reader(slots=256, heads=4, hops=4, dropout=0.1),
     episodes=2_000_000,
     batch=128,
@@ -172,7 +173,7 @@ BABI = Recipe(
 )
 RECALL = (
     BABI,
-    replace(BABI, name="babi-10k", env=EnvConfig("Babi-v0", arguments={"task": "joint", "size": "10k"})),
+    replace(BABI, name="babi-10k", env=EnvConfig("Babi-v0", arguments=("task=joint", "size=10k"))),
 )
 
 

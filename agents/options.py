@@ -1,0 +1,34 @@
+"""Options as text, `name=value`: for a command line, and for what only the thing itself knows to check."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+Option = int | float | bool | str
+
+
+def parse_options(texts: Iterable[str]) -> dict[str, Option]:
+    """`("slots=64", "time=age", "gate=False")` to `{"slots": 64, "time": "age", "gate": False}`.
+
+    Raises:
+        ValueError: for a text without a name or a value, or a name given twice.
+    """
+    options: dict[str, Option] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise ValueError(f"an option is name=value, such as slots=64; got {text!r}")
+        if name in options:
+            raise ValueError(f"the option {name!r} is given twice")
+        try:
+            parsed = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            parsed = value
+        options[name] = parsed if isinstance(parsed, (int, float, bool)) else value
+    return options
+
+
+def format_options(options: dict[str, Option]) -> tuple[str, ...]:
+    """The inverse of `parse_options`."""
+    return tuple(f"{name}={value}" for name, value in options.items())

@@ -111,7 +111,9 @@ class AttentionAgent(nn.Module):
         self.form, self.config = form, config
         self.sense, seen = make_sense(form, config)
         recurrent = config.core != "none"
-        self.memory = make_memory(config.memory, config.width if recurrent else seen, **parse_options(config.memory_options))
+        self.memory = make_memory(
+            config.memory, config.width if recurrent else seen, **parse_options(config.memory_options)
+        )
         read = self.memory.read_size
         self.core = CORES[config.core](seen + read, config.width) if recurrent else None
         features = config.width + read if recurrent else read

@@ -108,9 +108,12 @@ class Recipe:
             ValueError: where it has fields that this version does not know.
         """
         try:
-            agent = dict(values["agent"])
+            agent, env = (
+                {key: tuple(value) if isinstance(value, list) else value for key, value in values[part].items()}
+                for part in ("agent", "env")
+            )
             config = {"attention": AgentConfig, "cnn": CNNConfig}[agent.pop("kind")](**agent)
-            return Recipe(**{**values, "env": EnvConfig(**values["env"]), "agent": config})
+            return Recipe(**{**values, "env": EnvConfig(**env), "agent": config})
         except (TypeError, KeyError) as error:
             known = ", ".join(f.name for f in fields(Recipe))
             raise ValueError(f"the recipe in the checkpoint is of another version ({error}); known: {known}") from error
@@ -171,9 +174,41 @@ BABI = Recipe(
     pool=32,
     clip=1.0,
 )
+BABI_10K = replace(BABI, name="babi-10k", env=EnvConfig("Babi-v0", arguments=("task=joint", "size=10k")))
+
+
+def look_up(name: str, length: int, pairs: int) -> Recipe:
+    """Multi-query associative recall in the settings of Arora et al. 2023: width 64, two layers."""
+    env = EnvConfig("MQAR-v0", arguments=(f"length={length}", f"pairs={pairs}"))
+    agent = AgentConfig(
+        width=64,
+        core="none",
+        memory="episodic",
+        memory_options=(f"slots={length}", "width=64", "heads=1", "hops=2", "shared=False", "feedforward=0"),
+    )
+    return Recipe(name, env, agent, episodes=200_000, batch=64, lr=2e-3, clip=1.0)
+
+
+def sequence(name: str, id: str, agent: AgentConfig, episodes: int) -> Recipe:
+    """A task of Graves et al. 2014: small batches, whose episodes are of one length."""
+    return Recipe(name, EnvConfig(id), agent, episodes=episodes, batch=16, lr=3e-3, pool=16)
+
+
 RECALL = (
     BABI,
-    replace(BABI, name="babi-10k", env=EnvConfig("Babi-v0", arguments=("task=joint", "size=10k"))),
+    BABI_10K,
+    look_up("mqar-64", 64, 4),
+    look_up("mqar-128", 128, 8),
+    look_up("mqar-256", 256, 16),
+    *(
+        sequence(f"{task}-{memory}", id, controlled(memory, **options), episodes)
+        for task, id, episodes in (("copy", "Copy-v0", 20_000), ("recall", "AssociativeRecall-v0", 40_000))
+        for memory, options in (
+            ("ntm", {"slots": 128, "width": 20}),
+            ("dnc", {"slots": 64, "width": 20, "reads": 1}),
+            ("none", {}),
+        )
+    ),
 )
 
 

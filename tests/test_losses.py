@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from agents import AgentConfig, AttentionAgent, losses
+from agents.spaces import Form
 
 SHAPE = (2, 1, 5, 5)
+FORM = Form("image", SHAPE, 3, motion=2)
 
 
 def test_gaussian_log_prob_is_torchs():
@@ -79,7 +81,7 @@ CONFIGS = pytest.mark.parametrize("config", [AgentConfig(width=8, where_stream=6
 def decide(config: AgentConfig) -> tuple[AttentionAgent, torch.Tensor, torch.Tensor]:
     """An agent, and the answer and location of its second glimpse."""
     torch.manual_seed(1)
-    agent = AttentionAgent(SHAPE, 3, config)
+    agent = AttentionAgent(FORM, config)
     for parameter in agent.gaze_parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     state = agent.initial_state(4)
@@ -104,13 +106,13 @@ def test_the_policy_gradient_trains_the_gaze_and_nothing_else(config: AgentConfi
 def test_the_answer_trains_what_sees_and_remembers_and_not_the_gaze(config: AgentConfig):
     agent, answer, _ = decide(config)
     (-losses.log_likelihood(answer[None], torch.tensor([0, 1, 2, 0]))).mean().backward()
-    assert trained(agent) == {"glimpse_net", "input", "recurrent", "answer"}
+    assert trained(agent) == {"sense", "core", "answer"}
 
 
 @CONFIGS
 def test_the_baseline_trains_itself_alone(config: AgentConfig):
     torch.manual_seed(0)
-    agent = AttentionAgent(SHAPE, 3, config)
+    agent = AttentionAgent(FORM, config)
     torch.nn.init.normal_(agent.baseline.value.weight)
     core = torch.rand(4, config.width, requires_grad=True)
     known = torch.rand(4, requires_grad=True)
@@ -125,14 +127,14 @@ def test_only_the_privileged_baseline_knows_the_truth():
     torch.manual_seed(0)
     core, location, known = torch.rand(2, 8), torch.zeros(2, 2), torch.tensor([-0.1, -0.1])
     for privileged in (True, False):
-        agent = AttentionAgent(SHAPE, 3, AgentConfig(width=8, privileged_baseline=privileged))
+        agent = AttentionAgent(FORM, AgentConfig(width=8, privileged_baseline=privileged))
         torch.nn.init.normal_(agent.baseline.value.weight)
         first, second = (agent.baseline(core, location, torch.tensor(t), known) for t in ([0, 1], [2, 2]))
         assert torch.equal(first, second) != privileged
 
 
 def test_relative_saccades_start_from_the_present_fixation():
-    agent = AttentionAgent(SHAPE, 3, AgentConfig(width=8))
+    agent = AttentionAgent(FORM, AgentConfig(width=8))
     location = torch.tensor([[0.25, -0.5]])
     decision = agent({"glimpse": torch.rand(1, *SHAPE), "location": location}, agent.initial_state(1))
     torch.testing.assert_close(decision.location, location)  # a fresh where-stream stays where it is
@@ -141,7 +143,7 @@ def test_relative_saccades_start_from_the_present_fixation():
 @pytest.mark.parametrize("join", ["product", "sum"])
 def test_the_state_is_passed_and_nothing_is_hidden(join: str):
     torch.manual_seed(0)
-    agent = AttentionAgent(SHAPE, 3, AgentConfig(width=8, join=join))
+    agent = AttentionAgent(FORM, AgentConfig(width=8, join=join))
     observation = {"glimpse": torch.rand(2, *SHAPE), "location": torch.rand(2, 2)}
     first = agent(observation, agent.initial_state(2))
     agent(observation, first.state)

@@ -144,7 +144,7 @@ def test_a_whole_image_network_trains_by_the_same_code(recipe: Recipe, tmp_path:
     env = replace(recipe.env, patch=24, scales=1, num_glimpses=1)
     recipe = replace(recipe, env=env, agent=CNNConfig("paper"), episodes=64 * 400)
     assert train(recipe, tmp_path, device="cpu", quiet=True)["validation_error"] < 5
-    assert load_agent(tmp_path / "agent.pt").classes == 3
+    assert load_agent(tmp_path / "agent.pt").form.answers == 3
 
 
 def test_resuming_goes_on_exactly(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -71,12 +71,14 @@ class Decision(NamedTuple):
         answer: (N, K) logits over the answers, or of the bits of one.
         location: (N, D) mean of the next location; unclipped, the environment clips it. Empty without a gaze.
         features: (N, F), what both rest on.
+        unit: of saccades, in the unit of a location: 1, or (N, 1) the width of a line. The policy's deviation is in it.
         state: to be passed to the next call.
     """
 
     answer: Tensor
     location: Tensor
     features: Tensor
+    unit: Tensor | float
     state: AgentState
 
 
@@ -145,12 +147,14 @@ class AttentionAgent(nn.Module):
         """
         features, state = self.remember(self.sense(observation), state)
         location = features.new_zeros(features.shape[0], 0)
+        unit: Tensor | float = 1.0
         if self.gaze is not None:
             assert isinstance(self.sense, (GlimpseSense, StorySense))
             here = observation["location"]
             step = self.gaze(self.sense.periphery(observation), here, features)
-            location = here + step if self.config.saccades == "relative" else step
-        return Decision(self.answer(features), location, features, state)
+            unit = self.sense.unit(observation)
+            location = here + unit * step if self.config.saccades == "relative" else step
+        return Decision(self.answer(features), location, features, unit, state)
 
     def remember(self, seen: Tensor, state: AgentState) -> tuple[Tensor, AgentState]:
         """What is seen (N, …) to the features (N, F) that answer and gaze rest on, and the next state."""
@@ -194,4 +198,4 @@ def make_sense(form: Form, config: AgentConfig) -> tuple[nn.Module, int]:
     if form.kind == "text":
         return SentenceSense(form.vocabulary, form.shape[0], config.width, config.encoder), config.width
     words, scales = form.shape
-    return StorySense(form.vocabulary, words, scales, config.width, config.encoder), config.width
+    return StorySense(form.vocabulary, words, scales, form.longest, config.width, config.encoder), config.width

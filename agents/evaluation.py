@@ -25,11 +25,13 @@ class Evaluation(NamedTuple):
         error: of the answer after the last glimpse.
         error_by_glimpse: of the answer after each glimpse.
         episodes: how many were played.
+        support_hit_rate: share, in percent, of the lines an answer rests on that were looked at; None without a story.
     """
 
     error: float
     error_by_glimpse: list[float]
     episodes: int
+    support_hit_rate: float | None = None
 
 
 @torch.no_grad()
@@ -52,14 +54,18 @@ def evaluate(agent: Agent, env: Any, episodes: int, *, places: Places | None = N
     agent.eval()
     width, steps = getattr(env, "num_envs", 1), env.metadata["horizon"]
     wrong = torch.zeros(steps, device=next(agent.parameters()).device, dtype=torch.int64)
+    hits = 0.0
     for first in range(0, episodes, width):
         numbers = np.arange(first, first + width)
         rollout = play(agent, env, numbers, seed=seed, places=places(numbers) if places else None)
         counted = torch.from_numpy(numbers < episodes).to(wrong.device)
         wrong += ((rollout.answer.argmax(-1) != rollout.target) & counted).sum(1)
+        if rollout.support_hit is not None:
+            hits += float((rollout.support_hit * counted).sum())
     agent.train(training)
     by_glimpse = [round(100 * count / episodes, 4) for count in wrong.tolist()]
-    return Evaluation(by_glimpse[-1], by_glimpse, episodes)
+    rate = None if rollout.support_hit is None else 100 * hits / episodes
+    return Evaluation(by_glimpse[-1], by_glimpse, episodes, rate)
 
 
 class Score(NamedTuple):

@@ -58,9 +58,10 @@ class Lockstep:
             observation, info = self.env.reset(seed=seeds, options={"episode": episodes})
         return self._tensors(observation), self._tensors(info)
 
-    def step(self, action: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The next observations; `action` has the batch first."""
-        return self._step(action)[0]
+    def step(self, action: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The next observations, and infos; `action` has the batch first."""
+        observation, _, info = self._step(action)
+        return observation, info
 
     def record(self, seed: int | None, episodes: np.ndarray) -> Story:
         """Whole episodes, with answers that say nothing: for tasks whose observations do not depend on them."""

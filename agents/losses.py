@@ -7,18 +7,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def gaussian_log_prob(sample: Tensor, mean: Tensor, std: float) -> Tensor:
+def gaussian_log_prob(sample: Tensor, mean: Tensor, std: Tensor | float) -> Tensor:
     """log N(sample; mean, std² I) of the locations as they were drawn, before any clipping to the canvas.
 
     Args:
         sample: (..., 2), without gradient.
         mean: (..., 2), with gradient: this is the only road by which the policy learns.
-        std: standard deviation, positive.
+        std: standard deviation, positive; a number, or one a row.
 
     Returns:
         (...,) log-probabilities, without the constant that no gradient depends on.
     """
-    return -((sample.detach() - mean) ** 2).sum(-1) / (2 * std**2)
+    return -(((sample.detach() - mean) / std) ** 2).sum(-1) / 2
 
 
 def log_likelihood(logits: Tensor, target: Tensor) -> Tensor:

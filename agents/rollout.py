@@ -24,6 +24,7 @@ class Rollout(NamedTuple):
         value: (T - 1, N) baselines of those locations.
         log_likelihood: (T, N) log p_t(target).
         target: (N,) int64.
+        support_hit: (N,) share of the supporting lines that were looked at, where the environment tells; else None.
     """
 
     answer: Tensor
@@ -32,6 +33,7 @@ class Rollout(NamedTuple):
     value: Tensor
     log_likelihood: Tensor
     target: Tensor
+    support_hit: Tensor | None = None
 
 
 def play(
@@ -51,7 +53,7 @@ def play(
         env: from `gym.make` or `gym.make_vec`, in any mode and on any backend; on torch it is fastest.
         episodes: (N,) episode numbers.
         seed: the environment's seed for every row; None keeps the one it has.
-        std: standard deviation of the locations around the policy's mean; 0 looks at the mean.
+        std: standard deviation of the locations around the policy's mean, in the policy's unit; 0 looks at the mean.
         noise: (T - 1, N, D) standard normal numbers, with `std`.
         places: (T - 1, N, D) where to look, in place of the policy: random, or anybody's choice.
 
@@ -65,7 +67,7 @@ def play(
     observation, info = lockstep.reset(seed, episodes)
     target = info["target"]
     state = agent.initial_state(n)
-    answers, locations, means, samples, cores = [], [], [], [], []
+    answers, locations, means, samples, cores, units = [], [], [], [], [], []
     for step in range(steps):
         decision = agent(observation, state)
         state = decision.state
@@ -77,19 +79,21 @@ def play(
         if places is not None:
             location = places[step]
         else:
-            location = mean.detach() + std * noise[step] if noise is not None else mean.detach()
+            location = mean.detach() + std * decision.unit * noise[step] if noise is not None else mean.detach()
         means.append(mean)
         samples.append(location)
+        units.append(decision.unit)
         cores.append(decision.features)
         action = {"location": location, "answer": decision.answer.detach().argmax(-1)}
-        observation = lockstep.step(action)
+        observation, info = lockstep.step(action)
     answer = torch.stack(answers)
     likelihood = log_likelihood(answer, target)
     empty = likelihood[:0]
     log_prob = value = empty
     if samples and std and places is None and isinstance(agent, AttentionAgent) and agent.baseline is not None:
-        log_prob = gaussian_log_prob(torch.stack(samples), torch.stack(means), std)
+        deviation = std * (torch.stack(units) if isinstance(units[0], Tensor) else units[0])
+        log_prob = gaussian_log_prob(torch.stack(samples), torch.stack(means), deviation)
         value = agent.baseline(
             torch.cat(cores), torch.cat(locations[:-1]), target.repeat(steps - 1), likelihood[:-1].reshape(-1)
         ).reshape(steps - 1, n)
-    return Rollout(answer, torch.stack(locations), log_prob, value, likelihood, target)
+    return Rollout(answer, torch.stack(locations), log_prob, value, likelihood, target, info.get("support_hit"))

@@ -36,6 +36,10 @@ class GlimpseSense(nn.Module):
         """(N, values), all that the gaze's own stream sees."""
         return observation["glimpse"].flatten(1)
 
+    def unit(self, observation: dict[str, Tensor]) -> float:
+        """What a saccade is measured in: the unit of a location."""
+        return 1.0
+
 
 class SentenceSense(nn.Module):
     """A line of text, by itself: the sum of its words, or self-attention over them.
@@ -79,13 +83,14 @@ class StorySense(nn.Module):
         vocabulary: number of words.
         words: of a line, padded.
         scales: of the periphery.
+        longest: lines of the longest story.
         width: of the result.
         encoder: of line and question, which share their words.
     """
 
-    def __init__(self, vocabulary: int, words: int, scales: int, width: int, encoder: Encoder) -> None:
+    def __init__(self, vocabulary: int, words: int, scales: int, longest: int, width: int, encoder: Encoder) -> None:
         super().__init__()
-        self.vocabulary = vocabulary
+        self.vocabulary, self.longest = vocabulary, longest
         self.sentences = Sentences(vocabulary, words, width, encoder)
         self.around = nn.Linear(scales * vocabulary, width, bias=False)
         self.join = nn.Linear(3 * width + 3, width)
@@ -94,14 +99,19 @@ class StorySense(nn.Module):
         """(N, width), of `tokens` and `question` (N, words), `periphery` (N, scales, vocabulary) and the place."""
         line, question = self.sentences(observation["tokens"]), self.sentences(observation["question"])
         around = self.around(observation["periphery"].flatten(1))
-        place = [observation[key] for key in ("location", "extent", "time")]
-        return self.join(torch.cat([line, question, around, *place], dim=-1))
+        return self.join(torch.cat([line, question, around, observation["location"], *self._extent(observation)], -1))
 
     def periphery(self, observation: dict[str, Tensor]) -> Tensor:
         """(N, (scales + 2) vocabulary + 2): which words the question, the line and the lines around hold."""
         bags = [self._bag(observation[key]) for key in ("question", "tokens")]
-        place = [observation[key] for key in ("extent", "time")]
-        return torch.cat([observation["periphery"].flatten(1), *bags, *place], dim=-1)
+        return torch.cat([observation["periphery"].flatten(1), *bags, *self._extent(observation)], dim=-1)
+
+    def unit(self, observation: dict[str, Tensor]) -> Tensor:
+        """(N, 1), one line in the unit of a location."""
+        return 2 / observation["lines"]
+
+    def _extent(self, observation: dict[str, Tensor]) -> list[Tensor]:
+        return [observation["lines"] / self.longest, observation["time"]]
 
     def _bag(self, tokens: Tensor) -> Tensor:
         """(N, vocabulary) float32, 1 where a word occurs; padding is none."""

@@ -19,6 +19,7 @@ class Form(NamedTuple):
         bits: whether an answer is a row of bits.
         vocabulary: number of words, for text.
         motion: dimensions of a location; 0 where there is no gaze.
+        longest: lines of the longest story.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Form(NamedTuple):
     bits: bool = False
     vocabulary: int = 0
     motion: int = 0
+    longest: int = 1
 
     def periphery(self) -> int:
         """Number of values that the gaze's own stream sees."""
@@ -59,9 +61,10 @@ def form_of(observation_space: spaces.Space, action_space: spaces.Space) -> Form
         common: dict[str, Any] = {"answers": count, "bits": bits, "motion": motion}
         if {"glimpse", "location"} <= set(seen) and motion:
             return Form("image", seen["glimpse"].shape or (), **common)
-        if {"question", "tokens", "periphery", "location"} <= set(seen) and motion:
+        if {"question", "tokens", "periphery", "location", "lines"} <= set(seen) and motion:
             (scales, vocabulary), (words,) = seen["periphery"].shape or (), seen["tokens"].shape or ()
-            return Form("story", (words, scales), vocabulary=vocabulary, **common)
+            longest = int(seen["lines"].high.max())  # type: ignore[attr-defined]
+            return Form("story", (words, scales), vocabulary=vocabulary, longest=longest, **common)
         if set(seen) == {"tokens"} and not motion:
             return Form("text", seen["tokens"].shape or (), vocabulary=int(seen["tokens"].high.max()) + 1, **common)  # type: ignore[attr-defined]
         if set(seen) == {"bits"} and not motion:
@@ -69,5 +72,5 @@ def form_of(observation_space: spaces.Space, action_space: spaces.Space) -> Form
     raise ValueError(
         "the agent needs an action Dict with a Discrete or MultiBinary 'answer' and, where it may look, a 'location'; "
         "and an observation Dict with 'glimpse' and 'location', with 'tokens', with 'bits', or with 'question', "
-        f"'tokens', 'periphery' and 'location'; got {observation_space} and {action_space}"
+        f"'tokens', 'periphery', 'location' and 'lines'; got {observation_space} and {action_space}"
     )

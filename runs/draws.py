@@ -14,6 +14,7 @@ from torch import Tensor
 
 from agents import Places
 from glimpse_env.draws import draw_words, uniform
+from glimpse_env.tasks.babi_gaze import BabiGaze
 
 GAZE_STREAM = 2
 """Streams 0 and 1 belong to the environment."""
@@ -39,7 +40,25 @@ def random_places(seed: int, episodes: np.ndarray, steps: int, device: torch.dev
     return uniform_numbers(seed, episodes, steps, device, motion) * 2 - 1
 
 
-def random_gaze(seed: int, env: Any, device: torch.device) -> Places:
-    """Random gaze for `agents.evaluate`: the same places in the same episode, however many are played at once."""
+def fixed_places(gaze: str, seed: int, env: Any, episodes: np.ndarray, device: torch.device) -> Tensor:
+    """(steps, N, motion) where a control looks in these episodes: "random" places, or the "last" lines of the story.
+
+    Raises:
+        ValueError: for "last" lines where there is no story.
+    """
     (motion,) = env.single_action_space["location"].shape
-    return lambda episodes: random_places(seed, episodes, env.metadata["horizon"] - 1, device, motion)
+    steps = env.metadata["horizon"] - 1
+    if gaze == "random":
+        return random_places(seed, episodes, steps, device, motion)
+    task = env.unwrapped.task
+    if not isinstance(task, BabiGaze):
+        raise ValueError('gaze "last" looks at the last lines of a story: it needs BabiGaze-v0')
+    numbers = torch.from_numpy(episodes).to(device)
+    count = task.counts[task.pick(torch.full_like(numbers, seed), numbers)]
+    line = (count - 2 - torch.arange(steps, device=device)[:, None]).clamp(min=0)
+    return task.centre(line, count)[..., None]
+
+
+def fixed_gaze(gaze: str, seed: int, env: Any, device: torch.device) -> Places:
+    """A control's gaze for `agents.evaluate`: the same in the same episode, however many are played at once."""
+    return lambda episodes: fixed_places(gaze, seed, env, episodes, device)

@@ -16,6 +16,9 @@ from glimpse_env.tasks.sequence import SequenceTask
 from runs.distributed import local_rank, world_size
 from runs.recipes import Recipe
 
+VARIETY = ("overhang", "rename")
+"""Arguments that make training more various: never in validation or test."""
+
 
 def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device, **overrides: Any) -> Any:
     """The recipe's environment with tensors on `device`, `batch` episodes side by side.
@@ -26,8 +29,8 @@ def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device,
     kwargs: dict[str, Any] = {**recipe.env.kwargs(), **overrides}
     if not issubclass(TASKS[recipe.env.id].task, SequenceTask):
         kwargs = {"order": "random" if split == "train" else "sequential", **kwargs, "split": split}
-    if split != "train" and "overhang" in kwargs:
-        kwargs["overhang"] = 0
+    if split != "train":
+        kwargs = {key: value for key, value in kwargs.items() if key not in VARIETY}
     env = make_vec(recipe.env.id, batch, device, **kwargs)
     check_whole(recipe, env)
     return env

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 import tyro
 
-from agents import evaluate
+from agents import AttentionAgent, Evaluation, evaluate, evaluate_reading
 from agents.checkpoint import load_checked
-from agents.loading import agent_from_dict
-from runs.draws import random_gaze
-from runs.environments import make_canvas_env, make_env, pick_device
+from agents.loading import Agent, agent_from_dict
+from runs.draws import fixed_gaze
+from runs.environments import episodes_in, make_canvas_env, make_env, pick_device
 from runs.recipes import RECIPES, Recipe
 
 TEST_SEED = 2**41
@@ -25,48 +25,84 @@ BATCH = 500
 
 
 def evaluate_checkpoint(
-    checkpoint: Path, *, episodes: int | None = None, images: Path | None = None, device: str = "auto"
+    checkpoint: Path,
+    *,
+    episodes: int | None = None,
+    images: Path | None = None,
+    data: Path | None = None,
+    device: str = "auto",
 ) -> dict[str, Any]:
     """What `python -m runs.evaluate` reports.
 
     Args:
         checkpoint: a weight file (`agent.pt`, `runs/pretrained/*.pt`) or a training's `checkpoint.pt`.
-        episodes: how many; None is 10,000, or every image of `images` once.
+        episodes: how many; None is 10,000 scenes, every image of `images`, or every question, once.
         images: the user's own canvases (`.npz` with `images` and `labels`, or a folder of class folders) in place of
             the recipe's test scenes.
+        data: a folder or archive of files in bAbI's format, in place of those that are found.
         device: "auto", "cpu", "cuda", …
 
     Returns:
-        `recipe`, `env_id`, `episodes`, `glimpses`; in percent of wrong answers `error` (gaze at the policy's mean, or
-        at random places where the recipe trained for them), `error_random_gaze` and `error_by_glimpse`; `seconds`.
+        `recipe`, `env_id`, `episodes`, `seconds`, and `error`: percent of wrong answers, or bits per sequence where
+        answers are bits. Where there is a gaze, also `glimpses`, `error_random_gaze` and `error_by_glimpse`; without
+        one, `bits` per sequence and `wrong_episodes`; on bAbI `error_by_task`.
 
     Raises:
-        FileNotFoundError: where there is no such checkpoint, or no such images.
-        ValueError: for a damaged checkpoint, or images that do not fit it.
+        FileNotFoundError: where there is no such checkpoint, or no such images or data.
+        ValueError: for a damaged checkpoint, or images or data that do not fit it.
     """
     began, where = time.monotonic(), pick_device(device)
     values = load_checked(checkpoint, where)
     recipe = Recipe.from_dict(values.get("recipe", {}))
     agent = agent_from_dict(values, checkpoint).to(where)
-    if images is None:
-        env, env_id, known = make_env(recipe, "test", BATCH, where), f"Glimpse/{recipe.env.id}", 10_000
-    else:
+    if images is not None:
         env, env_id = make_canvas_env(recipe, agent, images, BATCH, where), "Glimpse/Classify-v0"
-        known = len(env.unwrapped.task.labels)
-    episodes = known if episodes is None else episodes
-    chance = evaluate(agent, env, episodes, places=random_gaze(TEST_SEED, env, where), seed=TEST_SEED)
-    chosen = recipe.gaze == "learned" and env.metadata["horizon"] > 1  # else there is no gaze of its own to play
-    result = evaluate(agent, env, episodes, seed=TEST_SEED) if chosen else chance
+    else:
+        changed: dict[str, Any] = {} if data is None else {"data": str(data)}
+        if "words" in values:
+            changed |= values["words"]
+        batch = BATCH if recipe.env.num_glimpses or "Babi" not in recipe.env.id else BATCH // 4
+        env, env_id = make_env(recipe, "test", batch, where, **changed), f"Glimpse/{recipe.env.id}"
+    scenes = images is None and agent.form.kind == "image"
+    episodes = episodes or (10_000 if scenes else episodes_in(env))
+    report: dict[str, Any] = {"recipe": recipe.name, "env_id": env_id, "episodes": episodes}
+    report |= of_gaze(recipe, agent, env, episodes, where) if agent.form.motion else of_reading(agent, env, episodes)
+    return {**report, "seconds": round(time.monotonic() - began, 2)}
+
+
+def of_gaze(recipe: Recipe, agent: Agent, env: Any, episodes: int, device: torch.device) -> dict[str, Any]:
+    """The errors of an agent that looks: as it was trained to, and at random."""
+
+    def played(gaze: str) -> Evaluation:
+        places = None if gaze == "learned" else fixed_gaze(gaze, TEST_SEED, env, device)
+        return evaluate(agent, env, episodes, places=places, seed=TEST_SEED)
+
+    chance = played("random")
+    # With one glimpse, or trained for random places, there is no gaze of its own to play.
+    alone = recipe.gaze == "random" or env.metadata["horizon"] == 1
+    result = chance if alone else played(recipe.gaze)
     return {
-        "recipe": recipe.name,
-        "env_id": env_id,
-        "episodes": episodes,
         "glimpses": env.metadata["horizon"],
         "error": result.error,
         "error_random_gaze": chance.error,
         "error_by_glimpse": result.error_by_glimpse,
-        "seconds": round(time.monotonic() - began, 2),
+        **({"support_hit_rate": result.support_hit_rate} if result.support_hit_rate is not None else {}),
     }
+
+
+def of_reading(agent: Agent, env: Any, episodes: int) -> dict[str, Any]:
+    """The errors of an agent that reads."""
+    assert isinstance(agent, AttentionAgent)
+    score = evaluate_reading(agent, env, episodes, seed=TEST_SEED)
+    report: dict[str, Any] = {
+        "error": score.bits if agent.form.bits else score.error,
+        "bits": score.bits,
+        "wrong_answers": score.error,
+        "wrong_episodes": score.wrong_episodes,
+    }
+    if score.error_by_task:
+        report["error_by_task"] = {str(task): round(error, 4) for task, error in score.error_by_task.items()}
+    return report
 
 
 def main(
@@ -74,20 +110,22 @@ def main(
     /,
     episodes: int | None = None,
     images: Path | None = None,
+    data: Path | None = None,
     device: str = "auto",
     json: bool = False,
 ) -> None:
-    """Evaluate a trained agent on the test split, with learned and with random gaze.
+    """Evaluate a trained agent on the test split, with learned and with random gaze where it has one.
 
     Args:
         checkpoint: A weight file, or a training's checkpoint.
-        episodes: How many; 10,000, or each of the images once.
+        episodes: How many; 10,000 scenes, or each of the images or questions once.
         images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
+        data: Your own stories, a folder or archive in bAbI's format.
         device: auto, cpu, cuda, …
         json: Print one JSON object and nothing else.
     """
     try:
-        report = evaluate_checkpoint(checkpoint, episodes=episodes, images=images, device=device)
+        report = evaluate_checkpoint(checkpoint, episodes=episodes, images=images, data=data, device=device)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
     print_report(report, as_json=json)
@@ -99,6 +137,9 @@ def print_report(report: dict[str, Any], *, as_json: bool) -> None:
         print(json.dumps(report))
         return
     print(f"{report['recipe']} on {report['env_id']}, {report['episodes']:,} episodes, {report['seconds']} s\n")
+    if "glimpses" not in report:
+        print_reading(report)
+        return
     print("  glimpses   error %")
     for glimpse, error in enumerate(report["error_by_glimpse"], 1):
         print(f"  {glimpse:>8}   {error:7.2f}")
@@ -107,14 +148,23 @@ def print_report(report: dict[str, Any], *, as_json: bool) -> None:
     print()
 
 
+def print_reading(report: dict[str, Any]) -> None:
+    """The errors of a reader, task by task where there are several."""
+    for task, error in report.get("error_by_task", {}).items():
+        print(f"  task {task:<8}       {error:7.2f} %")
+    print(f"\n  wrong answers       {report['wrong_answers']:7.2f} %")
+    print(f"  wrong episodes      {report['wrong_episodes']:7.2f} %")
+    print(f"  bits per sequence   {report['bits']:9.4f}")
+
+
 def gaze_errors(report: dict[str, Any]) -> list[tuple[str, float]]:
     """What there is to tell of the gaze: nothing, for an agent that sees all at once."""
     if report["glimpses"] == 1:
         return [("whole image", report["error"])]
-    trained_for_random = RECIPES.get(report["recipe"], Recipe()).gaze == "random"
-    if trained_for_random:
+    trained_for = RECIPES.get(report["recipe"], Recipe()).gaze
+    if trained_for == "random":
         return [("random gaze", report["error"])]
-    return [("learned gaze", report["error"]), ("random gaze", report["error_random_gaze"])]
+    return [(f"{trained_for} gaze", report["error"]), ("random gaze", report["error_random_gaze"])]
 
 
 if __name__ == "__main__":

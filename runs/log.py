@@ -10,7 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents import AttentionAgent, evaluate, evaluate_reading
-from runs.draws import random_gaze
+from runs.draws import fixed_gaze
 from runs.environments import episodes_in, make_env
 from runs.pictures import contact_sheet
 from runs.traces import record_episodes
@@ -95,9 +95,11 @@ class Log:
     def _validate_gaze(self, episodes: int, step: int) -> float:
         """The error of the answer after the last glimpse, in percent; its curves and pictures."""
         trainer, recipe, env = self.trainer, self.trainer.recipe, self.validation
-        places = random_gaze(VALIDATION_SEED, env, self.device) if recipe.gaze == "random" else None
+        places = fixed_gaze(recipe.gaze, VALIDATION_SEED, env, self.device) if recipe.gaze != "learned" else None
         result = evaluate(trainer.agent, env, episodes, places=places, seed=VALIDATION_SEED)
         self.writer.add_scalar("eval/success_rate", 1 - result.error / 100, step)
+        if result.support_hit_rate is not None:
+            self.writer.add_scalar("attention/support_hit_rate", result.support_hit_rate / 100, step)
         for glimpse, error in enumerate(result.error_by_glimpse, 1):
             self.writer.add_scalar(f"eval/error_by_glimpse/{glimpse}", error, step)
         if env.metadata["horizon"] > 1 and trainer.agent.form.kind == "image":

@@ -9,7 +9,7 @@ from agents import AgentConfig, CNNConfig
 from agents.options import Option, format_options, parse_options
 from glimpse_env.tasks import TASKS
 
-Gaze = Literal["learned", "random"]
+Gaze = Literal["learned", "random", "last"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Recipe:
     agent: AgentConfig | CNNConfig = field(default_factory=AgentConfig)
     """The network."""
     gaze: Gaze = "learned"
-    """"random" trains the same network for uniform fixations: the control."""
+    """Controls train the same network for uniform fixations ("random"), or for the last lines of a story ("last")."""
     episodes: int = 2_000_000
     """Episodes to train on; the learning rate is annealed to zero over them."""
     batch: int = 512
@@ -108,6 +108,8 @@ class Recipe:
             ValueError: where it has fields that this version does not know.
         """
         try:
+            agent: dict[str, Any]
+            env: dict[str, Any]
             agent, env = (
                 {key: tuple(value) if isinstance(value, list) else value for key, value in values[part].items()}
                 for part in ("agent", "env")
@@ -166,7 +168,7 @@ def controlled(memory: str, width: int = 100, **options: Option) -> AgentConfig:
 
 BABI = Recipe(
     "babi-1k",
-    EnvConfig("Babi-v0", arguments=("task=joint", "size=1k")),
+    EnvConfig("Babi-v0", arguments=("task=joint", "size=1k", "rename=True")),
     reader(slots=256, heads=4, hops=4, dropout=0.1),
     episodes=2_000_000,
     batch=128,
@@ -174,7 +176,7 @@ BABI = Recipe(
     pool=32,
     clip=1.0,
 )
-BABI_10K = replace(BABI, name="babi-10k", env=EnvConfig("Babi-v0", arguments=("task=joint", "size=10k")))
+BABI_10K = replace(BABI, name="babi-10k", env=EnvConfig("Babi-v0", arguments=("task=joint", "size=10k", "rename=True")))
 
 
 def look_up(name: str, length: int, pairs: int) -> Recipe:
@@ -194,8 +196,23 @@ def sequence(name: str, id: str, agent: AgentConfig, episodes: int) -> Recipe:
     return Recipe(name, EnvConfig(id), agent, episodes=episodes, batch=16, lr=3e-3, pool=16)
 
 
+LOOKS = {1: (3, 2), 2: (6, 3), 3: (10, 3)}
+"""Glimpses, and scales of the periphery, by the task of bAbI."""
+
+
+def look(task: int, glimpses: int, scales: int, gaze: Gaze = "learned") -> Recipe:
+    """A hidden story of bAbI's task, of which a few lines may be looked at. The deviation is in lines."""
+    env = EnvConfig("BabiGaze-v0", num_glimpses=glimpses, scales=scales, arguments=(f"task={task}", "size=10k"))
+    agent = AgentConfig(
+        width=128, core="none", memory="episodic", memory_options=(f"slots={glimpses}", "hops=2", "heads=4")
+    )
+    name = f"babi-gaze-{task}" + ("" if gaze == "learned" else f"-{gaze}")
+    return Recipe(name, env, agent, gaze, episodes=400_000, batch=256, lr=1e-3, gaze_lr=1.0, std=1.0, clip=1.0)
+
+
 RECALL = (
     BABI,
+    *(look(task, *form, gaze) for task, form in LOOKS.items() for gaze in ("learned", "random", "last")),
     BABI_10K,
     look_up("mqar-64", 64, 4),
     look_up("mqar-128", 128, 8),

@@ -18,12 +18,23 @@ def report(folder: Path, *, device: str = "auto") -> str:
     """
     weights = folder / "agent.pt"
     result = evaluate_checkpoint(weights, device=device)
-    lines = [f"{result['recipe']} on {result['env_id']}: {result['episodes']:,} test scenes", ""]
-    for glimpse, error in enumerate(result["error_by_glimpse"], 1):
+    lines = [f"{result['recipe']} on {result['env_id']}: {result['episodes']:,} test episodes", ""]
+    for glimpse, error in enumerate(result.get("error_by_glimpse", []), 1):
         lines.append(f"  error after {glimpse:>2} glimpse{'s' if glimpse > 1 else ' '}   {error:6.2f} %")
-    lines += ["", *(f"  error, {name:<18} {error:6.2f} %" for name, error in gaze_errors(result)), ""]
+    if "glimpses" in result:
+        lines += ["", *(f"  error, {name:<18} {error:6.2f} %" for name, error in gaze_errors(result)), ""]
+    else:
+        lines += [
+            f"  error in task {task:<6} {error:6.2f} %" for task, error in result.get("error_by_task", {}).items()
+        ]
+        lines += [
+            "",
+            f"  wrong answers {result['wrong_answers']:14.2f} %",
+            f"  bits per sequence {result['bits']:10.4f}",
+            "",
+        ]
     rows = [("weights", weights), ("logs", folder)]
-    if result["glimpses"] > 1:
+    if result.get("glimpses", 0) > 1 and "Babi" not in result["env_id"]:
         for name in ("gaze.png", "gaze.apng"):
             watch(weights, folder / name, device=device)
         rows += [("picture", folder / "gaze.png"), ("animation", folder / "gaze.apng")]

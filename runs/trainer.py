@@ -14,8 +14,9 @@ from torch.nn import functional as F
 from agents import AttentionAgent, Reading, Rollout, losses, play, read
 from agents.loading import Agent, agent_to_dict, make_agent
 from agents.reading import log_likelihood
+from glimpse_env.tasks.babi import BabiTask
 from runs.distributed import all_mean, average_gradients, rank, world_size
-from runs.draws import gaze_noise, random_places
+from runs.draws import fixed_places, gaze_noise
 from runs.machine import machine_name
 from runs.recipes import Recipe
 
@@ -37,6 +38,8 @@ class Trainer:
     best_error: float = math.inf
     best_weights: dict[str, Tensor] | None = None
     seconds: float = 0.0
+    words: dict[str, list[str]] | None = None
+    """The words and answers that a reader's numbers stand for."""
 
     @staticmethod
     def begin(recipe: Recipe, env: Any, device: torch.device) -> Trainer:
@@ -54,7 +57,10 @@ class Trainer:
             optimizer = torch.optim.AdamW(
                 groups, recipe.lr, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True
             )
-        return Trainer(recipe, agent, optimizer)
+        task = env.unwrapped.task
+        known = isinstance(task, BabiTask)
+        words = {"vocabulary": list(task.vocabulary.words), "answers": list(task.answers)} if known else None
+        return Trainer(recipe, agent, optimizer, words=words)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types and tensors."""
@@ -88,6 +94,7 @@ class Trainer:
         return {
             "recipe": self.recipe.to_dict(),
             "agent": {**saved, "weights": self.best_weights or saved["weights"]},
+            **({"words": self.words} if self.words else {}),
             "training": {
                 "episodes": self.update * self.recipe.batch,
                 "seconds": round(self.seconds, 1),
@@ -218,8 +225,8 @@ def played_loss(
     recipe, steps = trainer.recipe, env.metadata["horizon"] - 1
     motion = trainer.agent.form.motion
     noise = places = None
-    if recipe.gaze == "random":
-        places = random_places(recipe.seed, numbers, steps, device, motion)
+    if recipe.gaze != "learned":
+        places = fixed_places(recipe.gaze, recipe.seed, env, numbers, device)
     elif steps:
         noise = gaze_noise(recipe.seed, numbers, steps, device, motion)
     rollout = play(

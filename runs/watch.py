@@ -13,7 +13,7 @@ from agents import evaluate
 from agents.checkpoint import load_checked, write_atomically
 from agents.loading import agent_from_dict
 from glimpse_env.datasets import Split
-from runs.draws import random_gaze
+from runs.draws import fixed_gaze
 from runs.environments import make_canvas_env, make_env, pick_device
 from runs.evaluate import TEST_SEED
 from runs.pictures import animation, contact_sheet, encode_png
@@ -74,7 +74,7 @@ def watch(
     traces = record_episodes(agent, environment(episodes), numbers, gaze=gaze, seed=TEST_SEED)
     env = environment(250)
     counted = min(COUNTED, len(env.unwrapped.task.labels))
-    places = random_gaze(TEST_SEED, env, where) if gaze == "random" else None
+    places = fixed_gaze("random", TEST_SEED, env, where) if gaze == "random" else None
     error = evaluate(agent, env, counted, places=places, seed=TEST_SEED).error
     source = f"{images.name}" if images is not None else f"{recipe.env.id}, {split} split"
     title = f"Glimpse · {recipe.name}"

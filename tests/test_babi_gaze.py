@@ -96,7 +96,7 @@ def test_a_line_is_looked_at_by_its_location(folder: str) -> None:
     assert seen(task, state) == [f"person{n} went to the {PLACES[n % 5]}" for n in (1, 1, 5, 1)]
     observation = task.observe(state)
     np.testing.assert_allclose(observation["location"][:, 0], [0, -0.8, 0.125, -0.95], atol=1e-6)
-    np.testing.assert_allclose(observation["extent"][:, 0], [0.05, 0.25, 0.4, 1])
+    np.testing.assert_allclose(observation["lines"][:, 0], [1, 5, 8, 20])
     np.testing.assert_allclose(observation["time"][:, 0], [1 / 3] * 4)
 
 

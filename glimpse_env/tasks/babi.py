@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.babi import SPLITS, TASK_NAMES, Language, Size, load_babi
+from glimpse_env.babi_names import Renaming, renamed
 from glimpse_env.backend import Backend
 from glimpse_env.draws import Array, draw_words, integers
 from glimpse_env.images import Split
@@ -80,18 +81,19 @@ class BabiTask(Task):
         facts = self.backend.to_numpy(self.facts[state["index"][row]])
         return facts[facts >= 0]
 
-    def line(self, index: int, place: int) -> str:
-        """The words of line `place` of the story of question `index`."""
-        row = self.rows[index]
-        return self.vocabulary.decode(self.stories.sentences[self.stories.lines[self.stories.start[row] + place]])
+    def line(self, index: int, place: int, names: np.ndarray | None = None) -> str:
+        """The words of line `place` of the story of question `index`, with other `names` (symbols,) where given."""
+        words = self.stories.sentences[self.stories.lines[self.stories.start[self.rows[index]] + place]]
+        return self.vocabulary.decode(words if names is None else names[words])
 
-    def question(self, index: int) -> str:
-        """The words of question `index`."""
-        return self.vocabulary.decode(self.stories.sentences[self.stories.question[self.rows[index]]])
+    def question(self, index: int, names: np.ndarray | None = None) -> str:
+        """The words of question `index`, with other `names` (symbols,) where given."""
+        words = self.stories.sentences[self.stories.question[self.rows[index]]]
+        return self.vocabulary.decode(words if names is None else names[words])
 
     def said(self, state: State, row: int) -> str:
         """The last answer of a row beside the right one, once the episode has ended."""
-        answer, target = int(state["answer"][row]), int(self.classes[state["index"][row]])
+        answer, target = int(state["answer"][row]), int(state["target"][row])
         right = self.answers[target] if target >= 0 else "an answer that is not known"
         verdict = "right" if answer == target else f"wrong, it is {right}"
         return f"answer: {self.answers[answer]} ({verdict})"
@@ -144,6 +146,7 @@ class Babi(BabiTask):
     | `data` | `None` | a folder or an archive (.tar.gz, .tar.xz) of files in the released format; else they are looked for in the folder that the environment variable GLIMPSE_DATA names (babi/en, babi/en-10k, tasks_1-20_v1-2/…, archives in babi/), in the cache, at mirrors, and else generated |
     | `split` | `"train"` | or `"validation"` (every tenth story of the training files), `"test"` |
     | `order` | `"random"` | or `"sequential"`: episode k asks question k, so that an evaluation asks each once |
+    | `rename` | `False` | people, places and things change names within their kind, alike in story, question and answer: variety for training |
     | `vocabulary`, `answers` | those of the training files | the words and answers of a trained agent, in the order of its ids |
     | `render_mode` | `None` | or `"ansi"`: `render()` tells what has been read and said |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
@@ -169,11 +172,13 @@ class Babi(BabiTask):
         order: Literal["random", "sequential"] = "random",
         vocabulary: Sequence[str] | None = None,
         answers: Sequence[str] | None = None,
+        rename: bool = False,
     ) -> None:
         super().__init__(
             backend, task=task, size=size, language=language, data=data, split=split, order=order,
             vocabulary=vocabulary, answers=answers,
         )  # fmt: skip
+        self.renaming = Renaming(self.vocabulary, self.answers, backend) if rename else None
         self.horizon = int(self.stories.length[self.rows].max()) + 1
         self.observation_space = spaces.Dict({"tokens": tokens(len(self.vocabulary), self.width)})
         self.action_space = spaces.Dict({"answer": spaces.Discrete(len(self.answers))})
@@ -184,36 +189,42 @@ class Babi(BabiTask):
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         index = self.pick(seeds, episodes)
         zero = self.backend.xp.zeros_like(index)
-        return {"index": index, "time": zero, "answer": zero - 1}
+        state = {"index": index, "time": zero, "answer": zero - 1, "target": self.classes[index]}
+        if self.renaming is not None:
+            state["names"], state["target"] = self.renaming.draw(seeds, episodes, self.numbers[index], state["target"])
+        return state
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
         xp, index, time = self.backend.xp, state["index"], state["time"]
         count = self.counts[index]
         line = self.told(index, xp.minimum(time, count - 1))
         shown = self.sentences[xp.where(time < count, line, self.questions[index])]
-        return {"tokens": xp.astype(shown, xp.int64)}
+        tokens = xp.astype(shown, xp.int64)
+        return {"tokens": renamed(state["names"], tokens, xp) if "names" in state else tokens}
 
     def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
         xp, index = self.backend.xp, state["index"]
         time = state["time"] + 1
         terminated = time > self.counts[index]
-        correct = action["answer"] == self.classes[index]
+        correct = action["answer"] == state["target"]
         reward = xp.astype(correct & terminated, xp.float32)
         answer = xp.asarray(action["answer"], copy=True)
         info = {**self.info(state), "correct": correct}
-        return Outcome({"index": index, "time": time, "answer": answer}, reward, terminated, info)
+        return Outcome({**state, "time": time, "answer": answer}, reward, terminated, info)
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         index = state["index"]
-        return {"target": self.classes[index], "task": self.numbers[index], "length": self.counts[index] + 1}
+        target = self.backend.copy(state["target"])
+        return {"target": target, "task": self.numbers[index], "length": self.counts[index] + 1}
 
     def render(self, state: State, row: int, mode: str) -> str:
         """The lines read so far, the question once it is asked, and once it is answered the answer."""
         index, time = int(state["index"][row]), int(state["time"][row])
         count = int(self.counts[index])
-        lines = [f"{place + 1:>3} {self.line(index, place)}" for place in range(min(time + 1, count))]
+        names = self.backend.to_numpy(state["names"][row]) if "names" in state else None
+        lines = [f"{place + 1:>3} {self.line(index, place, names)}" for place in range(min(time + 1, count))]
         if time >= count:
-            lines.append(f"    {self.question(index)}")
+            lines.append(f"    {self.question(index, names)}")
         if time > count:
             lines.append(f"    {self.said(state, row)}")
         return "\n".join([self.title(state, row), *lines])

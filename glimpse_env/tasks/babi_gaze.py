@@ -45,7 +45,7 @@ class BabiGaze(BabiTask):
     | `tokens` | `Box(0, vocabulary - 1, (words,), int64)` | the line looked at |
     | `periphery` | `Box(0, 1, (scales, vocabulary), float32)` | 1 for each word in the 3, 9, … lines around, the line itself among them; beyond the story is nothing |
     | `location` | `Box(-1, 1, (1,), float32)` | the middle of the line looked at |
-    | `extent` | `Box(0, 1, (1,), float32)` | number of lines, as a share of the longest story of the task |
+    | `lines` | `Box(1, longest story, (1,), float32)` | number of lines of the story |
     | `time` | `Box(0, 1, (1,), float32)` | steps taken, as a share of the episode |
 
     ## Rewards
@@ -122,7 +122,7 @@ class BabiGaze(BabiTask):
                 "tokens": tokens(words, self.width),
                 "periphery": box(0, 1, (scales, words)),
                 "location": box(-1, 1, (1,)),
-                "extent": box(0, 1, (1,)),
+                "lines": box(1, self.longest, (1,)),
                 "time": box(0, 1, (1,)),
             }
         )
@@ -140,7 +140,8 @@ class BabiGaze(BabiTask):
         path = xp.full((index.shape[0], self.horizon), -1, dtype=xp.int64, device=self.backend.device)
         path[:, 0] = line
         zero = xp.zeros_like(index)
-        return {"index": index, "line": line, "time": zero, "answer": zero - 1, "path": path}
+        target = self.classes[index]
+        return {"index": index, "line": line, "time": zero, "answer": zero - 1, "target": target, "path": path}
 
     def line_at(self, location: Array, count: Array) -> Array:
         """The line at a location: floor((location + 1) / 2 · count), clipped to the story.
@@ -164,14 +165,14 @@ class BabiGaze(BabiTask):
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
         xp, index, line = self.backend.xp, state["index"], state["line"]
         count = self.counts[index]
-        extent, time = (xp.astype(value, xp.float32)[:, None] for value in (count, state["time"]))
+        lines, time = (xp.astype(value, xp.float32)[:, None] for value in (count, state["time"]))
         return {
             "question": xp.astype(self.sentences[self.questions[index]], xp.int64),
             "tokens": xp.astype(self.sentences[self.told(index, line)], xp.int64),
             "periphery": self.periphery(index, line),
             "location": self.centre(line, count)[:, None],
-            "extent": extent / xp.full_like(extent, self.longest),  # arrays of divisors: see `glimpse`
-            "time": time / xp.full_like(time, self.horizon),
+            "lines": lines,
+            "time": time / xp.full_like(time, self.horizon),  # an array of divisors: see `glimpse`
         }
 
     def periphery(self, index: Array, line: Array) -> Array:
@@ -203,7 +204,7 @@ class BabiGaze(BabiTask):
         line = xp.where(terminated, state["line"], self.line_at(location.clip(-1.0, 1.0), count))
         rows = xp.arange(time.shape[0], device=self.backend.device)
         state["path"][rows, time.clip(max=self.horizon - 1)] = line
-        correct = action["answer"] == self.classes[index]
+        correct = action["answer"] == state["target"]
         reward = xp.astype(correct & terminated, xp.float32)
         answer = xp.asarray(action["answer"], copy=True)
         info = {**self.info(state), "correct": correct}
@@ -212,7 +213,7 @@ class BabiGaze(BabiTask):
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         index = state["index"]
         hit = self.support_hit(state)
-        return {"target": self.classes[index], "task": self.numbers[index], "support_hit": hit}
+        return {"target": self.backend.copy(state["target"]), "task": self.numbers[index], "support_hit": hit}
 
     def support_hit(self, state: State) -> Array:
         """The share of the supporting lines looked at so far, (N,) float64 as Gymnasium's; 0 where a file names none."""

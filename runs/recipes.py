@@ -169,7 +169,7 @@ def controlled(memory: str, width: int = 100, **options: Option) -> AgentConfig:
 BABI = Recipe(
     "babi-1k",
     EnvConfig("Babi-v0", arguments=("task=joint", "size=1k", "rename=True")),
-    reader(slots=256, heads=4, hops=4, dropout=0.1),
+    reader(slots=256, heads=4, hops=4),
     episodes=2_000_000,
     batch=128,
     lr=1e-3,

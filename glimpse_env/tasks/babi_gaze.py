@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.babi import Language, Size
@@ -111,11 +110,6 @@ class BabiGaze(BabiTask):
         )  # fmt: skip
         self.horizon, self.scales, self.start, self.saccades = num_glimpses, scales, start, saccades
         words = len(self.vocabulary)
-        rows = self.stories.sentences
-        bags = np.zeros((len(rows), words), np.bool_)
-        bags[np.arange(len(rows))[:, None], rows] = True
-        bags[:, 0] = False  # padding is no word
-        self.bags = backend.asarray(bags)
         self.observation_space = spaces.Dict(
             {
                 "question": tokens(words, self.width),
@@ -185,14 +179,19 @@ class BabiGaze(BabiTask):
         Returns:
             (N, scales, vocabulary) float32, 0 or 1.
         """
-        xp = self.backend.xp
+        xp, n = self.backend.xp, index.shape[0]
         reach = min(3**self.scales // 2, self.longest - 1)
         places = line[:, None] + xp.arange(-reach, reach + 1, device=self.backend.device)
         inside = (places >= 0) & (places < self.counts[index][:, None])
-        words = self.bags[self.told(index, xp.where(inside, places, 0))] & inside[:, :, None]
-        sides = [min(3**scale // 2, reach) for scale in range(1, self.scales + 1)]
-        rings = [xp.any(words[:, reach - side : reach + side + 1], axis=1) for side in sides]
-        return xp.astype(xp.stack(rings, axis=1), xp.float32)
+        words = self.sentences[self.told(index, xp.where(inside, places, 0))]
+        words = xp.astype(xp.where(inside[:, :, None], words, 0), xp.int64)
+        seen = xp.zeros((n, self.scales, len(self.vocabulary)), dtype=xp.float32, device=self.backend.device)
+        rows = self.backend.rows(n)[:, None]
+        for scale in range(self.scales):
+            side = min(3 ** (scale + 1) // 2, reach)
+            seen[rows, scale, words[:, reach - side : reach + side + 1].reshape(n, -1)] = 1.0
+        seen[:, :, 0] = 0.0  # padding is no word
+        return seen
 
     def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
         xp, index = self.backend.xp, state["index"]

@@ -66,34 +66,40 @@ def play(
     n, steps = lockstep.num_envs, lockstep.horizon
     observation, info = lockstep.reset(seed, episodes)
     target = info["target"]
+    at_once = isinstance(agent, AttentionAgent) and agent.core is None and torch.is_grad_enabled()
     state = agent.initial_state(n)
-    answers, locations, means, samples, cores, units = [], [], [], [], [], []
+    decisions, samples, seen = [], [], []
     for step in range(steps):
-        decision = agent(observation, state)
+        seen.append(observation)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not at_once):
+            decision = agent(observation, state)
         state = decision.state
-        answers.append(decision.answer)
-        locations.append(observation["location"])
+        decisions.append(decision)
         if step == steps - 1:
             break
-        mean = decision.location
+        mean = decision.location.detach()
         if places is not None:
             location = places[step]
         else:
-            location = mean.detach() + std * decision.unit * noise[step] if noise is not None else mean.detach()
-        means.append(mean)
+            location = mean + std * decision.unit * noise[step] if noise is not None else mean
         samples.append(location)
-        units.append(decision.unit)
-        cores.append(decision.features)
         action = {"location": location, "answer": decision.answer.detach().argmax(-1)}
         observation, info = lockstep.step(action)
-    answer = torch.stack(answers)
+    if at_once and isinstance(agent, AttentionAgent):
+        decisions = agent.review({key: torch.stack([moment[key] for moment in seen]) for key in seen[0]})
+    answer = torch.stack([decision.answer for decision in decisions])
+    locations = torch.stack([moment["location"] for moment in seen])
     likelihood = log_likelihood(answer, target)
-    empty = likelihood[:0]
-    log_prob = value = empty
+    log_prob = value = likelihood[:0]
     if samples and std and places is None and isinstance(agent, AttentionAgent) and agent.baseline is not None:
-        deviation = std * (torch.stack(units) if isinstance(units[0], Tensor) else units[0])
-        log_prob = gaussian_log_prob(torch.stack(samples), torch.stack(means), deviation)
+        chosen = decisions[:-1]
+        unit = chosen[0].unit
+        deviation = std * (torch.stack([d.unit for d in chosen]) if isinstance(unit, Tensor) else unit)
+        log_prob = gaussian_log_prob(torch.stack(samples), torch.stack([d.location for d in chosen]), deviation)
         value = agent.baseline(
-            torch.cat(cores), torch.cat(locations[:-1]), target.repeat(steps - 1), likelihood[:-1].reshape(-1)
+            torch.cat([d.features for d in chosen]),
+            locations[:-1].flatten(0, 1),
+            target.repeat(steps - 1),
+            likelihood[:-1].reshape(-1),
         ).reshape(steps - 1, n)
-    return Rollout(answer, torch.stack(locations), log_prob, value, likelihood, target, info.get("support_hit"))
+    return Rollout(answer, locations, log_prob, value, likelihood, target, info.get("support_hit"))

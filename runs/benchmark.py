@@ -18,6 +18,7 @@ from agents.checkpoint import write_atomically
 from runs.machine import machine_name
 from runs.measures import Figure
 from runs.measures.environments import TASKS, WIDTHS, against_ap_gym, environment_speed
+from runs.measures.memories import memories
 from runs.measures.sizes import CNN_LIMIT, SIZES, cost_by_size
 from runs.measures.training import training
 from runs.plots import cost_plot
@@ -27,6 +28,7 @@ SECTIONS: dict[str, Callable[[int, tqdm], list[Figure]]] = {
     "against ap_gym": against_ap_gym,
     "cost by image size": cost_by_size,
     "training": training,
+    "memory": memories,
 }
 
 
@@ -51,7 +53,7 @@ def main(
     torch.set_num_threads(1)
     print(f"{machine_name()}; one thread a process; medians of {repeats}\n")
     report: dict[str, list[Figure]] = {}
-    rounds = (len(WIDTHS) * len(TASKS) + 2 + 2 + sum(size <= CNN_LIMIT for size in SIZES) + 1) * (repeats + 1)
+    rounds = (len(WIDTHS) * len(TASKS) + 2 + 2 + sum(size <= CNN_LIMIT for size in SIZES) + 2) * (repeats + 1)
     with tqdm(total=rounds, unit=" rounds", leave=False) as bar:
         for name, measure in SECTIONS.items():
             bar.set_description(name)

@@ -60,7 +60,7 @@ def make_canvas_env(recipe: Recipe, agent: Agent, images: str | Path, batch: int
         patch=tuple(patch),
         scales=scales,
         num_glimpses=recipe.env.glimpses(),
-        start=recipe.env.start,
+        start=recipe.env.start or "centre",
     )
     found = env.single_observation_space["glimpse"].shape[1]
     if found != channels:

@@ -17,7 +17,7 @@ from runs.timing import medians
 
 STEPS = 8
 INPUT = 64
-SHAPE = {"slots": 256, "width": 64, "reads": 4}
+SHAPE: dict[str, Any] = {"slots": 256, "width": 64, "reads": 4}
 BATCH = 32
 
 

@@ -53,7 +53,7 @@ def main(
     torch.set_num_threads(1)
     print(f"{machine_name()}; one thread a process; medians of {repeats}\n")
     report: dict[str, list[Figure]] = {}
-    rounds = (len(WIDTHS) * len(TASKS) + 2 + 2 + sum(size <= CNN_LIMIT for size in SIZES) + 2) * (repeats + 1)
+    rounds = (len(WIDTHS) * len(TASKS) + 2 + 3 + sum(size <= CNN_LIMIT for size in SIZES) + 2) * (repeats + 1)
     with tqdm(total=rounds, unit=" rounds", leave=False) as bar:
         for name, measure in SECTIONS.items():
             bar.set_description(name)

@@ -10,11 +10,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from agents import play
+from agents import AttentionAgent, play
 from agents.checkpoint import load_checked, write_atomically
 from agents.loading import Agent, agent_from_dict
 from runs.environments import make_env
 from runs.evaluate import evaluate_checkpoint
+from runs.recall_results import HEAD as RECALL_HEAD
+from runs.recall_results import by_task, recall_row
 from runs.recipes import RECIPES, Recipe
 
 PRETRAINED = Path("runs/pretrained")
@@ -32,6 +34,12 @@ PAPER = {
     "cnn-cluttered": ("–", ""),
     "paper-cnn-cluttered": ("8.09", ""),
     "paper-cnn-cluttered100": ("14.35", ""),
+    "babi-gaze-1": ("–", ""),
+    "babi-gaze-1-last": ("–", "the last lines"),
+    "babi-gaze-1-random": ("–", "random lines"),
+    "babi-gaze-2": ("–", ""),
+    "babi-gaze-2-last": ("–", "the last lines"),
+    "babi-gaze-2-random": ("–", "random lines"),
 }
 """Error of the paper's model and its controls (Mnih et al. 2014, tables 1 to 3, NIPS version)."""
 
@@ -118,20 +126,33 @@ def table_row(cells: list[Any]) -> str:
 
 def main() -> None:
     """Evaluate every committed weight file and write the tables."""
-    rows, trainings, by_glimpse = "", "", ""
+    rows, trainings, by_glimpse, recalled, tasks = "", "", "", "", ""
     order = list(PAPER)
     paths = sorted(PRETRAINED.glob("*.pt"), key=lambda p: (order.index(p.stem) if p.stem in order else 99, p.stem))
     for path in tqdm(paths, unit=" weights"):
         values = load_checked(path)
         recipe, agent = Recipe.from_dict(values["recipe"]), agent_from_dict(values, path)
         report = evaluate_checkpoint(path, device="cpu")
-        rows += result_row(path.stem, report, agent, multiply_adds(agent, make_env(recipe, "test", 10, "cpu")))
         trainings += training_row(path.stem, recipe, values["training"])
+        if isinstance(agent, AttentionAgent) and not agent.form.motion:
+            size = sum(parameter.numel() for parameter in agent.parameters())
+            recalled += recall_row(path.stem, report, recipe_memory(agent), size, values["training"])
+            tasks += by_task(path.stem, report) if len(report.get("error_by_task", {})) > 1 else ""
+            continue
+        rows += result_row(path.stem, report, agent, multiply_adds(agent, make_env(recipe, "test", 10, "cpu")))
         if report["glimpses"] > 1:
             errors = " · ".join(f"{error:.2f}" for error in report["error_by_glimpse"])
             by_glimpse += table_row([f"`{path.stem}`", errors])
-    write_atomically((HEAD + rows + TRAINING + trainings + BY_GLIMPSE + by_glimpse).encode(), RESULTS)
+    text = HEAD + rows + BY_GLIMPSE + by_glimpse + RECALL_HEAD + recalled + tasks + TRAINING + trainings
+    write_atomically(text.encode(), RESULTS)
     print(f"wrote {RESULTS}")
+
+
+def recipe_memory(agent: AttentionAgent) -> str:
+    """The memory and its options, as a cell."""
+    config = agent.config
+    core = "" if config.core == "none" else f"{config.core.upper()} {config.width}, "
+    return f"{core}{config.memory} {' '.join(config.memory_options)}".strip()
 
 
 if __name__ == "__main__":

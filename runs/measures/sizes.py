@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -32,6 +33,22 @@ def look(glimpse: Callable[..., Any], table: np.ndarray, places: np.ndarray, ret
         glimpse(table, place, retina)
 
 
+def single_steps(size: int) -> Callable[[], None]:
+    """Steps of an environment whose one long episode has begun, on a canvas of this size."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    kwargs: dict[str, Any] = {"images": images, "labels": np.arange(40) % 2, "split": "all", "size": size}
+    env = gym.make("glimpse_env:Glimpse/Classify-v0", num_glimpses=10**6, **kwargs)
+    env.reset(seed=0)
+    places = random.uniform(-1, 1, (LOOKS, 2)).astype(np.float32)
+
+    def run() -> None:
+        for place in places:
+            env.step({"location": place, "answer": 0})
+
+    return run
+
+
 def cost_by_size(repeats: int, bar: tqdm) -> list[Figure]:
     """Time and memory of a glimpse, once the episode's table is built, against a whole-image network's."""
     retina, random, vision = Retina((12, 12), 3), np.random.default_rng(0), vision_for(get_backend("numpy"))
@@ -55,6 +72,8 @@ def cost_by_size(repeats: int, bar: tqdm) -> list[Figure]:
             with torch.no_grad():
                 once = medians({"cnn": partial(network.layers, image)}, repeats=repeats, bar=bar)["cnn"]
             figures.append(Figure(f"whole-image CNN at {size}²", once * 1e6, "µs"))
+    steps = medians({str(size): single_steps(size) for size in (60, 1024)}, repeats=repeats, bar=bar)
+    figures.append(Figure("step of a single environment at 1024² / at 60²", steps["1024"] / steps["60"], "×"))
     figures.append(Figure("glimpse at 1024² / at 60²", one["1024"] / one["60"], "×"))
     figures.append(Figure(f"the same, {MANY} episodes at once", several["1024"] / several["60"], "×"))
     return figures

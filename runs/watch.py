@@ -9,15 +9,17 @@ import numpy as np
 import torch
 import tyro
 
-from agents import evaluate
+from agents import AttentionAgent, evaluate
 from agents.checkpoint import load_checked, write_atomically
 from agents.loading import agent_from_dict
 from glimpse_env.datasets import Split
 from runs.draws import fixed_gaze
 from runs.environments import make_canvas_env, make_env, pick_device
 from runs.evaluate import TEST_SEED
+from runs.memory_pictures import memory_sheet
 from runs.pictures import animation, contact_sheet, encode_png
 from runs.recipes import Gaze, Recipe
+from runs.recollections import Recollection, recollect
 from runs.traces import Trace, record_episodes
 
 COUNTED = 1_000
@@ -34,7 +36,7 @@ def watch(
     device: str = "auto",
     gaze: Gaze | None = None,
     images: Path | None = None,
-) -> list[Trace]:
+) -> list[Trace] | list[Recollection]:
     """Draw what an agent saw, where, and what it believed, glimpse by glimpse.
 
     Args:
@@ -64,6 +66,13 @@ def watch(
     recipe = Recipe.from_dict(values.get("recipe", {}))
     agent = agent_from_dict(values, Path(checkpoint)).to(where).eval()
     gaze = gaze or recipe.gaze
+    if isinstance(agent, AttentionAgent) and agent.form.kind != "image":
+        changed = values.get("words", {})
+        env = make_env(recipe, split, 1, where, **changed)
+        memories = [recollect(agent, env, number, TEST_SEED) for number in range(first, first + episodes)]
+        subtitle = f"{recipe.env.id}  ·  {split} split  ·  {recipe.agent.memory} memory"  # type: ignore[union-attr]
+        write_atomically(encode_png(memory_sheet(memories, f"Glimpse · {recipe.name}", subtitle)), out)
+        return memories
 
     def environment(batch: int):
         if images is not None:
@@ -125,7 +134,7 @@ def main(
         )
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
-    right = sum(trace.correct for trace in traces)
+    right = sum(np.array_equal(t.answer, t.truth) if isinstance(t, Recollection) else t.correct for t in traces)
     print(f"{out}: {len(traces)} episodes, {right} answered right")
 
 

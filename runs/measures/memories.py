@@ -32,7 +32,7 @@ def learn(memory: nn.Module, inputs: torch.Tensor) -> None:
 
 
 def memories(repeats: int, bar: tqdm) -> list[Figure]:
-    """Steps per second at 256×64 with 4 reads, batch 32, beside the reference; time per step against slots and batch."""
+    """Steps per second at 256×64, 4 reads, batch 32, beside the reference; time per step against slots and batch."""
     torch.manual_seed(0)
     calls: dict[str, Callable[[], object]] = {}
     for name, kind in (("reference DNC", ReferenceDNC), ("DNC", DNC)):

@@ -193,7 +193,7 @@ def look_up(name: str, length: int, pairs: int) -> Recipe:
 
 def sequence(name: str, id: str, agent: AgentConfig, episodes: int) -> Recipe:
     """A task of Graves et al. 2014: small batches, whose episodes are of one length."""
-    return Recipe(name, EnvConfig(id), agent, episodes=episodes, batch=16, lr=3e-3, pool=16)
+    return Recipe(name, EnvConfig(id), agent, episodes=episodes, batch=4, lr=3e-3, pool=16)
 
 
 LOOKS = {1: (3, 2), 2: (6, 3), 3: (10, 3)}
@@ -219,7 +219,7 @@ RECALL = (
     look_up("mqar-256", 256, 16),
     *(
         sequence(f"{task}-{memory}", id, controlled(memory, **options), episodes)
-        for task, id, episodes in (("copy", "Copy-v0", 20_000), ("recall", "AssociativeRecall-v0", 40_000))
+        for task, id, episodes in (("copy", "Copy-v0", 17_000), ("recall", "AssociativeRecall-v0", 30_000))
         for memory, options in (
             ("ntm", {"slots": 128, "width": 20}),
             ("dnc", {"slots": 64, "width": 20, "reads": 1}),

@@ -106,8 +106,11 @@ class Memory(nn.Module, ABC):
         """
         if inputs.dim() != 3 or not len(inputs):
             raise ValueError(f"inputs must be (T, N, {self.input_size}) with T >= 1, got {tuple(inputs.shape)}")
-        if episode_start is not None and episode_start.shape != inputs.shape[:2]:
-            raise ValueError(f"episode_start must be {tuple(inputs.shape[:2])}, got {tuple(episode_start.shape)}")
+        if episode_start is not None and (episode_start.shape != inputs.shape[:2] or episode_start.dtype != torch.bool):
+            raise ValueError(
+                f"episode_start must be {tuple(inputs.shape[:2])} bool, "
+                f"got {tuple(episode_start.shape)} {episode_start.dtype}"
+            )
         reads = []
         for time, input in enumerate(inputs):
             read, state = self(input, state, None if episode_start is None else episode_start[time])

@@ -38,7 +38,7 @@ def cost_plot(title: str, curves: dict[str, Curve], x_name: str, y_name: str) ->
     for power in range(round(math.log10(y_low)), round(math.log10(y_high)) + 1):
         left, y = place(x_low, 10.0**power)
         cv2.line(picture, (left, y), (WIDTH - RIGHT, y), TRACK, 1)
-        write(picture, f"{10.0**power:g}", 24, y + 4, 12, MUTED)
+        write(picture, f"{10.0**power:,g}", 24, y + 4, 12, MUTED)
     for x in sorted({point[0] for point in points}):
         column, bottom = place(x, y_low)
         write(picture, f"{x:g}", column - 12, bottom + 22, 12, MUTED)

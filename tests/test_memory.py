@@ -229,7 +229,7 @@ def test_misfits_are_refused(memory: Memory) -> None:
         memory(torch.zeros(ROWS, INPUT + 1), state)
     with pytest.raises(ValueError, match=r"episode_start must be \(3,\) bool, got \(3,\) torch.float32"):
         memory(torch.zeros(ROWS, INPUT), state, torch.zeros(ROWS))
-    with pytest.raises(ValueError, match=r"episode_start must be \(2, 3\), got \(3,\)"):
+    with pytest.raises(ValueError, match=r"episode_start must be \(2, 3\) bool, got \(3,\)"):
         memory.unroll(torch.zeros(2, ROWS, INPUT), state, torch.zeros(ROWS, dtype=torch.bool))
     if state:
         with pytest.raises(ValueError, match=r"begin with initial_state\(2\)"):

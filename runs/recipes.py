@@ -129,7 +129,7 @@ MNIST = replace(
     name="mnist",
     env=EnvConfig("MNIST-v0", overhang=2),
     agent=AgentConfig(where_hidden=64),
-    episodes=3_000_000,
+    episodes=14_000_000,
     std=0.15,
     gaze_lr=1.0,
 )

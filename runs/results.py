@@ -51,8 +51,8 @@ no averaging. Weights were chosen on the validation split; nothing was chosen by
 
 *Random gaze* shows the same weights random places; the rows `*-random` are the same network **trained** for random
 places, which is the fair control, though for fewer episodes here. `babi-gaze-*` look at lines of hidden stories, and
-are tested on the released questions, each once; `*-last` was trained for the last lines. *Multiply-adds* are those of one whole decision, all
-glimpses together.
+are tested on the released questions, each once; `*-last` was trained for the last lines. *Multiply-adds* are those of
+one whole decision, all glimpses together.
 
 | recipe | glimpses | error | random gaze | paper | parameters | multiply-adds |
 |---|---|---|---|---|---|---|

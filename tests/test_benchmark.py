@@ -15,7 +15,8 @@ from tqdm import tqdm
 from runs.benchmark import as_json, draw
 from runs.layout import OTHER, TRUTH, Colour
 from runs.measures import Figure
-from runs.measures.environments import steps
+from runs.measures.environments import contender, memory, steps
+from runs.measures.memories import memories
 from runs.plots import cost_plot
 from runs.timing import medians, seconds_of
 
@@ -120,3 +121,23 @@ def test_the_steps_measured_are_as_many_as_said(width: int | None, noise_digits:
     run()
     run()
     assert made == {"step": 4 * episode, "reset": 5 if width is None else 1}
+
+
+def test_the_memory_of_a_batch_is_at_least_that_of_its_tables(noise_digits: None) -> None:
+    env = gym.make_vec("glimpse_env:Glimpse/MNIST-v0", num_envs=64)
+    assert 64 * 29 * 29 * 4 < memory(env) < 64 * 29 * 29 * 4 * 20
+
+
+def test_contenders_step_in_processes_of_their_own() -> None:
+    with contender(True, 0, 3) as call:
+        assert call() > 0
+        assert call() > 0
+
+
+def test_the_memories_section_sets_ours_against_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runs.measures.memories.medians", lambda calls, **_: dict.fromkeys(calls, 2.0))
+    with tqdm(file=io.StringIO()) as bar:
+        figures = {figure.name: figure.value for figure in memories(3, bar)}
+    assert figures["DNC / reference"] == 1.0
+    assert figures["DNC, 256×64, 4 reads, batch 32"] == 4.0  # eight steps in two seconds
+    assert figures["DNC, 64 slots, batch 32"] == 250.0

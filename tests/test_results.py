@@ -1,0 +1,30 @@
+"""The tables of what is recalled."""
+
+from __future__ import annotations
+
+from runs.recall_results import MEMN2N, PUBLISHED, RULES, by_task, recall_row
+from runs.recipes import RECIPES
+
+RUN = {"episodes": 1000, "machine": "a machine", "seconds": 120.0}
+
+
+def test_the_published_means_are_those_of_their_rows() -> None:
+    assert len(RULES) == len(MEMN2N) == 20
+    assert round(sum(MEMN2N) / 20, 1) == 12.4
+    assert set(PUBLISHED) <= set(RECIPES)
+
+
+def test_a_figure_no_better_than_a_one_line_rule_is_told() -> None:
+    report = {"error_by_task": {str(task): 10.0 for task in range(1, 21)}}
+    lines = by_task("babi-1k", report).splitlines()[5:]
+    assert [line.split("|")[1].strip() for line in lines] == [str(task) for task in range(1, 21)]
+    told = [task for task, line in enumerate(lines, 1) if "no better" in line]
+    assert told == [task for task, rule in enumerate(RULES, 1) if rule <= 10]
+
+
+def test_bits_are_told_apart_from_percent() -> None:
+    percent = recall_row("a", {"error": 1.5, "wrong_answers": 1.5, "wrong_episodes": 2.0}, "none", 7, RUN)
+    assert "**1.50** |" in percent
+    bits = recall_row("a", {"error": 0.01, "wrong_answers": 1.5, "wrong_episodes": 2.0}, "none", 7, RUN)
+    assert "**0.0100** bits" in bits
+    assert "2.0 min" in bits

@@ -202,7 +202,9 @@ LOOKS = {1: (3, 2), 2: (6, 3), 3: (10, 3)}
 
 def look(task: int, glimpses: int, scales: int, gaze: Gaze = "learned") -> Recipe:
     """A hidden story of bAbI's task, of which a few lines may be looked at. The deviation is in lines."""
-    env = EnvConfig("BabiGaze-v0", num_glimpses=glimpses, scales=scales, arguments=(f"task={task}", "size=10k"))
+    env = EnvConfig(
+        "BabiGaze-v0", num_glimpses=glimpses, scales=scales, arguments=(f"task={task}", "size=10k", "rename=True")
+    )
     agent = AgentConfig(
         width=128, core="none", memory="episodic", memory_options=(f"slots={glimpses}", "hops=2", "heads=4")
     )

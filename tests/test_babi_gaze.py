@@ -115,7 +115,7 @@ def test_the_periphery_tells_which_words_are_near(folder: str) -> None:
     task = make(folder, scales=3)
     index = np.repeat(np.arange(4), [1, 5, 8, 20])
     line = np.concatenate([np.arange(n) for n in (1, 5, 8, 20)])
-    found = task.periphery(index, line)
+    found = task.periphery({"index": index, "line": line})
     assert (found.shape, found.dtype) == ((34, 3, len(task.vocabulary)), np.float32)
     for row, (question, middle) in enumerate(zip(index.tolist(), line.tolist(), strict=True)):
         text = [task.line(question, n).split() for n in range((1, 5, 8, 20)[question])]

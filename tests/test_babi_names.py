@@ -96,3 +96,19 @@ def test_an_answer_that_no_class_names_keeps_the_storys_names() -> None:
     names, answers = renaming.draw(seeds, np.arange(300), tasks, np.zeros(300, np.int64))
     assert (names[:, vocabulary.encode("apple")[0]] == vocabulary.encode("apple")[0]).all()
     assert (answers == 0).all()
+
+
+def test_a_hidden_story_is_renamed_line_periphery_and_question(real_babi: str) -> None:
+    folder = f"{real_babi}/babi/en"
+    plain, other = (
+        make_task("BabiGaze-v0", get_backend("numpy"), task=2, data=folder, rename=rename) for rename in (False, True)
+    )
+    seeds, episodes = np.full(20, 5), np.arange(20)
+    first, second = (task.begin(seeds, episodes) for task in (plain, other))
+    before, after = plain.observe(first), other.observe(second)
+    assert (second["names"] != np.arange(second["names"].shape[1])).any(1).all()
+    for row, names in enumerate(second["names"]):
+        for key in ("question", "tokens"):
+            np.testing.assert_array_equal(after[key][row], names[before[key][row]])
+        words = len(plain.vocabulary)
+        np.testing.assert_array_equal(after["periphery"][row][:, names[:words]], before["periphery"][row])

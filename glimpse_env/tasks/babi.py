@@ -42,6 +42,7 @@ class BabiTask(Task):
         order: Literal["random", "sequential"] = "random",
         vocabulary: Sequence[str] | None = None,
         answers: Sequence[str] | None = None,
+        rename: bool = False,
     ) -> None:
         super().__init__(backend)
         if split not in SPLITS:
@@ -56,6 +57,7 @@ class BabiTask(Task):
         if not len(self.rows):
             raise ValueError(f"task {task} has no {split} questions: a training file of ten stories or more has")
         self.longest = int(stories.length[chosen].max())
+        self.renaming = Renaming(self.vocabulary, self.answers, backend) if rename else None
         self.sentences, self.lines = backend.asarray(stories.sentences), backend.asarray(stories.lines)
         self.starts, self.counts, self.questions, self.classes, self.numbers, self.facts = (
             backend.asarray(column[self.rows].astype(np.int64))
@@ -69,6 +71,24 @@ class BabiTask(Task):
         if self.order == "sequential":
             return episodes % len(self.rows)
         return integers(draw_words(seeds, episodes, 1)[:, 0], len(self.rows))
+
+    def asked(self, seeds: Array, episodes: Array) -> State:
+        """The beginning of any state: `index` of the question, `target`, and `names` where they change."""
+        index = self.pick(seeds, episodes)
+        state = {"index": index, "target": self.classes[index]}
+        if self.renaming is not None:
+            state["names"], state["target"] = self.renaming.draw(seeds, episodes, self.numbers[index], state["target"])
+        return state
+
+    def words(self, state: State, sentences: Array) -> Array:
+        """The ids of these rows of `sentences`, (N, …) int64, under the names of the episode: (N, … × words) int64."""
+        tokens = self.backend.xp.astype(self.sentences[sentences], self.backend.xp.int64)
+        tokens = tokens.reshape(sentences.shape[0], -1)
+        return renamed(state["names"], tokens, self.backend.xp) if "names" in state else tokens
+
+    def names(self, state: State, row: int) -> np.ndarray | None:
+        """What each word is called in a row, (symbols,); None where names do not change."""
+        return self.backend.to_numpy(state["names"][row]) if "names" in state else None
 
     def told(self, index: Array, place: Array) -> Array:
         """Rows of `sentences`, (N, …) int64, of line `place` (N, …) int64 of the story of question `index` (N,)."""
@@ -176,9 +196,8 @@ class Babi(BabiTask):
     ) -> None:
         super().__init__(
             backend, task=task, size=size, language=language, data=data, split=split, order=order,
-            vocabulary=vocabulary, answers=answers,
+            vocabulary=vocabulary, answers=answers, rename=rename,
         )  # fmt: skip
-        self.renaming = Renaming(self.vocabulary, self.answers, backend) if rename else None
         self.horizon = int(self.stories.length[self.rows].max()) + 1
         self.observation_space = spaces.Dict({"tokens": tokens(len(self.vocabulary), self.width)})
         self.action_space = spaces.Dict({"answer": spaces.Discrete(len(self.answers))})
@@ -187,20 +206,15 @@ class Babi(BabiTask):
         return self.counts[self.pick(seeds, episodes)] + 1
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
-        index = self.pick(seeds, episodes)
-        zero = self.backend.xp.zeros_like(index)
-        state = {"index": index, "time": zero, "answer": zero - 1, "target": self.classes[index]}
-        if self.renaming is not None:
-            state["names"], state["target"] = self.renaming.draw(seeds, episodes, self.numbers[index], state["target"])
-        return state
+        state = self.asked(seeds, episodes)
+        zero = self.backend.xp.zeros_like(state["index"])
+        return {**state, "time": zero, "answer": zero - 1}
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
         xp, index, time = self.backend.xp, state["index"], state["time"]
         count = self.counts[index]
         line = self.told(index, xp.minimum(time, count - 1))
-        shown = self.sentences[xp.where(time < count, line, self.questions[index])]
-        tokens = xp.astype(shown, xp.int64)
-        return {"tokens": renamed(state["names"], tokens, xp) if "names" in state else tokens}
+        return {"tokens": self.words(state, xp.where(time < count, line, self.questions[index]))}
 
     def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
         xp, index = self.backend.xp, state["index"]
@@ -221,7 +235,7 @@ class Babi(BabiTask):
         """The lines read so far, the question once it is asked, and once it is answered the answer."""
         index, time = int(state["index"][row]), int(state["time"][row])
         count = int(self.counts[index])
-        names = self.backend.to_numpy(state["names"][row]) if "names" in state else None
+        names = self.names(state, row)
         lines = [f"{place + 1:>3} {self.line(index, place, names)}" for place in range(min(time + 1, count))]
         if time >= count:
             lines.append(f"    {self.question(index, names)}")

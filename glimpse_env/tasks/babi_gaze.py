@@ -67,7 +67,7 @@ class BabiGaze(BabiTask):
     | `scales` | 2 | how far the periphery reaches: 3, 9, … lines, 1 to 6 of them |
     | `start` | `"last"` | or `"centre"`, `"random"` |
     | `saccades` | `"absolute"` | or `"relative"` |
-    | `task`, `size`, `language`, `data`, `split`, `order`, `vocabulary`, `answers` | as of `Babi` | as of `Babi` |
+    | `task`, `size`, `language`, `data`, `split`, `order`, `rename`, `vocabulary`, `answers` | as of `Babi` | as of `Babi` |
     | `render_mode` | `None` | or `"ansi"`: `render()` tells what has been looked at and said |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
     | `autoreset_mode` | `"NextStep"` | vector only: or `"SameStep"`, `"Disabled"` |
@@ -95,6 +95,7 @@ class BabiGaze(BabiTask):
         order: Literal["random", "sequential"] = "random",
         vocabulary: Sequence[str] | None = None,
         answers: Sequence[str] | None = None,
+        rename: bool = False,
     ) -> None:
         if num_glimpses < 1:
             raise ValueError(f"num_glimpses must be at least 1, got {num_glimpses}")
@@ -106,7 +107,7 @@ class BabiGaze(BabiTask):
             raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
         super().__init__(
             backend, task=task, size=size, language=language, data=data, split=split, order=order,
-            vocabulary=vocabulary, answers=answers,
+            vocabulary=vocabulary, answers=answers, rename=rename,
         )  # fmt: skip
         self.horizon, self.scales, self.start, self.saccades = num_glimpses, scales, start, saccades
         words = len(self.vocabulary)
@@ -123,7 +124,8 @@ class BabiGaze(BabiTask):
         self.action_space = spaces.Dict({"location": box(-1, 1, (1,)), "answer": spaces.Discrete(len(self.answers))})
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
-        xp, index = self.backend.xp, self.pick(seeds, episodes)
+        xp, state = self.backend.xp, self.asked(seeds, episodes)
+        index = state["index"]
         count = self.counts[index]
         if self.start == "last":
             line = count - 1
@@ -134,8 +136,7 @@ class BabiGaze(BabiTask):
         path = xp.full((index.shape[0], self.horizon), -1, dtype=xp.int64, device=self.backend.device)
         path[:, 0] = line
         zero = xp.zeros_like(index)
-        target = self.classes[index]
-        return {"index": index, "line": line, "time": zero, "answer": zero - 1, "target": target, "path": path}
+        return {**state, "line": line, "time": zero, "answer": zero - 1, "path": path}
 
     def line_at(self, location: Array, count: Array) -> Array:
         """The line at a location: floor((location + 1) / 2 · count), clipped to the story.
@@ -161,30 +162,22 @@ class BabiGaze(BabiTask):
         count = self.counts[index]
         lines, time = (xp.astype(value, xp.float32)[:, None] for value in (count, state["time"]))
         return {
-            "question": xp.astype(self.sentences[self.questions[index]], xp.int64),
-            "tokens": xp.astype(self.sentences[self.told(index, line)], xp.int64),
-            "periphery": self.periphery(index, line),
+            "question": self.words(state, self.questions[index]),
+            "tokens": self.words(state, self.told(index, line)),
+            "periphery": self.periphery(state),
             "location": self.centre(line, count)[:, None],
             "lines": lines,
             "time": time / xp.full_like(time, self.horizon),  # an array of divisors: see `glimpse`
         }
 
-    def periphery(self, index: Array, line: Array) -> Array:
-        """Which words occur in the 3, 9, … lines around a line.
-
-        Args:
-            index: (N,) int64, questions.
-            line: (N,) int64, the line in the middle.
-
-        Returns:
-            (N, scales, vocabulary) float32, 0 or 1.
-        """
-        xp, n = self.backend.xp, index.shape[0]
-        reach = min(3**self.scales // 2, self.longest - 1)
+    def periphery(self, state: State) -> Array:
+        """Which words occur in the 3, 9, … lines around the present one: (N, scales, vocabulary) float32, 0 or 1."""
+        xp, index, line = self.backend.xp, state["index"], state["line"]
+        n, reach = index.shape[0], min(3**self.scales // 2, self.longest - 1)
         places = line[:, None] + xp.arange(-reach, reach + 1, device=self.backend.device)
         inside = (places >= 0) & (places < self.counts[index][:, None])
-        words = self.sentences[self.told(index, xp.where(inside, places, 0))]
-        words = xp.astype(xp.where(inside[:, :, None], words, 0), xp.int64)
+        words = self.words(state, self.told(index, xp.where(inside, places, 0))).reshape(n, 2 * reach + 1, -1)
+        words = xp.where(inside[:, :, None], words, 0)
         seen = xp.zeros((n, self.scales, len(self.vocabulary)), dtype=xp.float32, device=self.backend.device)
         rows = self.backend.rows(n)[:, None]
         for scale in range(self.scales):
@@ -227,10 +220,11 @@ class BabiGaze(BabiTask):
         index, time = int(state["index"][row]), int(state["time"][row])
         seen = set(self.backend.to_numpy(state["path"][row]).tolist())
         present = int(state["line"][row])
+        names = self.names(state, row)
         lines = [
-            f"{'>' if place == present else ' '}{place + 1:>3} {self.line(index, place) if place in seen else '·'}"
+            f"{'>' if place == present else ' '}{place + 1:>3} {self.line(index, place, names) if place in seen else '·'}"
             for place in range(int(self.counts[index]))
         ]
         title = f"{self.title(state, row)}, glimpse {min(time + 1, self.horizon)} of {self.horizon}"
         end = [f"     {self.said(state, row)}"] if time >= self.horizon else []
-        return "\n".join([title, f"     {self.question(index)}", *lines, *end])
+        return "\n".join([title, f"     {self.question(index, names)}", *lines, *end])

@@ -14,7 +14,7 @@ from agents import AgentConfig, AttentionAgent, evaluate_reading, read
 from agents.options import format_options, parse_options
 from agents.reading import bits_per_sequence, log_likelihood
 from agents.spaces import Form, form_of
-from agents.words import Sentences, position_encoding
+from agents.words import Sentences, place_signs
 from memory import MEMORIES
 from runs.environments import make_env
 from runs.recipes import EnvConfig, Recipe
@@ -41,13 +41,13 @@ def babi(babi_folder: str) -> EnvConfig:
     return EnvConfig("Babi-v0", arguments=(f"data={babi_folder}", "task=1"))
 
 
-def test_the_position_encoding_is_the_papers() -> None:
-    words, width = 4, 6
-    code = position_encoding(words, width)
-    for j in range(1, words + 1):
-        for k in range(1, width + 1):
-            expected = (1 - j / words) - (k / width) * (1 - 2 * j / words)
-            assert float(code[j - 1, k - 1]) == pytest.approx(expected, abs=1e-6)
+def test_half_of_a_bag_knows_no_order_and_half_does() -> None:
+    torch.manual_seed(0)
+    sentences = Sentences(9, 5, 64, "bag")
+    first, swapped = sentences(torch.tensor([[3, 4, 5, 0, 0], [5, 4, 3, 0, 0]]))
+    torch.testing.assert_close(first[:32], swapped[:32])
+    assert torch.cosine_similarity(first[32:], swapped[32:], dim=0) < 0.7
+    assert set(place_signs(5, 64)[:, 32:].unique().tolist()) == {-1.0, 1.0}
 
 
 @pytest.mark.parametrize("encoder", ["bag", "attention"])

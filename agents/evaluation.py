@@ -15,7 +15,7 @@ from agents.reading import bits_per_sequence, read
 from agents.rollout import play
 
 Places = Callable[[np.ndarray], Tensor]
-"""Episode numbers (N,) to the places (T - 1, N, 2) to look at in them, in place of the policy's choice."""
+"""Episode numbers (N,) to the places (T - 1, N, D) to look at in them, in place of the policy's choice."""
 
 
 class Evaluation(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 import torch
+from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 
@@ -65,13 +66,16 @@ class Lockstep:
 
     def record(self, seed: int | None, episodes: np.ndarray) -> Story:
         """Whole episodes, with answers that say nothing: for tasks whose observations do not depend on them."""
+        mode = self.env.metadata.get("autoreset_mode")
+        if not self.single and mode != AutoresetMode.NEXT_STEP:
+            raise ValueError(f'episodes of several lengths are read with autoreset_mode="NextStep", got {mode}')
         observation, info = self.reset(seed, episodes)
         space = self.env.action_space if self.single else self.env.single_action_space
         shape = (self.num_envs, *(space["answer"].shape or ()))
         action = {"answer": torch.zeros(shape, dtype=torch.int64, device=self.device)}
         alive = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
         seen, targets, scored = [], [], []
-        while bool(alive.any()):
+        for _ in range(self.horizon):
             seen.append({key: value * _like(alive, value) for key, value in observation.items()})
             observation, ended, step_info = self._step(action)
             if "target" in info:  # one for the whole episode, scored at its end
@@ -81,6 +85,8 @@ class Lockstep:
                 targets.append(step_info["target"])
                 scored.append(alive & step_info["scored"])
             alive = alive & ~ended
+            if self.device.type == "cpu" and not alive.any():  # elsewhere, to look would be to wait
+                break
         observations = {key: torch.stack([step[key] for step in seen]) for key in seen[0]}
         return Story(observations, torch.stack(targets), torch.stack(scored), info)
 

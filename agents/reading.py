@@ -62,10 +62,13 @@ def read(agent: AttentionAgent, env: Any, episodes: np.ndarray, *, seed: int | N
 
     Args:
         agent: answers; its parameters get gradients unless this is called under `torch.no_grad`.
-        env: from `gym.make` or `gym.make_vec`, on any backend, in "NextStep" or "SameStep" mode: episodes end at
-            different times, and what follows an end is ignored.
+        env: from `gym.make` or `gym.make_vec`, on any backend, in "NextStep" mode: episodes end at different times, and
+            what follows an end is ignored.
         episodes: (N,) episode numbers.
         seed: the environment's seed for every row; None keeps the one it has.
+
+    Raises:
+        ValueError: for a vector environment in another mode.
     """
     lockstep = Lockstep(env, next(agent.parameters()).device)
     story = lockstep.record(seed, episodes)

@@ -126,6 +126,8 @@ def load_babi(
     words, classes = (None if names is None else tuple(names) for names in (vocabulary, answers))
     variable = os.environ.get(VARIABLE)
     source, files = find_files(place, name, variable)
+    if data is not None and task == "joint":
+        tasks = tuple(sorted({number for number, _ in files}))  # the user's own tasks, and no generated ones among them
     lacking = tuple(part for part in PARTS if part not in files and (source == GENERATOR or part[0] in tasks))
     if lacking and language != "en":
         wanted, half = lacking[0]

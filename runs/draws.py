@@ -53,6 +53,8 @@ def fixed_places(gaze: str, seed: int, env: Any, episodes: np.ndarray, device: t
     task = env.unwrapped.task
     if not isinstance(task, BabiGaze):
         raise ValueError('gaze "last" looks at the last lines of a story: it needs BabiGaze-v0')
+    if task.start != "last":
+        raise ValueError(f'gaze "last" begins at the last line: it needs start="last", got {task.start!r}')
     numbers = torch.from_numpy(episodes).to(device)
     count = task.counts[task.pick(torch.full_like(numbers, seed), numbers)]
     line = (count - 2 - torch.arange(steps, device=device)[:, None]).clamp(min=0)

@@ -1,4 +1,4 @@
-"""The error of a trained agent: `python -m runs.evaluate CHECKPOINT [--episodes N] [--images FILE.npz] [--json]`."""
+"""The error of a trained agent: `python -m runs.evaluate CHECKPOINT [--episodes N] [--images I] [--data D] [--json]`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import tyro
 from agents import AttentionAgent, Evaluation, evaluate, evaluate_reading
 from agents.checkpoint import load_checked
 from agents.loading import Agent, agent_from_dict
+from agents.spaces import form_of
 from runs.draws import fixed_gaze
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device
-from runs.recipes import RECIPES, Recipe
+from runs.recipes import Recipe
 
 TEST_SEED = 2**41
 """Seed of the test scenes. With 10,000 episodes each test image is shown once, in a scene of its own."""
@@ -55,17 +56,25 @@ def evaluate_checkpoint(
     values = load_checked(checkpoint, where)
     recipe = Recipe.from_dict(values.get("recipe", {}))
     agent = agent_from_dict(values, checkpoint).to(where)
+    story = "Babi" in recipe.env.id
+    if images is not None and agent.form.kind != "image":
+        raise ValueError(f"--images are for agents that look at images, not for {recipe.name}")
+    if data is not None and not story:
+        raise ValueError(f"--data are stories in bAbI's format, not for {recipe.name}")
     if images is not None:
         env, env_id = make_canvas_env(recipe, agent, images, BATCH, where), "Glimpse/Classify-v0"
     else:
         changed: dict[str, Any] = {} if data is None else {"data": str(data)}
         if "words" in values:
             changed |= values["words"]
-        batch = BATCH if recipe.env.num_glimpses or "Babi" not in recipe.env.id else BATCH // 4
+        batch = BATCH if recipe.env.num_glimpses or not story else BATCH // 4
         env, env_id = make_env(recipe, "test", batch, where, **changed), f"Glimpse/{recipe.env.id}"
+        found = form_of(env.single_observation_space, env.single_action_space)
+        if found._replace(longest=1) != agent.form._replace(longest=1):
+            raise ValueError(f"{data or env_id} does not fit the agent: it was made for {agent.form}, this is {found}")
     scenes = images is None and agent.form.kind == "image"
     episodes = episodes or (10_000 if scenes else episodes_in(env))
-    report: dict[str, Any] = {"recipe": recipe.name, "env_id": env_id, "episodes": episodes}
+    report: dict[str, Any] = {"recipe": recipe.name, "env_id": env_id, "episodes": episodes, "gaze": recipe.gaze}
     report |= of_gaze(recipe, agent, env, episodes, where) if agent.form.motion else of_reading(agent, env, episodes)
     return {**report, "seconds": round(time.monotonic() - began, 2)}
 
@@ -96,6 +105,7 @@ def of_reading(agent: Agent, env: Any, episodes: int) -> dict[str, Any]:
     score = evaluate_reading(agent, env, episodes, seed=TEST_SEED)
     report: dict[str, Any] = {
         "error": score.bits if agent.form.bits else score.error,
+        "unit": "bits per sequence" if agent.form.bits else "percent",
         "bits": score.bits,
         "wrong_answers": score.error,
         "wrong_episodes": score.wrong_episodes,
@@ -161,10 +171,9 @@ def gaze_errors(report: dict[str, Any]) -> list[tuple[str, float]]:
     """What there is to tell of the gaze: nothing, for an agent that sees all at once."""
     if report["glimpses"] == 1:
         return [("whole image", report["error"])]
-    trained_for = RECIPES.get(report["recipe"], Recipe()).gaze
-    if trained_for == "random":
+    if report["gaze"] == "random":
         return [("random gaze", report["error"])]
-    return [(f"{trained_for} gaze", report["error"]), ("random gaze", report["error_random_gaze"])]
+    return [(f"{report['gaze']} gaze", report["error"]), ("random gaze", report["error_random_gaze"])]
 
 
 if __name__ == "__main__":

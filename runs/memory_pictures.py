@@ -49,10 +49,10 @@ def heat(weights: np.ndarray, height: int = 96, width: int = 420) -> np.ndarray:
 
 def story_panel(memory: Recollection, title: str) -> np.ndarray:
     """A story line by line: how much of it was written, its words lit by the last answer's attention, hop by hop."""
-    assert memory.recalled is not None
-    assert memory.gate is not None
-    lines, hops = memory.lines, len(memory.recalled)
-    total = memory.recalled.mean(0)
+    lines = memory.lines
+    recalled = np.zeros((0, len(lines))) if memory.recalled is None else memory.recalled
+    hops, total = len(recalled), recalled.mean(0) if len(recalled) else np.zeros(len(lines))
+    gate = np.zeros(len(lines)) if memory.gate is None else memory.gate
     text_left, wide = 76 + hops * CELL, max(text_width(line, 14) for line in [*lines, memory.question, " " * 90])
     panel = blank(LINE * (len(lines) + 1), text_left + wide + 24)
     write(panel, "write", 30, 16, 11, MUTED)
@@ -63,14 +63,20 @@ def story_panel(memory: Recollection, title: str) -> np.ndarray:
         top = LINE * (row + 1)
         write(panel, str(row + 1), 22, top + 17, 12, MUTED, align="end")
         cv2.rectangle(panel, (30, top + 6), (66, top + 16), TRACK, -1)
-        cv2.rectangle(panel, (30, top + 6), (30 + round(36 * float(memory.gate[row])), top + 16), OTHER, -1)
+        cv2.rectangle(panel, (30, top + 6), (30 + round(36 * float(gate[row])), top + 16), OTHER, -1)
         for hop in range(hops):
             left = 76 + hop * CELL
             corner = (left + CELL - 3, top + LINE - 3)
-            cv2.rectangle(panel, (left, top + 2), corner, lit(float(memory.recalled[hop, row])), -1)
+            cv2.rectangle(panel, (left, top + 2), corner, lit(float(recalled[hop, row])), -1)
         cv2.rectangle(panel, (text_left, top + 2), (panel.shape[1] - 8, top + LINE - 3), lit(float(total[row])), -1)
         write(panel, line, text_left + 8, top + 17, 14, INK)
-    return above([label(title, 15, weight=600), panel, _verdict(memory)], 8)
+    maps = [beside([label(name, 12, MUTED), heat(value, 120, 520)], 8) for name, value in weights_of(memory)]
+    return above([label(title, 15, weight=600), panel, *maps, _verdict(memory)], 8)
+
+
+def weights_of(memory: Recollection) -> list[tuple[str, np.ndarray]]:
+    """Write and read weights (T, S), where slots are not steps."""
+    return [(name, value) for name, value in (("write", memory.write), ("read", memory.read)) if value is not None]
 
 
 def _verdict(memory: Recollection) -> np.ndarray:
@@ -93,7 +99,7 @@ def sequence_panel(memory: Recollection, title: str) -> np.ndarray:
     if answers.shape == truths.shape and answers.shape[1] > 1 and memory.shown.shape[1] > 1:
         silent = np.zeros((len(memory.shown) - len(truths), truths.shape[1]))
         maps += [(name, np.concatenate([silent, value])) for name, value in (("answer", answers), ("target", truths))]
-    maps += [(name, value) for name, value in (("write", memory.write), ("read", memory.read)) if value is not None]
+    maps += weights_of(memory)
     for name, value in maps:
         height = 12 * min(value.shape[1], 10) if name in ("shown", "answer", "target") else 120
         named = blank(height, 60)
@@ -105,7 +111,7 @@ def sequence_panel(memory: Recollection, title: str) -> np.ndarray:
 def memory_sheet(memories: list[Recollection], title: str, subtitle: str) -> np.ndarray:
     """Several episodes one above the other."""
     panels = [
-        story_panel(memory, f"episode {number}") if memory.lines and memory.recalled is not None
+        story_panel(memory, f"episode {number}") if memory.lines
         else sequence_panel(memory, f"episode {number}")
         for number, memory in enumerate(memories)
     ]  # fmt: skip

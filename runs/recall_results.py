@@ -14,7 +14,7 @@ PUBLISHED = {
     "copy-dnc": "–",
     "recall-ntm": "0 after 30,000 sequences (Graves et al. 2014)",
 }
-"""Published errors in percent, and for copy and recall bits per sequence: anchors of the recipes' tasks."""
+"""Published errors in percent, and for copy and recall bits per sequence, of others on the recipes' tasks."""
 
 RULES = (0, 60.1, 79.4, 33.8, 53.4, 50.3, 51.1, 43.6, 36.2, 56.3, 24.9, 0, 5.6, 25.7, 78.7, 50.4, 48.0, 7.6, 91.3, 27.9)
 """Error of the best one-line rule on each task of bAbI's test files: the majority, with or without the question's text,
@@ -37,7 +37,7 @@ question once, one model for all twenty tasks; in training the names of people, 
 
 def recall_row(name: str, report: dict[str, Any], memory: str, parameters: int, run: dict[str, Any]) -> str:
     """A line of the table."""
-    unit = "" if report["error"] == report["wrong_answers"] else " bits"
+    unit = " bits" if report["unit"].startswith("bits") else ""
     cells = [
         f"`{name}`",
         memory,

@@ -188,11 +188,11 @@ def look_up(name: str, length: int, pairs: int) -> Recipe:
         memory="episodic",
         memory_options=(f"slots={length}", "width=64", "heads=1", "hops=2", "shared=False", "feedforward=0"),
     )
-    return Recipe(name, env, agent, episodes=200_000, batch=64, lr=2e-3, clip=1.0)
+    return Recipe(name, env, agent, episodes=200_000, batch=64, lr=4e-3, clip=1.0)
 
 
 def sequence(name: str, id: str, agent: AgentConfig, episodes: int) -> Recipe:
-    """A task of Graves et al. 2014: small batches, whose episodes are of one length."""
+    """A task of Graves et al. 2014: small batches, whose episodes are of about one length."""
     return Recipe(name, EnvConfig(id), agent, episodes=episodes, batch=4, lr=3e-3, pool=16)
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents import AttentionAgent
+from agents import AttentionAgent, Places
 from agents.lockstep import Lockstep
 from glimpse_env.tasks.babi import BabiTask
+from memory.episodic import Episodic
 
 
 class Recollection(NamedTuple):
@@ -41,7 +42,7 @@ class Recollection(NamedTuple):
 
 
 @torch.no_grad()
-def recollect(agent: AttentionAgent, env: Any, episode: int, seed: int) -> Recollection:
+def recollect(agent: AttentionAgent, env: Any, episode: int, seed: int, places: Places | None = None) -> Recollection:
     """Read, or look through, one episode and keep what memory did.
 
     Args:
@@ -49,11 +50,12 @@ def recollect(agent: AttentionAgent, env: Any, episode: int, seed: int) -> Recol
         env: of one row, as `runs.environments.make_env` makes it.
         episode: its number.
         seed: of the environment.
+        places: where to look instead of where the agent would.
     """
     lockstep, numbers = Lockstep(env, next(agent.parameters()).device), np.array([episode])
     task = env.unwrapped.task
     if agent.form.motion:
-        seen, target, scored = _looked(agent, lockstep, numbers, seed)
+        seen, target, scored = _looked(agent, lockstep, numbers, seed, places(numbers) if places else None)
     else:
         story = lockstep.record(seed, numbers)
         seen, target, scored = story.observations, story.target, story.scored
@@ -77,17 +79,18 @@ def recollect(agent: AttentionAgent, env: Any, episode: int, seed: int) -> Recol
 
 
 def _looked(
-    agent: AttentionAgent, lockstep: Lockstep, numbers: np.ndarray, seed: int
+    agent: AttentionAgent, lockstep: Lockstep, numbers: np.ndarray, seed: int, places: Tensor | None
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """What was seen by an agent that chose where to look: observations, target and scored, time first."""
     observation, info = lockstep.reset(seed, numbers)
     state, seen = agent.initial_state(1), []
     target = info["target"]
-    for _ in range(lockstep.horizon - 1):
+    for step in range(lockstep.horizon - 1):
         seen.append(observation)
         decision = agent(observation, state)
         state = decision.state
-        observation, _ = lockstep.step({"location": decision.location, "answer": decision.answer.argmax(-1)})
+        location = decision.location if places is None else places[step]
+        observation, _ = lockstep.step({"location": location, "answer": decision.answer.argmax(-1)})
     seen.append(observation)
     scored = torch.zeros(lockstep.horizon, 1, dtype=torch.bool)
     scored[-1] = True
@@ -100,18 +103,23 @@ def _remembered(
 ) -> tuple[tuple[np.ndarray, np.ndarray] | None, np.ndarray | None, np.ndarray | None, Tensor]:
     """(gate, recalled) of a memory of steps, else write and read weights (T, S); and the features (T, 1, F)."""
     steps = len(next(iter(seen.values())))
-    state, features, wrote, read, last = agent.initial_state(1), [], [], [], {}
+    state, features, wrote, read, gates = agent.initial_state(1), [], [], [], []
+    last: dict[str, Tensor] = {}
     for step in range(steps):
         observation = {key: value[step] for key, value in seen.items()}
         feature, state = agent.remember(agent.sense(observation), state)
         features.append(feature)
         last = agent.memory.weights(state.memory)
+        gates.append(float(last["write_gate"]) if "write_gate" in last else 1.0)
         if "write" in last:
             wrote.append(last["write"].reshape(-1, last["write"].shape[-1]).sum(0).cpu().numpy())
         if "read" in last:
             read.append(last["read"][0].mean(0).cpu().numpy())
     together = torch.stack(features)
-    if agent.config.memory == "episodic":
-        gates = np.array([row[step] for step, row in enumerate(wrote)])
-        return (gates, last["read"][0, :, :steps].cpu().numpy()), None, None, together
+    if isinstance(agent.memory, Episodic):
+        slots = agent.memory.slots
+        kept = np.zeros((agent.memory.hops, steps))  # the oldest steps have been overwritten
+        for step in range(max(0, steps - slots), steps):
+            kept[:, step] = last["read"][0, :, step % slots].cpu().numpy()
+        return (np.array(gates), kept), None, None, together
     return None, np.array(wrote) if wrote else None, np.array(read) if read else None, together

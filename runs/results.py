@@ -87,10 +87,12 @@ def command(recipe: Recipe) -> str:
     known = RECIPES.get(recipe.name)
     if known is None:
         return "(custom)"
-    names = ("episodes", "batch", "lr", "std", "seed", "discount", "gaze_lr", "answers")
+    names = ("episodes", "batch", "lr", "std", "seed", "discount", "gaze_lr", "answers", "pool", "learn")
     changed = [
         f" --{n.replace('_', '-')} {getattr(recipe, n)}" for n in names if getattr(recipe, n) != getattr(known, n)
     ]
+    if recipe.env.arguments != known.env.arguments:
+        changed.append(f" --arguments {' '.join(recipe.env.arguments)}")
     return f"`python -m runs.train {recipe.name}{''.join(changed)}`"
 
 

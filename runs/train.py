@@ -170,7 +170,7 @@ def run(options: Options) -> int:
         return 130
     if rank() == 0:
         print(
-            f"\n{metrics['seconds'] / 60:.1f} minutes of training, validation error {metrics['validation_error']:.2f} %"
+            f"\n{metrics['seconds'] / 60:.1f} minutes of training, validation error {metrics['validation_error']:.4g}"
         )
         print(report(folder, device=options.device))
     return 0

@@ -45,6 +45,8 @@ class Trainer:
     def begin(recipe: Recipe, env: Any, device: torch.device) -> Trainer:
         """A training at its start."""
         torch.manual_seed(recipe.seed)
+        if recipe.learn == "reward" and "location" in env.single_action_space.spaces:
+            raise ValueError('learn="reward" is for episodes that are read: a gaze learns from reward anyway')
         agent = make_agent(env.single_observation_space, env.single_action_space, recipe.agent).to(device)
         gaze = agent.gaze_parameters()
         own = {id(parameter) for parameter in gaze}
@@ -73,10 +75,17 @@ class Trainer:
             "best_weights": self.best_weights,
             "seconds": self.seconds,
             "processes": world_size(),
+            **({"words": self.words} if self.words else {}),
         }
 
     def restore(self, values: dict[str, Any]) -> None:
-        """Go on where `to_dict` was called."""
+        """Go on where `to_dict` was called.
+
+        Raises:
+            ValueError: where the environment has other words than the checkpoint.
+        """
+        if values.get("words") != self.words:
+            raise ValueError("the stories found now have other words than those trained on: set GLIMPSE_DATA as it was")
         self.agent.load_state_dict(values["agent"]["weights"])
         self.optimizer.load_state_dict(values["optimizer"])
         self.update, self.best_error = values["update"], values["best_error"]
@@ -155,7 +164,8 @@ def answer_loss(recipe: Recipe, reading: Reading, generator: torch.Generator) ->
 
     With `learn="reward"` an answer is drawn, and only whether it was right is told (Williams 1992).
     """
-    answers = reading.target.numel()
+    # Over all processes, of which one may have longer episodes, so that several make the same step as one.
+    answers = all_mean(torch.tensor(float(reading.target.numel()), device=reading.logits.device))
     scalars = {"train/loss": -reading.log_likelihood.detach().sum() / answers}
     if recipe.learn == "target":
         return -reading.log_likelihood.sum() / answers, scalars
@@ -170,7 +180,7 @@ def answer_loss(recipe: Recipe, reading: Reading, generator: torch.Generator) ->
         right = (drawn == reading.target).to(reading.logits.dtype)
         likelihood = log_likelihood(reading.logits, drawn)
     scalars["rollout/ep_rew_mean"] = right.mean()
-    return losses.reinforce(likelihood, right - right.mean()), scalars
+    return losses.reinforce(likelihood, right - all_mean(right.mean())), scalars
 
 
 def episode_numbers(recipe: Recipe, env: Any, update: int) -> np.ndarray:

@@ -67,9 +67,13 @@ def watch(
     agent = agent_from_dict(values, Path(checkpoint)).to(where).eval()
     gaze = gaze or recipe.gaze
     if isinstance(agent, AttentionAgent) and agent.form.kind != "image":
+        if out.suffix.lower() != ".png" or images is not None:
+            raise ValueError("a memory is drawn as a .png, of the task's own episodes: no --images, no .apng")
         changed = values.get("words", {})
         env = make_env(recipe, split, 1, where, **changed)
-        memories = [recollect(agent, env, number, TEST_SEED) for number in range(first, first + episodes)]
+        fixed = agent.form.motion and gaze != "learned"
+        places = fixed_gaze(gaze, TEST_SEED, env, where) if fixed else None
+        memories = [recollect(agent, env, number, TEST_SEED, places) for number in range(first, first + episodes)]
         subtitle = f"{recipe.env.id}  ·  {split} split  ·  {recipe.agent.memory} memory"  # type: ignore[union-attr]
         write_atomically(encode_png(memory_sheet(memories, f"Glimpse · {recipe.name}", subtitle)), out)
         return memories
@@ -83,8 +87,13 @@ def watch(
     traces = record_episodes(agent, environment(episodes), numbers, gaze=gaze, seed=TEST_SEED)
     env = environment(250)
     counted = min(COUNTED, len(env.unwrapped.task.labels))
-    places = fixed_gaze("random", TEST_SEED, env, where) if gaze == "random" else None
-    error = evaluate(agent, env, counted, places=places, seed=TEST_SEED).error
+    error = evaluate(
+        agent,
+        env,
+        counted,
+        places=None if gaze == "learned" else fixed_gaze(gaze, TEST_SEED, env, where),
+        seed=TEST_SEED,
+    ).error
     source = f"{images.name}" if images is not None else f"{recipe.env.id}, {split} split"
     title = f"Glimpse · {recipe.name}"
     subtitle = "  ·  ".join([source, f"{gaze} gaze", describe(traces[0]), f"error {error:.1f} % in {counted:,} scenes"])

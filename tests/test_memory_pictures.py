@@ -94,12 +94,25 @@ def test_heat_is_dark_at_nothing_and_brightest_at_one() -> None:
     assert picture[0, 0] == picture[-1, -1] == sum(GROUND) < picture[-1, 0] == picture[0, -1]
 
 
-@pytest.mark.parametrize("kind", ["story", "sequence"])
+@pytest.mark.parametrize("kind", ["episodic", "few slots", "hopfield", "dnc", "none", "sequence"])
 def test_any_memory_can_be_watched(kind: str, babi: Recipe, copier: Recipe, tmp_path: Path) -> None:
-    recipe = {"story": babi, "sequence": copier}[kind]
+    forms = {
+        "episodic": EPISODIC,
+        "few slots": replace(EPISODIC, memory_options=("slots=2", "width=16")),
+        "hopfield": AgentConfig(width=16, core="none", memory="hopfield"),
+        "dnc": AgentConfig(width=16, core="lstm", memory="dnc", memory_options=("slots=4", "width=5")),
+        "none": AgentConfig(width=16, core="lstm"),
+    }
+    recipe = copier if kind == "sequence" else replace(babi, agent=forms[kind])
     save_atomically(begun(recipe).best_agent(), tmp_path / "agent.pt")
     memories = watch(tmp_path / "agent.pt", tmp_path / "memory.png", episodes=2)
     assert len(memories) == 2
     picture = cv2.imread(str(tmp_path / "memory.png"))
     assert picture is not None
     assert picture.std() > 5
+
+
+def test_a_memory_is_drawn_as_a_still(babi: Recipe, tmp_path: Path) -> None:
+    save_atomically(begun(babi).best_agent(), tmp_path / "agent.pt")
+    with pytest.raises(ValueError, match=r"no \.apng"):
+        watch(tmp_path / "agent.pt", tmp_path / "memory.apng")

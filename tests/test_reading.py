@@ -225,3 +225,41 @@ def test_the_reward_loss_is_the_policy_gradient_of_the_drawn_answer(babi: EnvCon
     hidden = reading._replace(log_likelihood=torch.full_like(reading.log_likelihood, math.nan))
     loss, _ = answer_loss(recipe, hidden, torch.Generator().manual_seed(1))
     assert float(loss.detach()) == float(losses[0])  # the target's own likelihood is not looked at
+
+
+def test_only_next_step_environments_are_read() -> None:
+    recipe = copier("none")
+    agent = Trainer.begin(recipe, make_env(recipe, "train", 2, CPU), CPU).agent
+    for mode in ("SameStep", "Disabled"):
+        env = gym.make_vec("glimpse_env:Glimpse/Copy-v0", 2, bits=3, max_length=4, autoreset_mode=mode)
+        with pytest.raises(ValueError, match="NextStep"):
+            read(agent, env, np.arange(2), seed=3)
+
+
+def test_a_gaze_is_not_learned_from_the_answers_reward(babi: EnvConfig) -> None:
+    recipe = Recipe("toy", replace(babi, id="BabiGaze-v0"), learn="reward")
+    with pytest.raises(ValueError, match="a gaze learns from reward anyway"):
+        Trainer.begin(recipe, make_env(recipe, "train", 2, CPU), CPU)
+
+
+def test_a_checkpoint_knows_its_words_and_refuses_others(babi: EnvConfig) -> None:
+    recipe = Recipe("toy", babi, AgentConfig(width=16, core="none", memory="hopfield"), batch=4)
+    trainer = Trainer.begin(recipe, make_env(recipe, "train", 4, CPU), CPU)
+    saved = trainer.to_dict()
+    assert saved["words"]["vocabulary"][-1] in trainer.words["vocabulary"]
+    trainer.restore(saved)
+    with pytest.raises(ValueError, match="other words"):
+        trainer.restore({**saved, "words": {"vocabulary": ["other"], "answers": []}})
+
+
+def test_shares_with_unlike_numbers_of_answers_make_the_gradient_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = copier("none")
+    env = make_env(recipe, "train", 3, CPU)
+    agent = Trainer.begin(recipe, env, CPU).agent
+    readings = [read(agent, env, np.arange(first, first + 3), seed=1) for first in (0, 3)]
+    counts = [reading.target.numel() for reading in readings]
+    assert counts[0] != counts[1]
+    monkeypatch.setattr("runs.trainer.all_mean", lambda value: torch.tensor(sum(counts) / 2))
+    shares = [answer_loss(recipe, reading, torch.Generator())[0] for reading in readings]
+    whole = -sum(reading.log_likelihood.sum() for reading in readings) / sum(counts)
+    torch.testing.assert_close(sum(shares) / 2, whole)

@@ -23,8 +23,12 @@ def test_a_figure_no_better_than_a_one_line_rule_is_told() -> None:
 
 
 def test_bits_are_told_apart_from_percent() -> None:
-    percent = recall_row("a", {"error": 1.5, "wrong_answers": 1.5, "wrong_episodes": 2.0}, "none", 7, RUN)
+    percent = recall_row(
+        "a", {"error": 1.5, "wrong_answers": 1.5, "wrong_episodes": 2.0, "unit": "percent"}, "none", 7, RUN
+    )
     assert "**1.50** |" in percent
-    bits = recall_row("a", {"error": 0.01, "wrong_answers": 1.5, "wrong_episodes": 2.0}, "none", 7, RUN)
+    bits = recall_row(
+        "a", {"error": 0.01, "wrong_answers": 1.5, "wrong_episodes": 2.0, "unit": "bits per sequence"}, "none", 7, RUN
+    )
     assert "**0.0100** bits" in bits
     assert "2.0 min" in bits

@@ -1,4 +1,4 @@
-"""The error of a trained agent: `python -m runs.evaluate CHECKPOINT [--episodes N] [--images I] [--data D] [--json]`."""
+"""The error of a trained agent: `python -m runs.evaluate CHECKPOINT [--images FILE.npz] [--data FOLDER] [--json]`."""
 
 from __future__ import annotations
 

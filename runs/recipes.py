@@ -170,7 +170,7 @@ BABI = Recipe(
     "babi-1k",
     EnvConfig("Babi-v0", arguments=("task=joint", "size=1k", "rename=True")),
     reader(slots=256, heads=4, hops=4),
-    episodes=2_000_000,
+    episodes=1_000_000,
     batch=128,
     lr=1e-3,
     pool=32,
@@ -209,7 +209,7 @@ def look(task: int, glimpses: int, scales: int, gaze: Gaze = "learned") -> Recip
         width=128, core="none", memory="episodic", memory_options=(f"slots={glimpses}", "hops=2", "heads=4")
     )
     name = f"babi-gaze-{task}" + ("" if gaze == "learned" else f"-{gaze}")
-    return Recipe(name, env, agent, gaze, episodes=400_000, batch=256, lr=1e-3, gaze_lr=1.0, std=1.0, clip=1.0)
+    return Recipe(name, env, agent, gaze, episodes=300_000, batch=256, lr=1e-3, gaze_lr=1.0, std=1.0, clip=1.0)
 
 
 RECALL = (

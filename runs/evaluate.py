@@ -44,7 +44,7 @@ def evaluate_checkpoint(
         device: "auto", "cpu", "cuda", …
 
     Returns:
-        `recipe`, `env_id`, `episodes`, `seconds`, and `error`: percent of wrong answers, or bits per sequence where
+        `recipe`, `env_id`, `episodes`, `gaze` (of the recipe), `seconds`, and `error`: percent of wrong answers, or bits per sequence where
         answers are bits. Where there is a gaze, also `glimpses`, `error_random_gaze` and `error_by_glimpse`; without
         one, `bits` per sequence and `wrong_episodes`; on bAbI `error_by_task`.
 

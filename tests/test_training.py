@@ -261,7 +261,7 @@ def test_evaluate_prints_one_json_object(recipe: Recipe, tmp_path: Path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     report = json.loads(done.stdout)
     assert set(report) == {
-        "recipe", "env_id", "episodes", "glimpses", "error", "error_random_gaze", "error_by_glimpse", "seconds",
+        "recipe", "env_id", "episodes", "gaze", "glimpses", "error", "error_random_gaze", "error_by_glimpse", "seconds",
     }  # fmt: skip
     assert len(report["error_by_glimpse"]) == 3
     wrong = subprocess.run([*command[:3], str(tmp_path / "none.pt")], cwd=ROOT, capture_output=True, text=True)

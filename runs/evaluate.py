@@ -44,9 +44,10 @@ def evaluate_checkpoint(
         device: "auto", "cpu", "cuda", …
 
     Returns:
-        `recipe`, `env_id`, `episodes`, `gaze` (of the recipe), `seconds`, and `error`: percent of wrong answers, or bits per sequence where
-        answers are bits. Where there is a gaze, also `glimpses`, `error_random_gaze` and `error_by_glimpse`; without
-        one, `bits` per sequence and `wrong_episodes`; on bAbI `error_by_task`.
+        `recipe`, `env_id`, `episodes`, `gaze` (of the recipe), `seconds`, and `error`: percent of wrong answers, or
+        bits per sequence where answers are bits. Where there is a gaze, also `glimpses`, `error_random_gaze` and
+        `error_by_glimpse`; without one, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`; on bAbI
+        `error_by_task`, and with a gaze `support_hit_rate`.
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, or no such images or data.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +35,24 @@ class Evaluation(NamedTuple):
     support_hit_rate: float | None = None
 
 
-@torch.no_grad()
+@contextmanager
+def measuring(agent: Agent, episodes: int) -> Iterator[None]:
+    """The agent as it is evaluated: without gradient or dropout; afterwards as it was.
+
+    Raises:
+        ValueError: for fewer than one episode.
+    """
+    if episodes < 1:
+        raise ValueError(f"episodes must be at least 1, got {episodes}")
+    training = agent.training
+    agent.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        agent.train(training)
+
+
 def evaluate(agent: Agent, env: Any, episodes: int, *, places: Places | None = None, seed: int = 0) -> Evaluation:
     """Play episodes 0 … episodes - 1 of `seed`, each once, and count the wrong answers.
 
@@ -48,21 +66,17 @@ def evaluate(agent: Agent, env: Any, episodes: int, *, places: Places | None = N
     Raises:
         ValueError: for fewer than one episode.
     """
-    if episodes < 1:
-        raise ValueError(f"episodes must be at least 1, got {episodes}")
-    training = agent.training
-    agent.eval()
     width, steps = getattr(env, "num_envs", 1), env.metadata["horizon"]
     wrong = torch.zeros(steps, device=next(agent.parameters()).device, dtype=torch.int64)
     hits = 0.0
-    for first in range(0, episodes, width):
-        numbers = np.arange(first, first + width)
-        rollout = play(agent, env, numbers, seed=seed, places=places(numbers) if places else None)
-        counted = torch.from_numpy(numbers < episodes).to(wrong.device)
-        wrong += ((rollout.answer.argmax(-1) != rollout.target) & counted).sum(1)
-        if rollout.support_hit is not None:
-            hits += float((rollout.support_hit * counted).sum())
-    agent.train(training)
+    with measuring(agent, episodes):
+        for first in range(0, episodes, width):
+            numbers = np.arange(first, first + width)
+            rollout = play(agent, env, numbers, seed=seed, places=places(numbers) if places else None)
+            counted = torch.from_numpy(numbers < episodes).to(wrong.device)
+            wrong += ((rollout.answer.argmax(-1) != rollout.target) & counted).sum(1)
+            if rollout.support_hit is not None:
+                hits += float((rollout.support_hit * counted).sum())
     by_glimpse = [round(100 * count / episodes, 4) for count in wrong.tolist()]
     rate = None if rollout.support_hit is None else 100 * hits / episodes
     return Evaluation(by_glimpse[-1], by_glimpse, episodes, rate)
@@ -86,7 +100,6 @@ class Score(NamedTuple):
     episodes: int
 
 
-@torch.no_grad()
 def evaluate_reading(agent: AttentionAgent, env: Any, episodes: int, *, seed: int = 0) -> Score:
     """Read episodes 0 … episodes - 1 of `seed`, each once, and count the wrong answers.
 
@@ -99,28 +112,24 @@ def evaluate_reading(agent: AttentionAgent, env: Any, episodes: int, *, seed: in
     Raises:
         ValueError: for fewer than one episode.
     """
-    if episodes < 1:
-        raise ValueError(f"episodes must be at least 1, got {episodes}")
-    training = agent.training
-    agent.eval()
     width = getattr(env, "num_envs", 1)
-    order = by_length(env, episodes, seed)
     answers = wrong = 0
     bits, failed, tasks = 0.0, [], []
-    for first in range(0, episodes, width):
-        numbers = order[np.arange(first, first + width) % episodes]
-        count = min(width, episodes - first)
-        reading = read(agent, env, numbers, seed=seed)
-        kept = reading.row < count
-        right, row = reading.right()[kept], reading.row[kept]
-        answers, wrong = answers + right.numel(), wrong + int((~right).sum())
-        bits += float(bits_per_sequence(reading._replace(log_likelihood=reading.log_likelihood[kept]), episodes))
-        bad = torch.zeros(count, dtype=torch.bool, device=row.device)
-        bad[row[~right.reshape(len(row), -1).all(1)]] = True
-        failed.append(bad.cpu())
-        if "task" in reading.info:
-            tasks.append(reading.info["task"].cpu()[:count])
-    agent.train(training)
+    with measuring(agent, episodes):
+        order = by_length(env, np.arange(episodes), seed)
+        for first in range(0, episodes, width):
+            numbers = order[np.arange(first, first + width) % episodes]
+            count = min(width, episodes - first)
+            reading = read(agent, env, numbers, seed=seed)
+            kept = reading.row < count
+            right, row = reading.right()[kept], reading.row[kept]
+            answers, wrong = answers + right.numel(), wrong + int((~right).sum())
+            bits += float(bits_per_sequence(reading._replace(log_likelihood=reading.log_likelihood[kept]), episodes))
+            bad = torch.zeros(count, dtype=torch.bool, device=row.device)
+            bad[row[~right.reshape(len(row), -1).all(1)]] = True
+            failed.append(bad.cpu())
+            if "task" in reading.info:
+                tasks.append(reading.info["task"].cpu()[:count])
     failures = torch.cat(failed)
     number = torch.cat(tasks) if tasks else torch.zeros(0, dtype=torch.int64)
     by_task = {int(task): 100 * float(failures[number == task].double().mean()) for task in number.unique()}
@@ -128,12 +137,10 @@ def evaluate_reading(agent: AttentionAgent, env: Any, episodes: int, *, seed: in
     return Score(100 * wrong / answers, bits, wrong_episodes, by_task, episodes)
 
 
-def by_length(env: Any, episodes: int, seed: int) -> np.ndarray:
-    """Episodes 0 … episodes - 1, the short ones first where the task tells, so that few steps are read in vain."""
-    numbers = np.arange(episodes)
-    lengths = getattr(getattr(env.unwrapped, "task", None), "lengths", None)
-    if lengths is None:
+def by_length(env: Any, numbers: np.ndarray, seed: int) -> np.ndarray:
+    """These episode numbers (N,), the short ones first where the task tells, so that few steps are read in vain."""
+    task = getattr(env.unwrapped, "task", None)
+    if task is None:
         return numbers
-    backend = env.unwrapped.task.backend
-    steps = lengths(backend.asarray(np.full(episodes, seed)), backend.asarray(numbers))
-    return numbers[np.argsort(backend.to_numpy(steps), kind="stable")]
+    steps = task.lengths(task.backend.asarray(np.full(len(numbers), seed)), task.backend.asarray(numbers))
+    return numbers[np.argsort(task.backend.to_numpy(steps), kind="stable")]

@@ -37,7 +37,7 @@ class Reading(NamedTuple):
         return (self.logits > 0) == (self.target > 0)
 
 
-def log_likelihood(logits: Tensor, target: Tensor) -> Tensor:
+def answer_log_likelihood(logits: Tensor, target: Tensor) -> Tensor:
     """log p(target) in nats.
 
     Args:
@@ -76,4 +76,4 @@ def read(agent: AttentionAgent, env: Any, episodes: np.ndarray, *, seed: int | N
     logits = agent.answer(features[story.scored])
     target = story.target[story.scored]
     row = story.scored.nonzero()[:, 1]
-    return Reading(logits, target, row, log_likelihood(logits, target), story.info)
+    return Reading(logits, target, row, answer_log_likelihood(logits, target), story.info)

@@ -76,9 +76,10 @@ class Renaming:
             if len(names) > 1:
                 forms = zip(*names, strict=True)
                 self.kinds.append((tasks, [backend.asarray(np.array([symbols[f] for f in form])) for form in forms]))
-        keys = spelled @ self._digits(spelled.shape[1])
+        digits = np.array([self.size**place for place in range(spelled.shape[1])], np.int64)
+        keys = spelled @ digits
         order = np.argsort(keys)
-        self.spelled = backend.asarray(spelled)
+        self.spelled, self.digits = backend.asarray(spelled), backend.asarray(digits)
         self.keys, self.by_key = backend.asarray(keys[order]), backend.asarray(order)
 
     def draw(self, seeds: Array, episodes: Array, tasks: Array, answers: Array) -> tuple[Array, Array]:
@@ -110,13 +111,10 @@ class Renaming:
             for form in forms:
                 names[:, form] = xp.where(here[:, None], form[turn], names[:, form])
         spelled = names[self.backend.rows(n)[:, None], self.spelled[self.backend.clip(answers, 0, None)]]
-        key = xp.sum(spelled * self.backend.asarray(self._digits(spelled.shape[1])), axis=1)
+        key = xp.sum(spelled * self.digits, axis=1)
         place = self.backend.clip(xp.searchsorted(self.keys, key), 0, len(self.keys) - 1)
         known = (self.keys[place] == key) & (answers >= 0)
         return xp.where(known[:, None], names, same), xp.where(known, self.by_key[place], answers)
-
-    def _digits(self, count: int) -> np.ndarray:
-        return np.array([self.size**place for place in range(count)], np.int64)
 
 
 def renamed(names: Array, tokens: Array, xp: Any) -> Array:

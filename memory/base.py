@@ -37,6 +37,21 @@ def reset_rows(state: MemoryState, fresh: MemoryState, episode_start: Tensor) ->
     }
 
 
+def check_steps(inputs: Tensor, episode_start: Tensor | None, input_size: int) -> None:
+    """Refuse what cannot be unrolled.
+
+    Raises:
+        ValueError: for inputs that are not (T, N, input_size), T >= 1, or an episode_start that is not (T, N) bool.
+    """
+    if inputs.dim() != 3 or inputs.shape[2] != input_size or not len(inputs):
+        raise ValueError(f"inputs must be (T, N, {input_size}) with T >= 1, got {tuple(inputs.shape)}")
+    if episode_start is not None and (episode_start.shape != inputs.shape[:2] or episode_start.dtype != torch.bool):
+        raise ValueError(
+            f"episode_start must be {tuple(inputs.shape[:2])} bool, "
+            f"got {tuple(episode_start.shape)} {episode_start.dtype}"
+        )
+
+
 class Memory(nn.Module, ABC):
     """A differentiable memory, batched; its state is passed in and out, nothing is hidden in `self`.
 
@@ -104,13 +119,7 @@ class Memory(nn.Module, ABC):
         Raises:
             ValueError: where a shape does not fit.
         """
-        if inputs.dim() != 3 or not len(inputs):
-            raise ValueError(f"inputs must be (T, N, {self.input_size}) with T >= 1, got {tuple(inputs.shape)}")
-        if episode_start is not None and (episode_start.shape != inputs.shape[:2] or episode_start.dtype != torch.bool):
-            raise ValueError(
-                f"episode_start must be {tuple(inputs.shape[:2])} bool, "
-                f"got {tuple(episode_start.shape)} {episode_start.dtype}"
-            )
+        check_steps(inputs, episode_start, self.input_size)
         reads = []
         for time, input in enumerate(inputs):
             read, state = self(input, state, None if episode_start is None else episode_start[time])

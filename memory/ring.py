@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from memory.base import MemoryState
+from memory.base import MemoryState, check_steps
 
 
 def slot_ages(time: Tensor, slots: int) -> Tensor:
@@ -147,13 +147,7 @@ def begin(inputs: Tensor, state: MemoryState | None, episode_start: Tensor | Non
     Raises:
         ValueError: where a shape does not fit.
     """
-    if inputs.dim() != 3 or inputs.shape[2] != input_size or not len(inputs):
-        raise ValueError(f"inputs must be (T, N, {input_size}) with T >= 1, got {tuple(inputs.shape)}")
-    if episode_start is not None and (episode_start.shape != inputs.shape[:2] or episode_start.dtype != torch.bool):
-        raise ValueError(
-            f"episode_start must be {tuple(inputs.shape[:2])} bool, "
-            f"got {tuple(episode_start.shape)} {episode_start.dtype}"
-        )
+    check_steps(inputs, episode_start, input_size)
     if state is None:
         return {}
     time = state["time"]

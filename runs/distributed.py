@@ -42,6 +42,13 @@ def processes_for(batch: int) -> int:
     return max(count for count in range(1, min(cores, 4) + 1) if batch % count == 0)
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens to at present."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def launch(processes: int, arguments: list[str]) -> int:
     """Run `python -m runs.train` with these arguments in several processes of one thread each.
 
@@ -50,13 +57,10 @@ def launch(processes: int, arguments: list[str]) -> int:
     Returns:
         The exit status of the first process that failed, or 0.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     common = {
         "WORLD_SIZE": str(processes),
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
+        "MASTER_PORT": str(free_port()),
         "OMP_NUM_THREADS": "1",
     }
     children = []

@@ -66,8 +66,7 @@ def evaluate_checkpoint(
         env, env_id = make_canvas_env(recipe, agent, images, BATCH, where), "Glimpse/Classify-v0"
     else:
         changed: dict[str, Any] = {} if data is None else {"data": str(data)}
-        if "words" in values:
-            changed |= values["words"]
+        changed |= values.get("words") or {}
         batch = BATCH if recipe.env.num_glimpses or not story else BATCH // 4
         env, env_id = make_env(recipe, "test", batch, where, **changed), f"Glimpse/{recipe.env.id}"
         found = form_of(env.single_observation_space, env.single_action_space)

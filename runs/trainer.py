@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from agents import AttentionAgent, Reading, Rollout, losses, play, read
+from agents.evaluation import by_length
 from agents.loading import Agent, agent_to_dict, make_agent
-from agents.reading import log_likelihood
+from agents.reading import answer_log_likelihood
 from glimpse_env.tasks.babi import BabiTask
 from runs.distributed import all_mean, average_gradients, rank, world_size
 from runs.draws import fixed_places, gaze_noise
@@ -75,7 +76,7 @@ class Trainer:
             "best_weights": self.best_weights,
             "seconds": self.seconds,
             "processes": world_size(),
-            **({"words": self.words} if self.words else {}),
+            "words": self.words,
         }
 
     def restore(self, values: dict[str, Any]) -> None:
@@ -103,7 +104,7 @@ class Trainer:
         return {
             "recipe": self.recipe.to_dict(),
             "agent": {**saved, "weights": self.best_weights or saved["weights"]},
-            **({"words": self.words} if self.words else {}),
+            "words": self.words,
             "training": {
                 "episodes": self.update * self.recipe.batch,
                 "seconds": round(self.seconds, 1),
@@ -178,7 +179,7 @@ def answer_loss(recipe: Recipe, reading: Reading, generator: torch.Generator) ->
         drawn = torch.multinomial(reading.logits.detach().softmax(-1).cpu(), 1, generator=generator)[:, 0]
         drawn = drawn.to(reading.logits.device)
         right = (drawn == reading.target).to(reading.logits.dtype)
-        likelihood = log_likelihood(reading.logits, drawn)
+        likelihood = answer_log_likelihood(reading.logits, drawn)
     scalars["rollout/ep_rew_mean"] = right.mean()
     return losses.reinforce(likelihood, right - all_mean(right.mean())), scalars
 
@@ -191,11 +192,8 @@ def episode_numbers(recipe: Recipe, env: Any, update: int) -> np.ndarray:
     pool, place = divmod(update, recipe.pool)
     if recipe.pool > 1:
         numbers = np.arange(recipe.pool * recipe.batch) + pool * recipe.pool * recipe.batch
-        seeds, episodes = torch.full((len(numbers),), recipe.seed), torch.from_numpy(numbers)
-        device = env.unwrapped.backend.device
-        lengths = env.unwrapped.task.lengths(seeds.to(device), episodes.to(device)).cpu().numpy()
         turn = np.random.default_rng((recipe.seed, pool)).permutation(recipe.pool)[place]
-        alike = numbers[np.argsort(lengths, kind="stable")][turn * recipe.batch :][: recipe.batch]
+        alike = by_length(env, numbers, recipe.seed)[turn * recipe.batch :][: recipe.batch]
         return alike[rank() :: world_size()]  # dealt out, so that no process has all the long ones
     first = update * recipe.batch + rank() * env.num_envs
     return np.arange(first, first + env.num_envs)

@@ -69,7 +69,7 @@ def watch(
     if isinstance(agent, AttentionAgent) and agent.form.kind != "image":
         if out.suffix.lower() != ".png" or images is not None:
             raise ValueError("a memory is drawn as a .png, of the task's own episodes: no --images, no .apng")
-        changed = values.get("words", {})
+        changed = values.get("words") or {}
         env = make_env(recipe, split, 1, where, **changed)
         fixed = agent.form.motion and gaze != "learned"
         places = fixed_gaze(gaze, TEST_SEED, env, where) if fixed else None

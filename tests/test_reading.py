@@ -12,7 +12,7 @@ import torch
 
 from agents import AgentConfig, AttentionAgent, evaluate_reading, read
 from agents.options import format_options, parse_options
-from agents.reading import bits_per_sequence, log_likelihood
+from agents.reading import answer_log_likelihood, bits_per_sequence
 from agents.spaces import Form, form_of
 from agents.words import Sentences, place_signs
 from memory import MEMORIES
@@ -162,10 +162,10 @@ def test_bits_per_sequence_are_summed_over_an_episode() -> None:
     recipe = copier("none")
     env = make_env(recipe, "train", 6, CPU)
     reading = read(Trainer.begin(recipe, env, CPU).agent, env, np.arange(6), seed=3)
-    fair = reading._replace(log_likelihood=log_likelihood(torch.zeros_like(reading.logits), reading.target))
+    fair = reading._replace(log_likelihood=answer_log_likelihood(torch.zeros_like(reading.logits), reading.target))
     mean_length = float(reading.info["length"].double().mean())
     assert float(bits_per_sequence(fair, 6)) == pytest.approx(3 * mean_length, rel=1e-5)
-    likely = log_likelihood(torch.tensor([[0.0, math.log(3)]]), torch.tensor([1]))
+    likely = answer_log_likelihood(torch.tensor([[0.0, math.log(3)]]), torch.tensor([1]))
     assert float(likely) == pytest.approx(math.log(0.75), rel=1e-5)
 
 

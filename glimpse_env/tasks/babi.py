@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from gymnasium import spaces
@@ -101,6 +101,13 @@ class BabiTask(Task):
         facts = self.backend.to_numpy(self.facts[state["index"][row]])
         return facts[facts >= 0]
 
+    def scored(self, state: State, answer: Array, terminated: Array) -> Outcome:
+        """The outcome of an answer (N,) in the next state: only where the episode ends, (N,) bool, does it earn."""
+        correct = answer == state["target"]
+        reward = self.backend.xp.astype(correct & terminated, self.backend.xp.float32)
+        state = {**state, "answer": self.backend.copy(answer)}
+        return Outcome(state, reward, terminated, {**self.info(state), "correct": correct})
+
     def line(self, index: int, place: int, names: np.ndarray | None = None) -> str:
         """The words of line `place` of the story of question `index`, with other `names` (symbols,) where given."""
         words = self.stories.sentences[self.stories.lines[self.stories.start[self.rows[index]] + place]]
@@ -180,24 +187,8 @@ class Babi(BabiTask):
     * v0: the first.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        *,
-        task: int | Literal["joint"] = 1,
-        size: Size = "1k",
-        language: Language = "en",
-        data: str | os.PathLike[str] | None = None,
-        split: Split = "train",
-        order: Literal["random", "sequential"] = "random",
-        vocabulary: Sequence[str] | None = None,
-        answers: Sequence[str] | None = None,
-        rename: bool = False,
-    ) -> None:
-        super().__init__(
-            backend, task=task, size=size, language=language, data=data, split=split, order=order,
-            vocabulary=vocabulary, answers=answers, rename=rename,
-        )  # fmt: skip
+    def __init__(self, backend: Backend, **story: Any) -> None:
+        super().__init__(backend, **story)
         self.horizon = int(self.stories.length[self.rows].max()) + 1
         self.observation_space = spaces.Dict({"tokens": tokens(len(self.vocabulary), self.width)})
         self.action_space = spaces.Dict({"answer": spaces.Discrete(len(self.answers))})
@@ -217,14 +208,8 @@ class Babi(BabiTask):
         return {"tokens": self.words(state, xp.where(time < count, line, self.questions[index]))}
 
     def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
-        xp, index = self.backend.xp, state["index"]
         time = state["time"] + 1
-        terminated = time > self.counts[index]
-        correct = action["answer"] == state["target"]
-        reward = xp.astype(correct & terminated, xp.float32)
-        answer = xp.asarray(action["answer"], copy=True)
-        info = {**self.info(state), "correct": correct}
-        return Outcome({**state, "time": time, "answer": answer}, reward, terminated, info)
+        return self.scored({**state, "time": time}, action["answer"], time > self.counts[state["index"]])
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         index = state["index"]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from gymnasium import spaces
 
-from glimpse_env.babi import Language, Size
 from glimpse_env.backend import Backend
 from glimpse_env.draws import Array, draw_words, uniform
-from glimpse_env.images import Split
 from glimpse_env.tasks.babi import BabiTask, tokens
 from glimpse_env.tasks.base import Outcome, State, box
 
@@ -87,15 +83,7 @@ class BabiGaze(BabiTask):
         scales: int = 2,
         start: Literal["last", "centre", "random"] = "last",
         saccades: Literal["absolute", "relative"] = "absolute",
-        task: int | Literal["joint"] = 1,
-        size: Size = "1k",
-        language: Language = "en",
-        data: str | os.PathLike[str] | None = None,
-        split: Split = "train",
-        order: Literal["random", "sequential"] = "random",
-        vocabulary: Sequence[str] | None = None,
-        answers: Sequence[str] | None = None,
-        rename: bool = False,
+        **story: Any,
     ) -> None:
         if num_glimpses < 1:
             raise ValueError(f"num_glimpses must be at least 1, got {num_glimpses}")
@@ -105,10 +93,7 @@ class BabiGaze(BabiTask):
             raise ValueError(f'start must be "last", "centre" or "random", got {start!r}')
         if saccades not in ("absolute", "relative"):
             raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
-        super().__init__(
-            backend, task=task, size=size, language=language, data=data, split=split, order=order,
-            vocabulary=vocabulary, answers=answers, rename=rename,
-        )  # fmt: skip
+        super().__init__(backend, **story)
         self.horizon, self.scales, self.start, self.saccades = num_glimpses, scales, start, saccades
         words = len(self.vocabulary)
         self.observation_space = spaces.Dict(
@@ -194,13 +179,8 @@ class BabiGaze(BabiTask):
         if self.saccades == "relative":
             location = self.centre(state["line"], count) + location
         line = xp.where(terminated, state["line"], self.line_at(location.clip(-1.0, 1.0), count))
-        rows = xp.arange(time.shape[0], device=self.backend.device)
-        state["path"][rows, time.clip(max=self.horizon - 1)] = line
-        correct = action["answer"] == state["target"]
-        reward = xp.astype(correct & terminated, xp.float32)
-        answer = xp.asarray(action["answer"], copy=True)
-        info = {**self.info(state), "correct": correct}
-        return Outcome({**state, "line": line, "time": time, "answer": answer}, reward, terminated, info)
+        state["path"][self.backend.rows(time.shape[0]), self.backend.clip(time, 0, self.horizon - 1)] = line
+        return self.scored({**state, "line": line, "time": time}, action["answer"], terminated)
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         index = state["index"]

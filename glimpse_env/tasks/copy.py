@@ -6,9 +6,17 @@ import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.draws import Array, bits, draw_words, integers
+from glimpse_env.draws import Array, bits, draw_words
 from glimpse_env.tasks.base import box
-from glimpse_env.tasks.sequence import BITS_STREAM, LENGTH_STREAM, Script, SequenceTask, check_count, check_range
+from glimpse_env.tasks.sequence import (
+    BITS_STREAM,
+    LENGTH_STREAM,
+    Script,
+    SequenceTask,
+    between,
+    check_count,
+    check_range,
+)
 
 
 class Copy(SequenceTask):
@@ -80,7 +88,7 @@ class Copy(SequenceTask):
 
     def _length(self, seeds: Array, episodes: Array) -> Array:
         word = draw_words(seeds, episodes, 1, LENGTH_STREAM)[:, 0]
-        return self.min_length + integers(word, self.max_length - self.min_length + 1)
+        return between(word, self.min_length, self.max_length)
 
     def script(self, seeds: Array, episodes: Array) -> Script:  # noqa: D102
         length = self._length(seeds, episodes)
@@ -179,8 +187,8 @@ class RepeatCopy(SequenceTask):
 
     def _sizes(self, seeds: Array, episodes: Array) -> tuple[Array, Array]:
         words = draw_words(seeds, episodes, 2, LENGTH_STREAM)
-        length = self.min_length + integers(words[:, 0], self.max_length - self.min_length + 1)
-        return length, self.min_repeats + integers(words[:, 1], self.max_repeats - self.min_repeats + 1)
+        length = between(words[:, 0], self.min_length, self.max_length)
+        return length, between(words[:, 1], self.min_repeats, self.max_repeats)
 
     def script(self, seeds: Array, episodes: Array) -> Script:  # noqa: D102
         xp, (length, repeats) = self.backend.xp, self._sizes(seeds, episodes)

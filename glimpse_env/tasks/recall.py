@@ -8,7 +8,7 @@ from glimpse_env.backend import Backend
 from glimpse_env.draws import Array, draw_words, integers
 from glimpse_env.tasks.base import box
 from glimpse_env.tasks.copy import draw_vectors
-from glimpse_env.tasks.sequence import LENGTH_STREAM, Script, SequenceTask, check_count, check_range
+from glimpse_env.tasks.sequence import LENGTH_STREAM, Script, SequenceTask, between, check_count, check_range
 
 
 class AssociativeRecall(SequenceTask):
@@ -88,7 +88,7 @@ class AssociativeRecall(SequenceTask):
     def _choice(self, seeds: Array, episodes: Array) -> tuple[Array, Array]:
         """The number of items and the one asked for, both (N,)."""
         words = draw_words(seeds, episodes, 2, LENGTH_STREAM)
-        items = self.min_items + integers(words[:, 0], self.max_items - self.min_items + 1)
+        items = between(words[:, 0], self.min_items, self.max_items)
         return items, integers(words[:, 1], items - 1)
 
     def script(self, seeds: Array, episodes: Array) -> Script:  # noqa: D102

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glimpse_env.draws import Array
+from glimpse_env.draws import Array, integers
 from glimpse_env.tasks.base import Outcome, State, Task
 
 BITS_STREAM = 0
@@ -89,7 +89,7 @@ class SequenceTask(Task):
         return Outcome({**state, "time": time, "perfect": perfect}, reward, terminated, info)
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
-        return {key: self.backend.xp.asarray(state[key], copy=True) for key in self.told}
+        return {key: self.backend.copy(state[key]) for key in self.told}
 
     def render(self, state: State, row: int, mode: str) -> str:
         """A line a step so far: what was shown, and where it counts what was answered beside the target."""
@@ -114,6 +114,11 @@ class SequenceTask(Task):
         """The index of the present step in the arrays of the script; of the last column after the horizon."""
         time = state["time"]
         return self.backend.rows(time.shape[0]), self.backend.clip(time, 0, self.horizon)
+
+
+def between(words: Array, low: int, high: int) -> Array:
+    """Words mapped to integers from `low` to `high`, both included."""
+    return low + integers(words, high - low + 1)
 
 
 def check_range(name: str, low: int, high: int, least: int = 1) -> None:

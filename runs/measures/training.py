@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import socket
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from runs.distributed import process_group, processes_for
+from runs.distributed import free_port, process_group, processes_for
 from runs.environments import make_env
 from runs.measures import Figure
 from runs.recipes import RECIPES
@@ -82,9 +81,7 @@ def _join(rank: int, processes: int, port: int, repeats: int) -> Spent:
 def training(repeats: int, bar: tqdm) -> list[Figure]:
     """The main job in one process of one thread a core, as `runs.train` runs it."""
     processes = processes_for(RECIPES["cluttered"].batch)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         jobs = [pool.submit(_join, rank, processes, port, repeats) for rank in range(processes)]
         spent = [job.result() for job in jobs]

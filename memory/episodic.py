@@ -9,7 +9,10 @@ Universal Transformer (Dehghani et al. 2019), and `unroll` computes them so.
 
 Attention filters what is stored, and again what is recalled. The gate g = sigmoid(w . x_0 + b) of a step is kept
 with its slot, and the weight of a slot is proportional to g exp(q . k / sqrt(d) + bias(age)): a step written with
-gate 0 is never seen again.
+gate 0 is never seen again by the hops.
+
+Beside the hops, `associations` lays a chain of recalls without a softmax (`memory.association`): what the hops do not
+learn to link, because a softmax hides it from them, the chain does.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from memory import ring
+from memory.association import Association
 from memory.base import Memory, MemoryState
 from memory.hop import TIMES, Hop, age_buckets
 
@@ -30,7 +34,8 @@ class Episodic(Memory):
 
     The state is {"keys", "values": (N, hops, heads, slots, width / heads), "log_gate": (N, slots), "time": (N,)
     int64, steps since the episode began, "read": (N, hops, slots), the last weights, mean over heads, "gate": (N, 1),
-    the last gate}. Slots are used in turn, and the oldest is overwritten.
+    the last gate}, and with associations "associated" (N, associations + 1, slots, width / 2). Slots are used in turn,
+    and the oldest is overwritten.
 
     Args:
         input_size: size of what comes in at a step.
@@ -43,6 +48,7 @@ class Episodic(Memory):
         dropout: rate on what each hop and its net add to the stream.
         gate: whether the gate is learned; otherwise everything is written with gate 1.
         time: what the age of a slot says: "none", "age" or "relative"; see `Hop`.
+        associations: hops of the chain without a softmax, of half the width; 0 for none.
 
     Raises:
         ValueError: for sizes below one, heads that do not divide the width, or an unknown `time`.
@@ -61,12 +67,13 @@ class Episodic(Memory):
         dropout: float = 0.0,
         gate: bool = True,
         time: str = "age",
+        associations: int = 0,
     ) -> None:
         super().__init__()
-        if min(input_size, slots, width, heads, hops) < 1 or feedforward < 0:
+        if min(input_size, slots, width, heads, hops) < 1 or min(feedforward, associations) < 0:
             raise ValueError(
-                "input_size, slots, width, heads and hops must be at least 1 and feedforward at least 0, got "
-                f"{input_size}, {slots}, {width}, {heads}, {hops} and {feedforward}"
+                "input_size, slots, width, heads and hops must be at least 1, feedforward and associations at least 0, "
+                f"got {input_size}, {slots}, {width}, {heads}, {hops}, {feedforward} and {associations}"
             )
         if width % heads:
             raise ValueError(f"width must be a multiple of heads, got {width} and {heads}")
@@ -83,12 +90,14 @@ class Episodic(Memory):
         self.hop_embedding = nn.Parameter(torch.zeros(hops, width))
         self.stages = nn.ModuleList(Hop(width, heads, feedforward, dropout, time) for _ in range(1 if shared else hops))
         self.norm = nn.LayerNorm(width)
+        self.association = Association(input_size, width // 2, associations) if associations else None
+        self.associated = nn.Linear(width // 2, width, bias=False) if associations else None
 
     def initial_state(self, batch: int) -> MemoryState:
         """Nothing written yet."""
         like = self.embed.weight
         slots = like.new_zeros(batch, self.hops, self.heads, self.slots, self.read_size // self.heads)
-        return {
+        state = {
             "keys": slots,
             "values": torch.zeros_like(slots),
             "log_gate": like.new_zeros(batch, self.slots),
@@ -96,6 +105,10 @@ class Episodic(Memory):
             "read": like.new_zeros(batch, self.hops, self.slots),
             "gate": like.new_zeros(batch, 1),
         }
+        if self.association is not None:
+            shape = (batch, self.association.hops + 1, self.slots, self.association.width)
+            state["associated"] = like.new_zeros(shape)
+        return state
 
     def forward(
         self, input: Tensor, state: MemoryState, episode_start: Tensor | None = None
@@ -120,7 +133,8 @@ class Episodic(Memory):
         x = self.embed(input)[:, None]
         gate = self._log_gate(x)
         log_gate = torch.where(here[..., 0], gate, state["log_gate"])
-        offset = ring.unseen(age, time[:, None], self.slots, x)
+        hidden = ring.hidden(age, time[:, None], self.slots)
+        offset = ring.unseen(hidden, x)
         keys, values, reads = [], [], []
         for hop in range(self.hops):
             stage = self._stage(hop)
@@ -130,7 +144,7 @@ class Episodic(Memory):
             values.append(torch.where(here[:, None], value, state["values"][:, hop]))
             x, weights = stage.recall(x, query, keys[-1], values[-1], log_gate, offset, self.bucket[age])
             reads.append(weights[:, :, 0].mean(1))
-        return self.norm(x)[:, 0], {
+        state_after = {
             "keys": torch.stack(keys, 1),
             "values": torch.stack(values, 1),
             "log_gate": log_gate,
@@ -138,6 +152,13 @@ class Episodic(Memory):
             "read": torch.stack(reads, 1),
             "gate": gate.exp(),
         }
+        read = self.norm(x)
+        if self.association is not None and self.associated is not None:
+            new = self.association.project(input[:, None])
+            written = torch.where(here[:, None], new, state["associated"])
+            read = read + self.associated(self.association(new[:, 0], written, ~hidden & (age > 0)))
+            state_after["associated"] = written
+        return read[:, 0], state_after
 
     def unroll(
         self, inputs: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
@@ -211,7 +232,8 @@ class Episodic(Memory):
         x = self.embed(inputs.transpose(0, 1))
         gate = self._log_gate(x)
         log_gate = torch.cat([old["log_gate"], gate], 1) if old else gate
-        offset = ring.unseen(age, time, self.slots, x)
+        hidden = ring.hidden(age, time, self.slots)
+        offset = ring.unseen(hidden, x)
         new_keys, new_values, reads = [], [], []
         shown = slice(None) if every_step else slice(-1, None)
         for hop in range(self.hops):
@@ -224,8 +246,14 @@ class Episodic(Memory):
                 key, value = torch.cat([old["keys"][:, hop], key], 2), torch.cat([old["values"][:, hop], value], 2)
             x, weights = stage.recall(x, query, key, value, log_gate, offset, bucket)
             reads.append(weights[:, :, shown].mean(1))
+        answer = self.norm(x)
+        if self.association is not None and self.associated is not None:
+            new = self.association.project(inputs.transpose(0, 1))
+            written = torch.cat([old["associated"], new], 2) if old else new
+            answer = answer + self.associated(self.association(new[:, 0], written, ~hidden & (age > 0)))
+        answer = answer.transpose(0, 1)
         if not keep:
-            return self.norm(x).transpose(0, 1), None, torch.stack(reads, 1), gate.exp()
+            return answer, None, torch.stack(reads, 1), gate.exp()
 
         read = ring.by_slot(torch.stack(reads, 1), time, bool(old), self.slots)
         last = time[:, -1].expand(n)
@@ -235,16 +263,14 @@ class Episodic(Memory):
             ring_before = old[name].movedim(dim, 1) if old else None
             return ring.fill(new.movedim(dim, 1), ring_before, last, started, self.slots).movedim(1, dim)
 
-        return (
-            self.norm(x).transpose(0, 1),
-            {
-                "keys": filled(torch.stack(new_keys, 1), "keys", 3),
-                "values": filled(torch.stack(new_values, 1), "values", 3),
-                "log_gate": filled(gate, "log_gate", 1),
-                "time": last + 1,
-                "read": read[:, :, -1],
-                "gate": gate[:, -1:].exp(),
-            },
-            read,
-            gate.exp(),
-        )
+        state_after = {
+            "keys": filled(torch.stack(new_keys, 1), "keys", 3),
+            "values": filled(torch.stack(new_values, 1), "values", 3),
+            "log_gate": filled(gate, "log_gate", 1),
+            "time": last + 1,
+            "read": read[:, :, -1],
+            "gate": gate[:, -1:].exp(),
+        }
+        if self.association is not None:
+            state_after["associated"] = filled(new, "associated", 2)
+        return answer, state_after, read, gate.exp()

@@ -74,9 +74,8 @@ def hidden(age: Tensor, time: Tensor, slots: int) -> Tensor:
     return (age < 0) | (age >= slots) | (age > time[..., None])
 
 
-def unseen(age: Tensor, time: Tensor, slots: int, like: Tensor) -> Tensor:
-    """(N or 1, 1, Q, M) in the type of `like`: -inf where `hidden`, else 0."""
-    mask = hidden(age, time, slots)
+def unseen(mask: Tensor, like: Tensor) -> Tensor:
+    """(N or 1, 1, Q, M) in the type of `like`: -inf where the mask, from `hidden`, else 0."""
     return torch.zeros(mask.shape, dtype=like.dtype, device=like.device).masked_fill(mask, -math.inf)[:, None]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,18 @@ def oracle(memory: Episodic, inputs: np.ndarray) -> np.ndarray:
                 net = f"{stage}.feedforward"
                 x = x + linear(gelu(linear(norm(x, f"{net}.0"), f"{net}.1")), f"{net}.3")
         reads.append(norm(x, "norm"))
+        if "association.maps" in p:
+            reads[-1] = reads[-1] + linear(chain(p["association.maps"], inputs[: step + 1], memory.slots), "associated")
     return np.stack(reads)
+
+
+def chain(maps: np.ndarray, inputs: np.ndarray, slots: int) -> np.ndarray:
+    """The chain of the last input over the earlier ones that are still kept: u and the means, line by line."""
+    u = inputs[-1] @ maps[0]
+    earlier = inputs[max(0, len(inputs) - slots) : -1]
+    for key, value in pairwise(maps):
+        u = u + sum((u @ (x @ key)) * (x @ value) for x in earlier) / max(1, len(earlier))
+    return u
 
 
 OPTIONS = pytest.mark.parametrize(
@@ -105,6 +117,7 @@ OPTIONS = pytest.mark.parametrize(
         {"time": "none", "feedforward": 0, "hops": 1, "gate": False},
         {"time": "age", "hops": 3},
         {"time": "relative", "hops": 2, "shared": False},
+        {"time": "age", "hops": 1, "associations": 3},
     ],
 )
 
@@ -193,6 +206,26 @@ def test_what_is_written_with_gate_0_is_never_seen():
     assert state["read"][:, :, 2].abs().max() == 0
     open_gate, _ = memory.unroll(other.index_fill(2, torch.tensor([0]), 1.0))
     assert not torch.allclose(reads[3:], open_gate[3:])
+
+
+def test_a_chain_without_a_softmax_links_what_no_word_of_the_question_names():
+    """Pairs (a, b), (b, c), and the question a: c is two hops away, and nothing else has anything to do with it."""
+    torch.manual_seed(0)
+    memory = Episodic(8, slots=4, width=16, heads=1, hops=1, associations=2)
+    net = nn.Sequential(memory, nn.Linear(16, 4))
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(400):
+        names = torch.argsort(torch.rand(64, 8, generator=generator))[:, :4]
+        things = torch.eye(8)[names]  # (N, 4, 8): a, b, c, and one more
+        lines = torch.stack([things[:, 0] + things[:, 1], things[:, 1] + things[:, 2], things[:, 3], things[:, 0]])
+        target = (names[:, 2] < 4).long() * 2 + (names[:, 2] % 2)
+        read = memory.unroll(lines)[0][-1]
+        loss = F.cross_entropy(net[1](read), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 0.5
 
 
 def test_the_gate_begins_near_nine_tenths():

@@ -13,6 +13,7 @@ from memory import MEMORIES, Memory, MemoryState, make_memory
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "none": [{}],
+    "episodic": [{"slots": 5, "width": 4}, {"slots": 5, "width": 4, "associations": 2}],
     "ntm": [{"slots": 5, "width": 3}, {"slots": 7, "width": 3, "reads": 2, "writes": 2, "shift": 2}],
     "dnc": [
         {"slots": 5, "width": 3, "reads": 2},

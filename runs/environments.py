@@ -26,14 +26,17 @@ def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device,
     Training draws its images and stories at random; the other splits show each once, in order. Tasks that make their
     episodes up have no splits: there the seed tells training from test.
     """
-    kwargs: dict[str, Any] = {**recipe.env.kwargs(), **overrides}
-    if not issubclass(TASKS[recipe.env.id].task, SequenceTask):
-        kwargs = {"order": "random" if split == "train" else "sequential", **kwargs, "split": split}
-    if split != "train":
-        kwargs = {key: value for key, value in kwargs.items() if key not in VARIETY}
+    kwargs = split_kwargs(recipe.env.id, split, {**recipe.env.kwargs(), **overrides})
     env = make_vec(recipe.env.id, batch, device, **kwargs)
     check_whole(recipe, env)
     return env
+
+
+def split_kwargs(name: str, split: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a split of the task `name`: variety in training alone, and elsewhere each episode in order."""
+    if not issubclass(TASKS[name].task, SequenceTask):
+        kwargs = {"order": "random" if split == "train" else "sequential", **kwargs, "split": split}
+    return kwargs if split == "train" else {key: value for key, value in kwargs.items() if key not in VARIETY}
 
 
 def episodes_in(env: Any) -> int:

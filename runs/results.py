@@ -18,6 +18,7 @@ from runs.evaluate import evaluate_checkpoint
 from runs.recall_results import HEAD as RECALL_HEAD
 from runs.recall_results import by_task, recall_row
 from runs.recipes import RECIPES, Recipe
+from runs.sb3_results import load_rows, sb3_table
 
 PRETRAINED = Path("runs/pretrained")
 
@@ -146,7 +147,18 @@ def main() -> None:
         if report["glimpses"] > 1:
             errors = " · ".join(f"{error:.2f}" for error in report["error_by_glimpse"])
             by_glimpse += table_row([f"`{path.stem}`", errors])
-    text = HEAD + rows + BY_GLIMPSE + by_glimpse + RECALL_HEAD + recalled + tasks + TRAINING + trainings
+    text = (
+        HEAD
+        + rows
+        + BY_GLIMPSE
+        + by_glimpse
+        + RECALL_HEAD
+        + recalled
+        + tasks
+        + sb3_table(load_rows())
+        + TRAINING
+        + trainings
+    )
     write_atomically(text.encode(), RESULTS)
     print(f"wrote {RESULTS}")
 

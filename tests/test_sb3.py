@@ -1,0 +1,363 @@
+"""Stable-Baselines3 over the native vector environment: its contract, what it learns, what a training leaves behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+pytest.importorskip("stable_baselines3", reason="Stable-Baselines3 is not installed: pip install -e '.[sb3]'")
+pytest.importorskip("sb3_contrib", reason="sb3-contrib is not installed: pip install -e '.[sb3]'")
+
+from sb3_contrib import RecurrentPPO
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from agents import AgentConfig
+from agents.sb3 import GlimpseFeatures, GymVecEnv
+from glimpse_env.wrappers import FlatAction, GridAction, VectorFlatAction, VectorGridAction
+from runs.recipes import EnvConfig, Recipe
+from runs.sb3_play import answer_beliefs, judge, play, record_model
+from runs.sb3_results import OURS, merged, row_of, sb3_table
+from runs.train import train as train_agent
+from runs.train_sb3 import Options, make_env, make_model, train
+
+TOY = "glimpse_env:Glimpse/Classify-v0"
+
+
+@pytest.fixture
+def toy(images: str) -> dict[str, Any]:
+    """Find the figure on a 16×16 canvas with two glimpses of 6×6."""
+    return {"images": images, "size": 16, "patch": 6, "scales": 2, "num_glimpses": 2}
+
+
+@pytest.fixture
+def env(toy: dict[str, Any]) -> GymVecEnv:
+    return GymVecEnv(VectorGridAction(gym.make_vec(TOY, 4, autoreset_mode="SameStep", **toy), 5))
+
+
+def options(algorithm: Any, toy: dict[str, Any], **changed: Any) -> Options:
+    given = {"steps": 12_000, "envs": 64, "grid": (5,), "quiet": True, **changed}
+    return Options(algorithm, "Glimpse/Classify-v0", task_kwargs=tuple(f"{k}={v}" for k, v in toy.items()), **given)
+
+
+def same(one: Any, two: Any) -> None:
+    """Two observations or infos are alike, value by value and type by type."""
+    assert set(one) == set(two)
+    for key, value in one.items():
+        if isinstance(value, dict):
+            same(value, two[key])
+            continue
+        assert type(value) is type(two[key])
+        np.testing.assert_array_equal(value, two[key])
+
+
+@pytest.mark.parametrize("kind", ["grid", "box"])
+def test_it_is_dummy_vec_env_over_single_environments(task: tuple[str, dict[str, Any]], kind: str) -> None:
+    name, kwargs = task
+    native = gym.make_vec(name, 3, autoreset_mode="SameStep", **kwargs)
+    ours = GymVecEnv(VectorGridAction(native) if kind == "grid" else VectorFlatAction(native))
+    single = GridAction if kind == "grid" else FlatAction
+    theirs = DummyVecEnv([lambda: single(gym.make(name, **kwargs))] * 3)
+    assert ours.observation_space == theirs.observation_space
+    assert ours.action_space == theirs.action_space
+    ours.action_space.seed(0)
+    assert ours.seed(7) == theirs.seed(7) == [7, 8, 9]
+    same(ours.reset(), theirs.reset())
+    ended = 0
+    for _ in range(30):
+        actions = np.stack([ours.action_space.sample() for _ in range(3)])
+        one, two = ours.step(actions), theirs.step(actions)
+        same(one[0], two[0])
+        for part in (1, 2):
+            np.testing.assert_array_equal(one[part], two[part])
+            assert one[part].dtype == two[part].dtype
+        for row in range(3):
+            same(one[3][row], two[3][row])
+            same(ours.reset_infos[row], theirs.reset_infos[row])
+        ended += int(one[2].sum())
+    assert ended
+
+
+def test_what_has_been_told_does_not_change_with_the_next_step(env: GymVecEnv) -> None:
+    env.seed(0)
+    env.reset()
+    actions = np.zeros((4, 3), np.int64)
+    env.step(actions)
+    observation, _, dones, infos = env.step(actions)
+    assert dones.all()
+    kept = [observation["glimpse"].copy(), infos[0]["terminal_observation"]["glimpse"].copy()]
+    env.step(actions)
+    np.testing.assert_array_equal(observation["glimpse"], kept[0])
+    np.testing.assert_array_equal(infos[0]["terminal_observation"]["glimpse"], kept[1])
+    assert isinstance(infos[0]["is_success"], bool)
+    assert infos[0]["TimeLimit.truncated"] is False
+
+
+def test_seeds_and_options_count_once(env: GymVecEnv) -> None:
+    env.seed(3)
+    first = env.reset()
+    second = env.reset()
+    assert not np.array_equal(first["glimpse"], second["glimpse"])
+    env.seed(3)
+    env.set_options([{"episode": number} for number in (1, 0, 1, 0)])
+    chosen = env.reset()
+    np.testing.assert_array_equal(chosen["glimpse"][::2], second["glimpse"][::2])
+    np.testing.assert_array_equal(chosen["glimpse"][1::2], first["glimpse"][1::2])
+    assert len(env.seed()) == 4
+    env.reset()
+    env.set_options([{"episode": 1}, {}, {}, {}])
+    with pytest.raises(ValueError, match="the rows share one environment: give all of them the same options"):
+        env.reset()
+
+
+def test_attributes_and_methods_are_those_of_the_one_environment(env: GymVecEnv) -> None:
+    assert env.get_attr("metadata")[0]["horizon"] == 2
+    assert env.get_attr("map", [0, 2])[0].motion == 2  # the wrapper's
+    assert len(env.get_attr("task", 1)) == 1  # the environment's
+    assert env.has_attr("task")
+    assert not env.has_attr("nothing")
+    env.set_attr("nothing", 5)
+    assert env.get_attr("nothing") == [5] * 4
+    with pytest.raises(ValueError, match="the rows share one environment: set 'nothing' for all"):
+        env.set_attr("nothing", 6, [0])
+    assert env.env_is_wrapped(VectorGridAction) == [True] * 4
+    assert env.env_is_wrapped(gym.wrappers.TimeLimit, [0]) == [False]
+    env.reset()
+    frames = env.env_method("canvases", indices=[1, 3])
+    assert [frame.shape for frame in frames] == [(16, 16, 1)] * 2
+    assert env.render_mode is None
+    env.close()
+
+
+def test_it_draws_what_the_environment_draws(toy: dict[str, Any]) -> None:
+    native = gym.make_vec(TOY, 4, autoreset_mode="SameStep", render_mode="rgb_array", **toy)
+    env = GymVecEnv(VectorGridAction(native))
+    env.reset()
+    frames = env.get_images()
+    assert len(frames) == 4
+    picture = env.render("rgb_array")
+    assert picture is not None
+    assert picture.shape == (2 * frames[0].shape[0], 2 * frames[0].shape[1], 3)
+
+
+def test_truncation_is_told_apart_from_an_end() -> None:
+    lengths = iter([3, 5])
+    makers = [lambda: gym.make("CartPole-v1", max_episode_steps=next(lengths))] * 2
+    env = GymVecEnv(SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP))
+    env.seed(0)
+    env.reset()
+    told = [env.step(np.array([0, 1]))[2:] for _ in range(5)]
+    assert [dones.tolist() for dones, _ in told][2::2] == [[True, False], [False, True]]
+    assert [info["TimeLimit.truncated"] for info in told[2][1]] == [True, False]
+    assert told[2][1][0]["terminal_observation"].shape == (4,)
+    assert "terminal_observation" not in told[2][1][1]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda toy: gym.make(TOY, **toy), TypeError, "env must be a Gymnasium vector environment"),
+        (lambda toy: VectorGridAction(gym.make_vec(TOY, 2, **toy)), ValueError, 'autoreset_mode="SameStep"'),
+        (lambda toy: gym.make_vec(TOY, 2, autoreset_mode="SameStep", **toy), ValueError, "takes no Dict actions: wrap"),
+    ],
+)
+def test_environments_of_another_kind_are_refused(toy: dict[str, Any], make: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        GymVecEnv(make(toy))
+
+
+def test_tensors_are_refused(toy: dict[str, Any]) -> None:
+    env = GymVecEnv(VectorGridAction(gym.make_vec(TOY, 2, autoreset_mode="SameStep", backend="torch", **toy)))
+    with pytest.raises(TypeError, match='takes NumPy arrays: make env with backend="numpy"'):
+        env.reset()
+
+
+def test_every_observation_becomes_features(task: tuple[str, dict[str, Any]]) -> None:
+    space = gym.make(task[0], **task[1]).observation_space
+    space.seed(0)
+    rows = [space.sample() for _ in range(3)]
+    seen = {key: torch.as_tensor(np.stack([row[key] for row in rows])).float() for key in space}
+    features = GlimpseFeatures(space, width=16)
+    result = features(seen)
+    assert result.shape == (3, features.features_dim)
+    assert not torch.equal(result[0], result[1])
+    extras = torch.cat([seen[key] for key in ("location", "time") if key in seen] or [torch.zeros(3, 0)], dim=-1)
+    torch.testing.assert_close(result[:, result.shape[1] - extras.shape[1] :], extras, rtol=0, atol=0)
+    trained = list(features.parameters())  # rows of bits have none
+    if trained:
+        assert all((gradient != 0).any() for gradient in torch.autograd.grad(result.sum(), trained))
+
+
+def test_observations_without_a_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match="an observation Dict with 'glimpse'"):
+        GlimpseFeatures(gym.spaces.Box(0, 1, (3,)))
+    words = gym.spaces.Box(0, 2**25, (3,), np.int64)
+    with pytest.raises(ValueError, match="16,777,216 words apart"):
+        GlimpseFeatures(gym.spaces.Dict({"tokens": words}))
+
+
+@pytest.mark.parametrize(("algorithm", "action"), [(PPO, "grid"), (A2C, "grid"), (RecurrentPPO, "grid"), (PPO, "box")])
+def test_it_learns(algorithm: Any, action: str, toy: dict[str, Any]) -> None:
+    given, recurrent = options(algorithm.__name__, toy, action=action), algorithm is RecurrentPPO
+    policy: dict[str, Any] = {"features_extractor_class": GlimpseFeatures, "features_extractor_kwargs": {"width": 32}}
+    policy |= {"lstm_hidden_size": 32, "net_arch": []} if recurrent else {"net_arch": [32]}
+    rollout: dict[str, Any] = {"n_steps": 2} if algorithm is A2C else {"n_steps": 8, "batch_size": 128, "n_epochs": 5}
+    model = algorithm(
+        "MultiInputLstmPolicy" if recurrent else "MultiInputPolicy",
+        GymVecEnv(make_env(given, "train", 64)),
+        policy_kwargs=policy,
+        seed=0,
+        device="cpu",
+        learning_rate=3e-3,
+        **rollout,
+    )
+    model.learn(10_000)
+    assert judge(model, make_env(given, "train", 100, order="sequential"), 100, 0).error < 45  # by chance 67
+
+
+def test_a_training_leaves_curves_and_traces_and_a_model(toy: dict[str, Any], tmp_path: Path) -> None:
+    given = options("A2C", toy, steps=4_096)
+    metrics = train(given, tmp_path)
+    assert metrics == json.loads((tmp_path / "metrics.json").read_text())
+    assert (metrics["learner"], metrics["steps"], metrics["episodes"]) == ("A2C", 4_096, 9)
+    assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"events", "metrics", "model"}
+    events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0, "images": 0}).Reload()
+    expected = {"rollout/ep_rew_mean", "rollout/success_rate", "train/value_loss", "time/fps", "eval/success_rate"}
+    assert expected | {"eval/mean_reward", "attention/saccade_length"} <= set(events.Tags()["scalars"])
+    pictures = events.Images("trace/gaze")
+    assert pictures[-1].step == 4_096
+    assert len(pictures) == len(events.Scalars("eval/success_rate")) >= 4
+    again = A2C.load(tmp_path / "model.zip", device="cpu")
+    assert judge(again, make_env(given, "test", 4), 9, 0) == judge(again, make_env(given, "test", 3), 9, 0)
+
+
+def test_stories_are_told(babi_folder: str, tmp_path: Path) -> None:
+    given = Options(
+        "RecurrentPPO", "Glimpse/BabiGaze-v0", steps=512, envs=8, quiet=True, task_kwargs=(f"data={babi_folder}",)
+    )
+    metrics = train(given, tmp_path)
+    assert 0 <= metrics["support_hit_rate"] <= 100
+    events = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0}).Reload()
+    text = events.Tensors("trace/0/text/text_summary")[-1].tensor_proto.string_val[0].decode()
+    assert "bAbI task 1" in text
+    assert "answer: " in text
+
+
+def test_episodes_of_unlike_lengths_are_judged_each_once(babi_folder: str) -> None:
+    given = Options("PPO", "Glimpse/Babi-v0", task_kwargs=(f"data={babi_folder}",))
+    env = make_env(given, "test", 4)
+    model = PPO("MultiInputPolicy", GymVecEnv(env), policy_kwargs={"features_extractor_class": GlimpseFeatures})
+    played = play(model, env, np.arange(4), 0)
+    task = env.unwrapped.task
+    assert played.length.tolist() == task.lengths(np.zeros(4, np.int64), np.arange(4)).tolist()
+    assert len(set(played.length.tolist())) > 1
+    np.testing.assert_array_equal(played.reward, played.info["is_success"])
+    one = [play(model, make_env(given, "test", 1), np.array([number]), 0).reward[0] for number in range(4)]
+    assert played.reward.tolist() == one
+
+
+@pytest.mark.parametrize("action", ["grid", "box"])
+@pytest.mark.parametrize("algorithm", ["PPO", "RecurrentPPO"])
+def test_a_trace_is_what_was_seen_and_believed(algorithm: str, action: str, toy: dict[str, Any]) -> None:
+    given = options(algorithm, toy, action=action)
+    env = make_env(given, "validation", 3)
+    model = make_model(given, VecMonitor(GymVecEnv(make_env(given, "train", 8))), torch.device("cpu"))
+    traces = record_model(model, env, np.arange(3), 5)
+    played = play(model, env, np.arange(3), 5)
+    assert [trace.target for trace in traces] == played.info["target"].tolist()
+    if action == "grid":
+        assert [trace.correct for trace in traces] == played.info["correct"].tolist()
+    for row, trace in enumerate(traces):
+        assert trace.canvas.shape == (16, 16, 1)
+        assert trace.canvas.any()
+        np.testing.assert_allclose(trace.beliefs.sum(-1), 1, atol=1e-5)
+        np.testing.assert_array_equal(trace.path, [moment["location"][row] for moment in played.observations])
+        np.testing.assert_array_equal(trace.glimpses, [moment["glimpse"][row] for moment in played.observations])
+
+
+def test_of_a_box_the_belief_is_how_often_a_score_is_the_highest(toy: dict[str, Any]) -> None:
+    given = options("PPO", toy, action="box")
+    env = make_env(given, "train", 2)
+    model = PPO("MultiInputPolicy", GymVecEnv(env), policy_kwargs={"features_extractor_class": GlimpseFeatures})
+    with torch.no_grad():
+        model.policy.action_net.weight.zero_()
+        model.policy.action_net.bias.copy_(torch.tensor([0, 0, 0.0, 0.5, -9.0]))
+        model.policy.log_std.fill_(np.log(0.25))
+    observation, _ = env.reset(seed=0)
+    belief = answer_beliefs(model, env, observation, None, np.ones(2))
+    # P(N(0.5, 0.25²) > N(0, 0.25²)) = Phi(0.5 / (0.25 √2)) = 0.921
+    np.testing.assert_allclose(belief, [[0.079, 0.921, 0]] * 2, atol=0.03)
+
+
+def test_any_registered_environment_is_trained_on(tmp_path: Path) -> None:
+    metrics = train(Options("PPO", "CartPole-v1", steps=256, envs=4, quiet=True), tmp_path)
+    assert metrics["mean_reward"] > 0
+    assert (tmp_path / "model.zip").is_file()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"id": "Glimpse/Nothing-v0"}, "Glimpse/Nothing-v0 is unknown: Glimpse has Glimpse/MNIST-v0"),
+        ({"id": "Nothing-v0"}, "Nothing-v0: .*doesn't exist"),
+        ({"steps": 0}, "--steps must be at least 1, got 0"),
+        ({"envs": 0}, "--envs must be at least 1, got 0"),
+        ({"options": ("nothing=1",)}, "PPO on Glimpse/Copy-v0: .*nothing"),
+        ({"task_kwargs": ("nothing",)}, "an option is name=value"),
+    ],
+)
+def test_what_is_wrong_is_said(changed: dict[str, Any], message: str, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"algorithm": "PPO", "id": "Glimpse/Copy-v0", "steps": 64, "envs": 2, **changed}
+    with pytest.raises(ValueError, match=message):
+        train(Options(**given), tmp_path)
+
+
+def test_the_command_says_what_to_install(tmp_path: Path) -> None:
+    hide = "import sys; sys.modules['stable_baselines3'] = None; sys.argv[1:] = ['PPO', 'Glimpse/Copy-v0']; "
+    done = subprocess.run(
+        [sys.executable, "-c", hide + "from runs.train_sb3 import main; main()"],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == (
+        "error: agents.sb3 needs Stable-Baselines3: pip install -e '.[sb3]'"
+    )
+
+
+def test_runs_are_gathered_in_a_table(tmp_path: Path) -> None:
+    told = {"id": "Glimpse/B-v0", "learner": "PPO", "error": 12.345, "steps": 9_000, "seconds": 90.0, "machine": "m"}
+    (tmp_path / "metrics.json").write_text(json.dumps({**told, "seed": 1}))
+    row = row_of(tmp_path)
+    assert row == told
+    ours, other = {**told, "learner": OURS}, {**told, "id": "Glimpse/A-v0"}
+    rows = merged([ours, {**told, "error": 50.0}], [row, other])
+    assert rows == [other, row, ours]
+    assert "| `Glimpse/B-v0` | PPO | 9,000 | **12.35** | 1.5 min | 100 | m |" in sb3_table(rows)
+    assert sb3_table([]) == ""
+    (tmp_path / "metrics.json").write_text(json.dumps({"id": "CartPole-v1", "mean_reward": 9.0}))
+    with pytest.raises(ValueError, match="trained on CartPole-v1, whose errors are not counted"):
+        row_of(tmp_path)
+    with pytest.raises(FileNotFoundError, match="holds no finished run"):
+        row_of(tmp_path / "nothing")
+
+
+def test_a_run_of_our_agent_has_a_row(toy: dict[str, Any], tmp_path: Path) -> None:
+    env = EnvConfig("Classify-v0", **toy)
+    recipe = Recipe("toy", env, AgentConfig(width=16, where_stream=8), episodes=128, batch=64)
+    train_agent(recipe, tmp_path, device="cpu", quiet=True)
+    row = row_of(tmp_path)
+    assert (row["id"], row["learner"], row["steps"]) == ("Glimpse/Classify-v0", OURS, 256)
+    assert 0 <= row["error"] <= 100
+    assert row["seconds"] > 0

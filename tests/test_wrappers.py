@@ -1,0 +1,190 @@
+"""Flat actions in place of `Dict` ones: for single environments and for vectors, and for the libraries that ask."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import SyncVectorEnv
+
+from glimpse_env.wrappers import FlatAction, FlatMap, GridAction, GridMap, VectorFlatAction, VectorGridAction
+
+PAIRS = {"grid": (GridAction, VectorGridAction), "box": (FlatAction, VectorFlatAction)}
+
+
+def looking(answer: spaces.Space, motion: int = 2, low: Any = -1, high: Any = 1) -> spaces.Dict:
+    """An action space with a gaze."""
+    return spaces.Dict({"location": spaces.Box(low, high, (motion,), np.float32), "answer": answer})
+
+
+SPACES = {
+    "image": looking(spaces.Discrete(10)),
+    "story": looking(spaces.Discrete(6), 1),
+    "bits": spaces.Dict({"answer": spaces.MultiBinary(5)}),
+    "text": spaces.Dict({"answer": spaces.Discrete(7)}),
+    "uneven": looking(spaces.Discrete(3, start=4), 3, -2, 5),
+    "looking at bits": looking(spaces.MultiBinary(4)),
+}
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("batch", [(), (6,), (2, 3)])
+def test_a_grid_goes_there_and_back(name: str, batch: tuple[int, ...]) -> None:
+    space = SPACES[name]
+    map = GridMap(space, 5)
+    flat = np.random.default_rng(0).integers(0, map.space.nvec, (*batch, *map.space.shape))
+    action = map.to_dict(flat)
+    np.testing.assert_array_equal(map.from_dict(action), flat)
+    assert action["answer"].shape == (*batch, *(space["answer"].shape or ()))
+    if not batch:
+        assert space.contains(action)
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("batch", [(), (6,)])
+def test_scores_go_there_and_back(name: str, batch: tuple[int, ...]) -> None:
+    space = SPACES[name]
+    map = FlatMap(space)
+    many = space if not batch else gym.vector.utils.batch_space(space, batch[0])
+    many.seed(0)
+    action = many.sample()
+    back = map.to_dict(map.from_dict(action))
+    assert set(back) == set(action)
+    np.testing.assert_array_equal(back["answer"], action["answer"])
+    if "location" in action:
+        np.testing.assert_allclose(back["location"], action["location"], atol=1e-5)
+
+
+def test_a_cell_is_looked_at_in_its_centre() -> None:
+    map = GridMap(SPACES["image"], (3, 4))
+    assert map.space == spaces.MultiDiscrete([3, 4, 10])
+    action = map.to_dict([[1, 0, 7], [2, 3, 0]])
+    np.testing.assert_allclose(action["location"], [[0, -0.75], [2 / 3, 0.75]], atol=1e-7)
+    assert action["answer"].tolist() == [7, 0]
+    nearest = map.from_dict({"location": [[-0.3, 0.1], [1.0, -1.0]], "answer": [2, 3]})
+    assert nearest.tolist() == [[1, 2, 2], [2, 0, 3]]
+
+
+def test_an_uneven_space_is_covered() -> None:
+    action = GridMap(SPACES["uneven"], 7).to_dict([0, 3, 6, 2])
+    np.testing.assert_allclose(action["location"], [-1.5, 1.5, 4.5])
+    assert action["answer"] == 6
+    np.testing.assert_allclose(FlatMap(SPACES["uneven"]).to_dict([-1, 0, 1, 0, 0, 1])["location"], [-2, 1.5, 5])
+
+
+def test_the_highest_score_is_the_answer_and_bits_are_signs() -> None:
+    map = FlatMap(SPACES["story"])
+    assert map.space == spaces.Box(-1, 1, (7,), np.float32)
+    action = map.to_dict(np.asarray([[0.5, -1, -0.2, -0.1, -0.3, -1, -1], [9.0, 0, 1, 1, 0, 0, 0]]))
+    assert action["answer"].tolist() == [2, 1]
+    assert action["location"].tolist() == [[0.5], [1.0]]
+    assert FlatMap(SPACES["bits"]).to_dict([0.1, 0, -0.1, 1, -1])["answer"].tolist() == [1, 0, 0, 1, 0]
+
+
+def test_without_a_gaze_there_is_only_the_answer() -> None:
+    assert GridMap(SPACES["text"], 9).space == spaces.MultiDiscrete([7])
+    assert GridMap(SPACES["bits"], 9).space == spaces.MultiDiscrete([2] * 5)
+    assert set(GridMap(SPACES["text"], 9).to_dict([3])) == {"answer"}
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_every_task_passes_the_checks(task: tuple[str, dict[str, Any]], kind: str) -> None:
+    env = PAIRS[kind][0](gym.make(task[0], **task[1]))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is different from the unwrapped version.*")
+        check_env(env, skip_render_check=True)
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_every_task_passes_stable_baselines3_checks(task: tuple[str, dict[str, Any]], kind: str) -> None:
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    with warnings.catch_warnings():  # it advises a features extractor for glimpses: agents.sb3 has one
+        warnings.filterwarnings("ignore", "Your observation (glimpse|periphery) has an unconventional shape")
+        checker.check_env(PAIRS[kind][0](gym.make(task[0], **task[1]).unwrapped))
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_a_vector_does_as_single_environments_do(task: tuple[str, dict[str, Any]], kind: str, mode: str) -> None:
+    single, vector = PAIRS[kind]
+    native = vector(gym.make_vec(task[0], num_envs=3, autoreset_mode=mode, **task[1]))
+    sync = SyncVectorEnv([lambda: single(gym.make(task[0], **task[1]))] * 3, autoreset_mode=mode)
+    assert native.single_action_space == sync.single_action_space
+    assert native.action_space == sync.action_space
+    native.action_space.seed(1)
+    seen = [native.reset(seed=5)[0], sync.reset(seed=5)[0]]
+    for _ in range(20):
+        for key in seen[0]:
+            np.testing.assert_array_equal(seen[0][key], seen[1][key])
+        action = native.action_space.sample()
+        one, two = native.step(action), sync.step(action)
+        for part in (1, 2, 3):
+            np.testing.assert_array_equal(one[part], two[part])
+        seen = [one[0], two[0]]
+
+
+def test_the_gaze_goes_where_the_cell_is(noise_digits: None) -> None:
+    env = GridAction(gym.make("glimpse_env:Glimpse/MNIST-v0"), grid=5)
+    env.reset(seed=0)
+    observation = env.step(np.asarray([0, 3, 9]))[0]
+    np.testing.assert_allclose(observation["location"], [-0.8, 0.4], atol=1e-6)
+
+
+def test_a_wrapped_environment_is_made_anew_from_its_spec(noise_digits: None) -> None:
+    env = GridAction(gym.make("glimpse_env:Glimpse/MNIST-v0"), grid=(3, 5))
+    again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    assert isinstance(again, GridAction)
+    assert again.action_space == env.action_space
+    assert json.loads(env.spec.to_json())["additional_wrappers"]
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Discrete(3),
+        spaces.Dict({"location": spaces.Box(-1, 1, (2,))}),
+        spaces.Dict({"answer": spaces.Box(-1, 1, (2,))}),
+        spaces.Dict({"answer": spaces.Discrete(3), "stop": spaces.Discrete(2)}),
+        spaces.Dict({"answer": spaces.MultiBinary((2, 2))}),
+        looking(spaces.Discrete(3), 2, -np.inf, np.inf),
+        spaces.Dict({"answer": spaces.Discrete(3), "location": spaces.Box(-1, 1, (2, 2))}),
+        spaces.Dict({"answer": spaces.Discrete(3), "location": spaces.Discrete(2)}),
+    ],
+    ids=str,
+)
+def test_other_spaces_are_refused(space: spaces.Space) -> None:
+    for kind in (GridMap, FlatMap):
+        with pytest.raises(ValueError, match="the action must be a Dict of 'answer', Discrete or MultiBinary"):
+            kind(space)
+
+
+@pytest.mark.parametrize("grid", [0, -1, (3,), (3, 3, 3), (3, 0), 2.5, True, "nine"])
+def test_a_grid_of_another_form_is_refused(grid: Any) -> None:
+    with pytest.raises(ValueError, match="grid must be a number of cells, or 2 of them"):
+        GridMap(SPACES["image"], grid)
+
+
+@pytest.mark.parametrize(
+    ("kind", "action"),
+    [
+        (GridMap, [0, 0]),
+        (GridMap, [9, 0, 0]),
+        (GridMap, [-1, 0, 0]),
+        (GridMap, [0, 0, 10]),
+        (GridMap, [0.5, 0, 1]),
+        (GridMap, {"location": [0, 0], "answer": 1}),
+        (FlatMap, [0.0] * 11),
+        (FlatMap, [np.nan] * 12),
+        (FlatMap, 0.5),
+    ],
+)
+def test_actions_outside_the_space_are_refused(kind: Any, action: Any) -> None:
+    with pytest.raises(ValueError, match=r"an action must be in (MultiDiscrete|Box)"):
+        kind(SPACES["image"]).to_dict(action)

@@ -25,7 +25,7 @@ results: venv
 	$(BIN)/python -m runs.results
 
 watch: venv
-	$(BIN)/tensorboard --logdir runs/logs --samples_per_plugin images=200
+	$(BIN)/tensorboard --logdir runs/logs --samples_per_plugin images=200,text=200
 
 venv: $(VENV)/installed
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from agents.agent import AttentionAgent
 from agents.loading import Agent
 from agents.reading import bits_per_sequence, read
-from agents.rollout import play
+from agents.rollout import Rollout, play
 
 Places = Callable[[np.ndarray], Tensor]
 """Episode numbers (N,) to the places (T - 1, N, D) to look at in them, in place of the policy's choice."""
@@ -53,7 +53,15 @@ def measuring(agent: Agent, episodes: int) -> Iterator[None]:
         agent.train(training)
 
 
-def evaluate(agent: Agent, env: Any, episodes: int, *, places: Places | None = None, seed: int = 0) -> Evaluation:
+def evaluate(
+    agent: Agent,
+    env: Any,
+    episodes: int,
+    *,
+    places: Places | None = None,
+    seed: int = 0,
+    witness: Callable[[Rollout], None] | None = None,
+) -> Evaluation:
     """Play episodes 0 … episodes - 1 of `seed`, each once, and count the wrong answers.
 
     Args:
@@ -62,6 +70,7 @@ def evaluate(agent: Agent, env: Any, episodes: int, *, places: Places | None = N
         episodes: how many; any number, whatever the width of the vector.
         places: where to look instead, for a control such as random gaze.
         seed: of the environment.
+        witness: is shown every rollout, one after the other; the last may hold more episodes than are counted.
 
     Raises:
         ValueError: for fewer than one episode.
@@ -73,6 +82,8 @@ def evaluate(agent: Agent, env: Any, episodes: int, *, places: Places | None = N
         for first in range(0, episodes, width):
             numbers = np.arange(first, first + width)
             rollout = play(agent, env, numbers, seed=seed, places=places(numbers) if places else None)
+            if witness is not None:
+                witness(rollout)
             counted = torch.from_numpy(numbers < episodes).to(wrong.device)
             wrong += ((rollout.answer.argmax(-1) != rollout.target) & counted).sum(1)
             if rollout.support_hit is not None:

@@ -83,7 +83,7 @@ def shorten(text: str, size: int, width: int, weight: int = 400) -> str:
 
 def blank(height: int, width: int, colour: Colour = GROUND) -> np.ndarray:
     """An empty panel."""
-    line = np.asarray([colour] * width, dtype=np.uint8).reshape(width, 3)
+    line = np.tile(np.asarray(colour, np.uint8), (width, 1))
     return np.broadcast_to(line, (height, width, 3)).copy()
 
 

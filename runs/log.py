@@ -1,18 +1,22 @@
-"""The progress bar and the TensorBoard curves of a training."""
+"""What a training shows while it runs: the progress bar, TensorBoard's curves, and the gallery at every validation."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from agents import AttentionAgent, evaluate, evaluate_reading
+from agents import AttentionAgent, Rollout, evaluate, evaluate_reading
+from glimpse_env.tasks import Classify
 from runs.draws import fixed_gaze
 from runs.environments import episodes_in, make_env
-from runs.pictures import contact_sheet
+from runs.gallery import DRAWN, add_contents, add_memories, add_traces, spread
+from runs.gaze_statistics import gaze_scalars
+from runs.memory_statistics import memory_scalars
+from runs.recollections import Recollection, recollect
+from runs.summaries import LAYOUT, add_fixations, add_hparams, check_writable
 from runs.traces import record_episodes
 from runs.trainer import Trainer, learning_rate
 
@@ -24,8 +28,8 @@ VALIDATION_EPISODES = 5_000
 
 BATCH = 250
 
-GALLERY = 3
-"""Validation episodes drawn for TensorBoard, always the same, so that its slider shows them improving."""
+RECOLLECTED = 4 * DRAWN
+"""Validation episodes in which the memory is measured; every fourth is drawn."""
 
 LOG_EVERY = 20
 """Updates between two points of a curve."""
@@ -39,12 +43,21 @@ class Log:
         trainer: the training.
         device: of its agent.
         quiet: no progress bar.
+        projector: hand what lies in the memory at the end to TensorBoard's projector.
+
+    Raises:
+        ValueError: where the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, trainer: Trainer, device: torch.device, *, quiet: bool) -> None:
-        self.trainer, self.device, recipe = trainer, device, trainer.recipe
+    def __init__(
+        self, folder: Path, trainer: Trainer, device: torch.device, *, quiet: bool, projector: bool = False
+    ) -> None:
+        check_writable(folder)
+        self.trainer, self.device, self.projector, recipe = trainer, device, projector, trainer.recipe
         self.validation = make_env(recipe, "validation", BATCH, device)
-        self.gallery = make_env(recipe, "validation", GALLERY, device)
+        self.gallery = make_env(recipe, "validation", DRAWN, device)
+        self.single = make_env(recipe, "validation", 1, device)
+        self.gazes = "location" in self.validation.single_action_space.spaces
         done = trainer.update * recipe.batch
         self.writer = SummaryWriter(str(folder), purge_step=done + 1 if done else None, flush_secs=20)
         total = recipe.updates() * recipe.batch
@@ -53,6 +66,8 @@ class Log:
         if not done:
             table = "\n".join(f"| {key} | {value} |" for key, value in recipe.to_dict().items())
             self.writer.add_text("recipe", f"| field | value |\n|---|---|\n{table}")
+            add_hparams(self.writer, recipe.to_dict())
+            self.writer.add_custom_scalars(LAYOUT)
 
     def update(self, scalars: dict[str, torch.Tensor]) -> None:
         """One update's numbers. Most updates only move the bar, which costs no wait for a GPU."""
@@ -68,13 +83,19 @@ class Log:
             self.writer.add_scalar(key, float(value), step)
         self.writer.add_scalar("train/learning_rate", learning_rate(recipe, trainer.update), step)
         self.writer.add_scalar("time/fps", step / trainer.seconds, step)
+        self.writer.add_scalar("time/time_elapsed", trainer.seconds, step)
+        if self.gazes:
+            steps = self.validation.metadata["horizon"]
+            self.writer.add_scalar("rollout/ep_rew_mean", float(scalars["rollout/success_rate"]), step)
+            self.writer.add_scalar("rollout/ep_len_mean", steps, step)
+            self.writer.add_scalar("time/total_timesteps", step * steps, step)
 
     def validate(self) -> None:
         """The error on the validation split, and the gaze in the gallery's episodes; the best weights are kept."""
         trainer, recipe, env = self.trainer, self.trainer.recipe, self.validation
         step = trainer.update * recipe.batch
         episodes = min(VALIDATION_EPISODES, episodes_in(env))
-        if "location" in env.single_action_space.spaces:
+        if self.gazes:
             error = self._validate_gaze(episodes, step)
             words = f"validation error {error:.2f} %"
         else:
@@ -88,6 +109,12 @@ class Log:
             if len(score.error_by_task) > 1:
                 for task, of_task in score.error_by_task.items():
                     self.writer.add_scalar(f"eval/error_by_task/{task}", of_task, step)
+        memories = self._recollect(episodes)
+        for tag, value in memory_scalars(memories).items():
+            self.writer.add_scalar(tag, value, step)
+        add_memories(self.writer, memories[:: RECOLLECTED // DRAWN], step)
+        if self.projector and trainer.update == recipe.updates():
+            add_contents(self.writer, memories, step)
         trainer.remember_best(error)
         if not self.bar.disable:
             self.bar.write(f"{step:>11,} episodes {trainer.seconds:6.0f} s   {words}")
@@ -96,19 +123,47 @@ class Log:
         """The error of the answer after the last glimpse, in percent; its curves and pictures."""
         trainer, recipe, env = self.trainer, self.trainer.recipe, self.validation
         places = fixed_gaze(recipe.gaze, VALIDATION_SEED, env, self.device) if recipe.gaze != "learned" else None
-        result = evaluate(trainer.agent, env, episodes, places=places, seed=VALIDATION_SEED)
+        seen: list[torch.Tensor] = []
+
+        def witness(rollout: Rollout) -> None:
+            seen.append(rollout.location)
+
+        result = evaluate(trainer.agent, env, episodes, places=places, seed=VALIDATION_SEED, witness=witness)
         self.writer.add_scalar("eval/success_rate", 1 - result.error / 100, step)
-        if result.support_hit_rate is not None:
-            self.writer.add_scalar("attention/support_hit_rate", result.support_hit_rate / 100, step)
+        self.writer.add_scalar("eval/mean_reward", 1 - result.error / 100, step)
+        self.writer.add_scalar("eval/mean_ep_length", env.metadata["horizon"], step)
         for glimpse, error in enumerate(result.error_by_glimpse, 1):
             self.writer.add_scalar(f"eval/error_by_glimpse/{glimpse}", error, step)
-        if env.metadata["horizon"] > 1 and trainer.agent.form.kind == "image":
+        if result.support_hit_rate is not None:
+            self.writer.add_scalar("attention/support_hit_rate", result.support_hit_rate / 100, step)
+        if env.metadata["horizon"] == 1:
+            return result.error
+        path = torch.cat(seen, 1)[:, :episodes].transpose(0, 1).cpu().numpy()
+        for tag, value in gaze_scalars(env, path, VALIDATION_SEED).items():
+            self.writer.add_scalar(tag, value, step)
+        add_fixations(self.writer, path, step)
+        if isinstance(env.unwrapped.task, Classify):
             traces = record_episodes(
-                trainer.agent, self.gallery, np.arange(GALLERY), gaze=recipe.gaze, seed=VALIDATION_SEED
+                trainer.agent, self.gallery, spread(DRAWN, episodes), gaze=recipe.gaze, seed=VALIDATION_SEED
             )
-            sheet = contact_sheet(traces, recipe.name, f"{step:,} episodes · validation error {result.error:.2f} %")
-            self.writer.add_image("trace/gaze", sheet, step, dataformats="HWC")
+            subtitle = f"{step:,} episodes · validation error {result.error:.2f} %"
+            add_traces(self.writer, traces, step, recipe.name, subtitle)
         return result.error
+
+    def _recollect(self, episodes: int) -> list[Recollection]:
+        """What the agent remembers of some validation episodes; nothing where it has no memory."""
+        agent, recipe, env = self.trainer.agent, self.trainer.recipe, self.single
+        if not isinstance(agent, AttentionAgent) or agent.config.memory == "none":
+            return []
+        places = None
+        if self.gazes and recipe.gaze != "learned":
+            places = fixed_gaze(recipe.gaze, VALIDATION_SEED, env, self.device)
+        agent.eval()
+        memories = [
+            recollect(agent, env, int(number), VALIDATION_SEED, places) for number in spread(RECOLLECTED, episodes)
+        ]
+        agent.train()
+        return memories
 
     def close(self) -> None:
         """Leave the bar and the files complete."""

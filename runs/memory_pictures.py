@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from glimpse_env.render import magnification, show_canvas, window_colour
 from runs.layout import (
-    GROUND,
     INK,
     MUTED,
     OTHER,
@@ -22,29 +22,15 @@ from runs.layout import (
     verdict_mark,
     write,
 )
+from runs.panels import number_panel
 from runs.recollections import Recollection
+from runs.weight_maps import heat, lit, memory_maps
 
 LINE = 24
 """Height of a line of text in pixels."""
 
 CELL = 26
 """Width of a cell of weights."""
-
-LIT = np.array([255, 190, 70])
-"""What attention lights words with: full at weight 1."""
-
-
-def lit(weight: float) -> tuple[int, int, int]:
-    """The ground, as far as weight in [0, 1] lights it; small weights are raised so that they can be seen."""
-    share = float(np.clip(weight, 0, 1)) ** 0.5
-    colour = (1 - share) * np.array(GROUND) + share * 0.75 * LIT
-    return tuple(int(value) for value in colour)  # type: ignore[return-value]
-
-
-def heat(weights: np.ndarray, height: int = 96, width: int = 420) -> np.ndarray:
-    """Weights (T, S) as a map, steps from left to right and slots from top to bottom."""
-    cells = np.array([[lit(weight) for weight in row] for row in np.clip(weights.T, 0, 1)], np.uint8)
-    return cv2.resize(cells, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
 def story_panel(memory: Recollection, title: str) -> np.ndarray:
@@ -70,17 +56,11 @@ def story_panel(memory: Recollection, title: str) -> np.ndarray:
             cv2.rectangle(panel, (left, top + 2), corner, lit(float(recalled[hop, row])), -1)
         cv2.rectangle(panel, (text_left, top + 2), (panel.shape[1] - 8, top + LINE - 3), lit(float(total[row])), -1)
         write(panel, line, text_left + 8, top + 17, 14, INK)
-    maps = [beside([label(name, 12, MUTED), heat(value, 120, 520)], 8) for name, value in weights_of(memory)]
-    return above([label(title, 15, weight=600), panel, *maps, _verdict(memory)], 8)
-
-
-def weights_of(memory: Recollection) -> list[tuple[str, np.ndarray]]:
-    """Write and read weights (T, S), where slots are not steps."""
-    return [(name, value) for name, value in (("write", memory.write), ("read", memory.read)) if value is not None]
+    return above([label(title, 15, weight=600), panel, _verdict(memory)], 8)
 
 
 def _verdict(memory: Recollection) -> np.ndarray:
-    right = memory.answer == memory.truth
+    right = memory.correct
     parts = [label(memory.question, 14)] if memory.question else []
     parts += [
         verdict_mark(right),
@@ -95,24 +75,45 @@ def sequence_panel(memory: Recollection, title: str) -> np.ndarray:
     """What was shown, answered and wanted, and the weights over the slots, step by step."""
     parts = [label(title, 15, weight=600)]
     answers, truths = (np.atleast_2d(np.asarray(value, np.float64)) for value in (memory.answer, memory.truth))
-    maps = [("shown", memory.shown)]
+    maps = [("shown", memory.shown)] if memory.shown.shape[1] > 1 else []  # a number is no weight
     if answers.shape == truths.shape and answers.shape[1] > 1 and memory.shown.shape[1] > 1:
         silent = np.zeros((len(memory.shown) - len(truths), truths.shape[1]))
         maps += [(name, np.concatenate([silent, value])) for name, value in (("answer", answers), ("target", truths))]
-    maps += weights_of(memory)
     for name, value in maps:
-        height = 12 * min(value.shape[1], 10) if name in ("shown", "answer", "target") else 120
+        height = 12 * min(value.shape[1], 10)
         named = blank(height, 60)
         write(named, name, 4, height / 2 + 4, 12, MUTED)
         parts.append(beside([named, heat(value, height, 520)]))
     return above(parts, 8)
 
 
+def glimpses_panel(memory: Recollection, title: str) -> np.ndarray:
+    """The glimpses one by one, each with how much of it was written, and recalled for the last answer, hop by hop."""
+    columns = []
+    for step, glimpse in enumerate(memory.shown):
+        pixels = np.round(glimpse[0].transpose(1, 2, 0) * 255).astype(np.uint8)
+        picture = show_canvas(pixels, magnification(pixels.shape, 60, shrink=True))
+        column = [number_panel(step + 1, last=step == len(memory.shown) - 1), framed(picture, 1, window_colour(0))]
+        for weights in [] if memory.recalled is None else memory.recalled:
+            column.append(blank(14, picture.shape[1] + 2, lit(float(weights[step]))))
+        columns.append(above(column, 6, "centre"))
+    legend = "glimpses" + ("" if memory.recalled is None else ", and how much each hop recalled of it at the end")
+    return above([label(title, 15, weight=600), label(legend, 12, MUTED), beside(columns, 10), _verdict(memory)], 8)
+
+
+def memory_panel(memory: Recollection, title: str) -> np.ndarray:
+    """One episode: what was seen and recalled, and below it the memory's weights over time."""
+    if memory.lines:
+        seen, across = story_panel(memory, title), "line" if memory.question == "" else "glimpse"
+    elif memory.shown.ndim > 2:
+        seen, across = glimpses_panel(memory, title), "glimpse"
+    else:
+        seen, across = sequence_panel(memory, title), "step"
+    maps = memory_maps(memory, across)
+    return seen if maps is None else above([seen, maps], 20)
+
+
 def memory_sheet(memories: list[Recollection], title: str, subtitle: str) -> np.ndarray:
     """Several episodes one above the other."""
-    panels = [
-        story_panel(memory, f"episode {number}") if memory.lines
-        else sequence_panel(memory, f"episode {number}")
-        for number, memory in enumerate(memories)
-    ]  # fmt: skip
+    panels = [memory_panel(memory, f"episode {number}") for number, memory in enumerate(memories)]
     return framed(above([label(title, 20, weight=700), label(subtitle, 13, MUTED), *panels], 18), 24)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from glimpse_env.render import PATH_COLOUR, WINDOW_COLOURS, Colour
+from runs.encoding import encode_apng, within
 from runs.layout import (
     INK,
     MUTED,
@@ -79,7 +79,9 @@ def sheet_row(trace: Trace) -> np.ndarray:
     return beside([scene, beside(columns, 18), _outcome(trace)], 28)
 
 
-def animation(traces: list[Trace], title: str = "", subtitle: str = "", *, seconds: float = 0.8) -> bytes:
+def animation(
+    traces: list[Trace], title: str = "", subtitle: str = "", *, seconds: float = 0.8, limit: int | None = None
+) -> bytes:
     """Episodes side by side, a frame for each glimpse and one for the outcome, as an APNG that repeats for ever.
 
     Args:
@@ -87,18 +89,18 @@ def animation(traces: list[Trace], title: str = "", subtitle: str = "", *, secon
         title: of the picture.
         subtitle: a quieter line below it.
         seconds: for which a glimpse is shown.
+        limit: bytes; what would take more is drawn in fewer colours, and then smaller.
 
     Raises:
         ValueError: for no trace.
     """
     frames = animation_frames(traces, title, subtitle)
-    film = cv2.Animation()
-    film.frames = [np.ascontiguousarray(frame[..., ::-1]) for frame in frames]
-    film.durations = [round(1000 * seconds)] * (len(frames) - 1) + [round(1000 * HOLD)]
-    done, content = cv2.imencodeanimation(".png", film, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-    if not done:
-        raise RuntimeError("OpenCV could not encode the animation")
-    return bytes(content)
+    milliseconds = [round(1000 * seconds)] * (len(frames) - 1) + [round(1000 * HOLD)]
+
+    def encode(shown: list[np.ndarray]) -> bytes:
+        return encode_apng(shown, milliseconds)
+
+    return encode(frames) if limit is None else within(limit, encode, frames)
 
 
 def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -> list[np.ndarray]:
@@ -120,7 +122,8 @@ def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -
         )
         frames.append(above([_header(title, subtitle, grid.shape[1]), clock, grid], 18))
     width = max(frame.shape[1] for frame in frames)
-    return [framed(above([frame, blank(0, width)]), MARGIN) for frame in frames]
+    margin = MARGIN if title or subtitle else MARGIN // 2
+    return [framed(above([frame, blank(0, width)]), margin) for frame in frames]
 
 
 def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
@@ -137,11 +140,6 @@ def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
         ],
         16,
     )
-
-
-def encode_png(picture: np.ndarray) -> bytes:
-    """An RGB picture as PNG."""
-    return bytes(cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))[1])
 
 
 def _caption(text: str) -> np.ndarray:
@@ -177,6 +175,8 @@ def _outcome(trace: Trace) -> np.ndarray:
 
 
 def _header(title: str, subtitle: str, width: int) -> np.ndarray:
+    if not title and not subtitle:
+        return _legend()
     heading, legend = label(title, 24, INK, 600), _legend()
     space = blank(1, max(24, width - heading.shape[1] - legend.shape[1]))
     return above([beside([heading, space, legend], 0, "centre"), label(subtitle, 14, MUTED)], 4)

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from agents import AttentionAgent, Places
 from agents.lockstep import Lockstep
+from glimpse_env.tasks import Classify
 from glimpse_env.tasks.babi import BabiTask
+from memory import MemoryState
 from memory.episodic import Episodic
 
 
@@ -18,15 +20,19 @@ class Recollection(NamedTuple):
     """One episode of T steps and S slots.
 
     Attributes:
-        shown: (T, …) what was seen at each step: bits, or nothing where there are `lines`.
-        lines: what was seen, in words; empty for bits.
+        shown: (T, …) what was seen at each step: bits, glimpses (T, scales, C, height, width), or nothing where there
+            are `lines`.
+        lines: what was seen, in words; empty for bits and images.
         question: in words; empty where none is asked apart.
         gate: (T,) in [0, 1], how much of each step was written; None for a memory without a gate.
         recalled: (hops, T) weights in [0, 1] of each step in the last answer; None where slots are not steps.
-        write: (T, S) write weights, and
-        read: (T, S) read weights, of the heads together; None where slots are steps.
+        write: (T, S) write weights of each step, heads together, and
+        read: (T, heads or hops, S) read weights; None where the memory has none.
         answer, truth: the last answer and the right one, in words or as (A, bits).
         belief: probability of the answer.
+        places: (T,) number of each line in its story, from 1; None without a story.
+        needed: (T,) bool, whether the answer rests on that line; None where that is not known.
+        contents: (S, width) what lies in the slots at the end, of the last hop; None without a memory.
     """
 
     shown: np.ndarray
@@ -39,6 +45,14 @@ class Recollection(NamedTuple):
     answer: Any
     truth: Any
     belief: float
+    places: np.ndarray | None = None
+    needed: np.ndarray | None = None
+    contents: np.ndarray | None = None
+
+    @property
+    def correct(self) -> bool:
+        """Whether the last answer is right, in all its parts."""
+        return bool(np.array_equal(self.answer, self.truth))
 
 
 @torch.no_grad()
@@ -46,7 +60,7 @@ def recollect(agent: AttentionAgent, env: Any, episode: int, seed: int, places: 
     """Read, or look through, one episode and keep what memory did.
 
     Args:
-        agent: of a task of text or bits.
+        agent: as it is; evaluate it (`agent.eval()`) to see it without dropout.
         env: of one row, as `runs.environments.make_env` makes it.
         episode: its number.
         seed: of the environment.
@@ -59,23 +73,36 @@ def recollect(agent: AttentionAgent, env: Any, episode: int, seed: int, places: 
     else:
         story = lockstep.record(seed, numbers)
         seen, target, scored = story.observations, story.target, story.scored
-    steps = len(scored)
-    written, wrote, read, features = _remembered(agent, seen)
+    weights, contents, features = _remembered(agent, seen)
     logits = agent.answer(features)[scored[:, 0], 0]
     right = target[scored[:, 0], 0].cpu().numpy()
-    gate, recalled = written if written is not None else (None, None)
-    common = {"gate": gate, "recalled": recalled, "write": wrote, "read": read}
+    said, belief = int(logits[-1].argmax()), float(logits[-1].softmax(-1).max())
+    nothing = np.zeros((len(scored), 0))
     if isinstance(task, BabiTask):
-        said = int(logits[-1].argmax())
         words = [task.vocabulary.decode(row) for row in seen["tokens"][:, 0].cpu().numpy()]
         question = task.vocabulary.decode(seen["question"][0, 0].cpu().numpy()) if "question" in seen else ""
         truth = task.answers[int(right[-1])] if right[-1] >= 0 else "(unknown)"
-        belief = float(logits[-1].softmax(-1)[said])
-        nothing = np.zeros((steps, 0))
-        return Recollection(nothing, words, question, answer=task.answers[said], truth=truth, belief=belief, **common)
-    answer = (logits > 0).int().cpu().numpy() if agent.form.bits else logits.argmax(-1).cpu().numpy()
+        lines, needed = _lines(env, numbers, seed, seen)
+        answer = task.answers[said]
+        return Recollection(nothing, words, question, *weights, answer, truth, belief, lines, needed, contents)
     shown = next(iter(seen.values()))[:, 0].cpu().numpy()
-    return Recollection(shown, [], "", answer=answer, truth=right, belief=float("nan"), **common)
+    if isinstance(task, Classify):
+        answer, truth = task.names[said], task.names[int(right[-1])]
+        return Recollection(shown, [], "", *weights, answer, truth, belief, contents=contents)
+    answer = (logits > 0).int().cpu().numpy() if agent.form.bits else logits.argmax(-1).cpu().numpy()
+    return Recollection(shown, [], "", *weights, answer, right, float("nan"), contents=contents)
+
+
+def _lines(env: Any, numbers: np.ndarray, seed: int, seen: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """The number of each line seen, from 1, and whether the answer rests on it; a question counts as a line."""
+    task = env.unwrapped.task
+    index = task.pick(*(task.backend.asarray(np.asarray(value, np.int64)) for value in ([seed], numbers)))
+    if "location" in seen:
+        count, location = int(task.counts[index][0]), seen["location"][:, 0, 0].cpu().numpy()
+        places = np.floor((location + 1) * (count / 2)).astype(np.int64)
+    else:
+        places = np.arange(len(seen["tokens"]))
+    return places + 1, np.isin(places, task.support({"index": index}, 0))
 
 
 def _looked(
@@ -98,28 +125,42 @@ def _looked(
     return observations, target.expand(lockstep.horizon, 1), scored
 
 
-def _remembered(
-    agent: AttentionAgent, seen: dict[str, Tensor]
-) -> tuple[tuple[np.ndarray, np.ndarray] | None, np.ndarray | None, np.ndarray | None, Tensor]:
-    """(gate, recalled) of a memory of steps, else write and read weights (T, S); and the features (T, 1, F)."""
+class Weights(NamedTuple):
+    """What a memory did in an episode: see `Recollection`."""
+
+    gate: np.ndarray | None
+    recalled: np.ndarray | None
+    write: np.ndarray | None
+    read: np.ndarray | None
+
+
+def _remembered(agent: AttentionAgent, seen: dict[str, Tensor]) -> tuple[Weights, np.ndarray | None, Tensor]:
+    """The memory's weights at every step, what lies in it at the end, and the features (T, 1, F)."""
     steps = len(next(iter(seen.values())))
-    state, features, wrote, read, gates = agent.initial_state(1), [], [], [], []
-    last: dict[str, Tensor] = {}
+    state, features = agent.initial_state(1), []
+    kept: dict[str, list[np.ndarray]] = {}
     for step in range(steps):
         observation = {key: value[step] for key, value in seen.items()}
         feature, state = agent.remember(agent.sense(observation), state)
         features.append(feature)
-        last = agent.memory.weights(state.memory)
-        gates.append(float(last["write_gate"]) if "write_gate" in last else 1.0)
-        if "write" in last:
-            wrote.append(last["write"].reshape(-1, last["write"].shape[-1]).sum(0).cpu().numpy())
-        if "read" in last:
-            read.append(last["read"][0].mean(0).cpu().numpy())
-    together = torch.stack(features)
-    if isinstance(agent.memory, Episodic):
+        for name, value in agent.memory.weights(state.memory).items():
+            kept.setdefault(name, []).append(value[0].cpu().numpy())
+    gate, write, read = (np.stack(kept[name]) if name in kept else None for name in ("write_gate", "write", "read"))
+    if write is not None:
+        write = write.reshape(steps, -1, write.shape[-1]).sum(1).clip(0, 1)
+    recalled = None
+    if isinstance(agent.memory, Episodic) and read is not None:
         slots = agent.memory.slots
-        kept = np.zeros((agent.memory.hops, steps))  # the oldest steps have been overwritten
+        recalled = np.zeros((read.shape[1], steps))  # the oldest steps have been overwritten
         for step in range(max(0, steps - slots), steps):
-            kept[:, step] = last["read"][0, :, step % slots].cpu().numpy()
-        return (np.array(gates), kept), None, None, together
-    return None, np.array(wrote) if wrote else None, np.array(read) if read else None, together
+            recalled[:, step] = read[-1, :, step % slots]
+    weights = Weights(None if gate is None else gate[:, 0], recalled, write, read)
+    return weights, _contents(state.memory), torch.stack(features)
+
+
+def _contents(state: MemoryState) -> np.ndarray | None:
+    """What lies in the slots of the first row, (S, width), by the name that its memory has for it."""
+    if "values" in state:  # (N, hops, heads, slots, width / heads)
+        return state["values"][0, -1].transpose(0, 1).flatten(1).cpu().numpy()
+    stored = state.get("patterns", state.get("memory"))
+    return None if stored is None else stored[0].cpu().numpy()

@@ -40,5 +40,8 @@ def report(folder: Path, *, device: str = "auto") -> str:
         rows += [("picture", folder / "gaze.png"), ("animation", folder / "gaze.apng")]
     lines += [f"  {name:<10} {path}" for name, path in rows]
     tensorboard = Path(sys.executable).with_name("tensorboard")
-    lines += ["", f"  {tensorboard} --logdir {folder.parent} --samples_per_plugin images=200   (or: make watch)"]
+    lines += [
+        "",
+        f"  {tensorboard} --logdir {folder.parent} --samples_per_plugin images=200,text=200   (or: make watch)",
+    ]
     return "\n".join(lines)

@@ -9,17 +9,15 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Image, TensorBoardOutputFormat
+from stable_baselines3.common.logger import TensorBoardOutputFormat
 
 from runs.environments import episodes_in
-from runs.log import GALLERY, VALIDATION_SEED
-from runs.pictures import contact_sheet
+from runs.gallery import DRAWN, add_traces
+from runs.log import VALIDATION_SEED
 from runs.sb3_play import Verdict, judge, record_model, tell_episode
 
 VALIDATION_EPISODES = 1_000
 """At most; no image or question is shown twice."""
-
-NOT_PRINTED = ("stdout", "log", "json", "csv")
 
 
 class Validation(BaseCallback):
@@ -28,7 +26,7 @@ class Validation(BaseCallback):
     Args:
         name: of the run, for the pictures.
         env: of the validation split, see `runs.sb3_play.play`.
-        gallery: the same with `GALLERY` rows, drawn where the task shows images of several glimpses.
+        gallery: the same with `DRAWN` rows, drawn where the task shows images of several glimpses.
         teller: makes the same as a single environment that tells its episodes; None where it cannot.
         every: steps between two validations.
         quiet: print nothing.
@@ -89,13 +87,14 @@ class Validation(BaseCallback):
     def _trace(self, verdict: Verdict) -> None:
         """The gallery's episodes, as they are played now."""
         model: Any = self.model
-        if "glimpse" in self.env.single_observation_space.spaces and self.env.metadata["horizon"] > 1:  # type: ignore[attr-defined]
-            traces = record_model(model, self.gallery, np.arange(GALLERY), VALIDATION_SEED)
-            told = f"{self.num_timesteps:,} steps · validation error {verdict.error:.2f} %"
-            self.logger.record("trace/gaze", Image(contact_sheet(traces, self.name, told), "HWC"), exclude=NOT_PRINTED)
-        if self.teller is not None:
-            for writer in (f.writer for f in self.logger.output_formats if isinstance(f, TensorBoardOutputFormat)):
-                for episode in range(GALLERY):
+        drawn = "glimpse" in self.env.single_observation_space.spaces and self.env.metadata["horizon"] > 1  # type: ignore[attr-defined]
+        for writer in (f.writer for f in self.logger.output_formats if isinstance(f, TensorBoardOutputFormat)):
+            if drawn:
+                traces = record_model(model, self.gallery, np.arange(DRAWN), VALIDATION_SEED)
+                told = f"{self.num_timesteps:,} steps · validation error {verdict.error:.2f} %"
+                add_traces(writer, traces, self.num_timesteps, self.name, told)
+            if self.teller is not None:
+                for episode in range(DRAWN):
                     text = tell_episode(model, self.teller, episode, VALIDATION_SEED)
                     block = "\n".join("    " + line for line in text.splitlines())  # Markdown's preformatted text
                     writer.add_text(f"trace/{episode}/text", block, self.num_timesteps)

@@ -24,6 +24,7 @@ from runs.environments import make_env, pick_device
 from runs.log import Log
 from runs.recipes import RECIPES, Recipe
 from runs.report import report
+from runs.summaries import check_writable
 from runs.trainer import Trainer, share_of, train_update
 
 LOGS = Path(__file__).parent / "logs"
@@ -39,12 +40,18 @@ ASK_EVERY = 10
 
 
 def train(
-    recipe: Recipe, folder: str | Path, *, device: str = "auto", resume: bool = False, quiet: bool = False
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    quiet: bool = False,
+    projector: bool = False,
 ) -> dict[str, float]:
     """Train to the recipe's end and keep the weights of the least validation error.
 
-    Writes `checkpoint.pt` (everything, to go on), `agent.pt` (the best weights), `metrics.json` and TensorBoard
-    scalars to `folder`. With several processes (`runs.distributed`) each calls this and plays its share of a batch.
+    Writes `checkpoint.pt` (everything, to go on), `agent.pt` (the best weights), `metrics.json` and TensorBoard's
+    curves and pictures to `folder`. With several processes (`runs.distributed`) each calls this and plays its share.
 
     Args:
         recipe: what to train.
@@ -52,12 +59,14 @@ def train(
         device: "auto", "cpu", "cuda", …
         resume: go on from the folder's checkpoint, exactly as if nothing had happened.
         quiet: no progress bar.
+        projector: hand what lies in the memory at the end to TensorBoard's projector.
 
     Returns:
         `validation_error` in percent (known to the first process), `seconds` of training, `episodes`.
 
     Raises:
-        ValueError: for a checkpoint of another recipe, or a batch that the processes cannot share.
+        ValueError: for a checkpoint of another recipe, a batch that the processes cannot share, or a folder that cannot
+            be written.
         FileNotFoundError: where there is nothing to resume.
         KeyboardInterrupt: once the state is saved, where the training is interrupted (Ctrl-C, SIGTERM).
     """
@@ -70,7 +79,7 @@ def train(
             if Recipe.from_dict(values["recipe"]) != recipe:
                 raise ValueError(f"{folder} trained another recipe; resume it with its own, or train in a new folder")
             trainer.restore(values)
-        log = Log(folder, trainer, where, quiet=quiet) if rank() == 0 else None
+        log = Log(folder, trainer, where, quiet=quiet, projector=projector) if rank() == 0 else None
         updates = recipe.updates()
         every, began, saved = max(1, updates // VALIDATIONS), time.monotonic() - trainer.seconds, time.monotonic()
         stop = False
@@ -132,6 +141,8 @@ class Options:
     """Processes that share each batch on the CPU; 0 is one a core, four at most. (On GPUs: torchrun.)"""
     quiet: bool = False
     """No progress bar."""
+    projector: bool = False
+    """Hand what lies in the memory at the end to TensorBoard's projector."""
 
 
 def main() -> None:
@@ -156,6 +167,7 @@ def run(options: Options) -> int:
         saved = load_checked(options.resume / "checkpoint.pt")
         recipe, processes = Recipe.from_dict(saved["recipe"]), saved.get("processes", processes)
     folder = options.resume or options.folder or LOGS / f"{recipe.name}-{recipe.seed}-{datetime.now():%Y%m%d-%H%M%S}"
+    check_writable(folder)
     if "WORLD_SIZE" not in os.environ and device.type == "cpu" and processes > 1:
         for split in ("train", "validation"):  # fetches the data once, and what is wrong is told once
             make_env(recipe, split, 1, device)
@@ -163,7 +175,14 @@ def run(options: Options) -> int:
     if device.type == "cpu":
         torch.set_num_threads(1)
     try:
-        metrics = train(recipe, folder, device=options.device, resume=bool(options.resume), quiet=options.quiet)
+        metrics = train(
+            recipe,
+            folder,
+            device=options.device,
+            resume=bool(options.resume),
+            quiet=options.quiet,
+            projector=options.projector,
+        )
     except KeyboardInterrupt:
         if rank() == 0:
             print(f"\ninterrupted; go on with: {sys.executable} -m runs.train {sys.argv[1]} --resume {folder}")

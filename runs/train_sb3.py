@@ -22,7 +22,8 @@ from glimpse_env.tasks import TASKS
 from glimpse_env.wrappers import FlatAction, GridAction, VectorFlatAction, VectorGridAction
 from runs.environments import episodes_in, pick_device, split_kwargs
 from runs.evaluate import TEST_SEED
-from runs.log import GALLERY, VALIDATION_SEED
+from runs.gallery import DRAWN
+from runs.log import VALIDATION_SEED
 from runs.machine import machine_name
 from runs.train import LOGS
 
@@ -201,7 +202,7 @@ def make_callback(options: Options) -> Any:
     env = make_env(options, "validation", BATCH)
     teller = (lambda: make_teller(options, "validation")) if "ansi" in env.metadata["render_modes"] else None
     name = f"{options.algorithm} · {options.id}"
-    gallery = make_env(options, "validation", GALLERY)
+    gallery = make_env(options, "validation", DRAWN)
     return Validation(name, env, gallery, teller, max(1, options.steps // VALIDATIONS), quiet=options.quiet)
 
 

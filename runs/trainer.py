@@ -156,7 +156,6 @@ def total_loss(recipe: Recipe, rollout: Rollout) -> tuple[Tensor, dict[str, Tens
     scalars["train/policy_gradient_loss"] = policy.detach()
     scalars["train/value_loss"] = value.detach()
     scalars["train/explained_variance"] = 1 - advantage.var() / (target.var() + 1e-8)
-    scalars["attention/saccade_length"] = (rollout.location[1:] - rollout.location[:-1]).norm(dim=-1).mean()
     return losses.hybrid(likelihood, policy, value), scalars
 
 

@@ -14,10 +14,11 @@ from agents.checkpoint import load_checked, write_atomically
 from agents.loading import agent_from_dict
 from glimpse_env.datasets import Split
 from runs.draws import fixed_gaze
+from runs.encoding import encode_png
 from runs.environments import make_canvas_env, make_env, pick_device
 from runs.evaluate import TEST_SEED
 from runs.memory_pictures import memory_sheet
-from runs.pictures import animation, contact_sheet, encode_png
+from runs.pictures import animation, contact_sheet
 from runs.recipes import Gaze, Recipe
 from runs.recollections import Recollection, recollect
 from runs.traces import Trace, record_episodes

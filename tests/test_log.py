@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from agents import AgentConfig
 from agents.checkpoint import load_checked
@@ -15,6 +17,9 @@ from runs.recipes import EnvConfig, Recipe
 from runs.report import report
 from runs.results import command, multiply_adds, result_row
 from runs.train import train
+
+VALIDATED = list(range(16, 321, 16))
+"""After every second of forty updates of eight episodes."""
 
 
 @pytest.fixture(scope="module")
@@ -25,23 +30,69 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "noise.npz", images=images, labels=np.arange(60) % 3)
     env = EnvConfig("Classify-v0", images=str(folder / "noise.npz"), size=16, patch=6, scales=2, num_glimpses=3)
     recipe = Recipe("noise", env, AgentConfig(width=16, where_stream=8), episodes=8 * 40, batch=8)
-    train(recipe, folder, device="cpu", quiet=True)
-    return folder
+    train(recipe, folder / "logs", device="cpu", quiet=True)
+    return folder / "logs"
 
 
-def test_curves_and_pictures_are_in_tensorboard(run: Path):
-    events = EventAccumulator(str(run), size_guidance={"scalars": 0, "images": 0, "tensors": 0}).Reload()
-    tags = events.Tags()
-    expected = {"train/loss", "train/value_loss", "train/learning_rate", "rollout/success_rate", "eval/success_rate"}
-    expected |= {"attention/saccade_length", "time/fps", "eval/error_by_glimpse/3"}
-    assert expected <= set(tags["scalars"])
+def test_curves_are_in_tensorboard_under_the_usual_names(run: Path):
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0}).Reload()
+    tags = set(events.Tags()["scalars"])
+    expected = {"train/loss", "train/value_loss", "train/policy_gradient_loss", "train/learning_rate", "time/fps"}
+    expected |= {"rollout/success_rate", "rollout/ep_rew_mean", "rollout/ep_len_mean", "time/total_timesteps"}
+    expected |= {"eval/success_rate", "eval/mean_reward", "eval/mean_ep_length", "eval/error_by_glimpse/3"}
+    expected |= {"attention/saccade_length", "attention/coverage", "attention/entropy", "attention/target_hit_rate"}
+    assert expected <= tags
+    assert not {tag for tag in tags if tag.startswith("memory/")}
     assert [event.step for event in events.Scalars("train/loss")] == [160, 320]
-    assert len(events.Scalars("eval/success_rate")) == 20
-    pictures = events.Images("trace/gaze")
-    assert len(pictures) == 20
-    picture = cv2.imdecode(np.frombuffer(pictures[-1].encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape[:2] == (pictures[-1].height, pictures[-1].width)
-    assert "recipe/text_summary" in tags["tensors"]
+    assert [event.step for event in events.Scalars("eval/success_rate")] == VALIDATED
+    assert events.Scalars("time/total_timesteps")[-1].value == 3 * 320
+    for tag in ("attention/coverage", "attention/target_hit_rate"):
+        assert all(0 <= event.value <= 1 for event in events.Scalars(tag))
+
+
+def test_the_gallery_shows_the_same_episodes_at_every_validation(run: Path):
+    events = EventAccumulator(str(run), size_guidance={"images": 0}).Reload()
+    assert set(events.Tags()["images"]) == {"trace/0/gaze", "trace/1/gaze", "trace/2/gaze", "trace/sheet"}
+    for number in range(3):
+        pictures = events.Images(f"trace/{number}/gaze")
+        assert [picture.step for picture in pictures] == VALIDATED
+        firsts = []
+        for picture in pictures:
+            done, film = cv2.imdecodeanimation(np.frombuffer(picture.encoded_image_string, np.uint8))
+            assert done
+            assert len(film.frames) == 3 + 1  # each glimpse, and the outcome
+            assert film.frames[0].shape[:2] == (picture.height, picture.width)
+            firsts.append(film.frames[0][100:200, :200])  # the canvas after the first glimpse, which is at its centre
+        assert all(np.array_equal(first, firsts[0]) for first in firsts)
+    sheet = events.Images("trace/sheet")[-1]
+    picture = cv2.imdecode(np.frombuffer(sheet.encoded_image_string, np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape[:2] == (sheet.height, sheet.width)
+
+
+def test_fixations_are_counted_glimpse_by_glimpse(run: Path):
+    events = EventAccumulator(str(run), size_guidance={"histograms": 0}).Reload()
+    names = {f"fixations/{axis}/{glimpse}" for axis in "xy" for glimpse in ("all", "2", "3")}
+    assert set(events.Tags()["histograms"]) == names
+    one, both = (events.Histograms(f"fixations/x/{name}")[-1].histogram_value for name in ("2", "all"))
+    assert 0 < one.num < both.num == 2 * one.num
+    assert -1 <= one.min <= one.max <= 1
+
+
+def test_recipe_hyperparameters_and_layout_are_in_the_one_file(run: Path):
+    assert len(list(run.glob("events.out.tfevents.*"))) == 1
+    assert not [path for path in run.iterdir() if path.is_dir()]
+    events = EventAccumulator(str(run)).Reload()
+    assert "recipe/text_summary" in events.Tags()["tensors"]
+    summaries = events.PluginTagToContent("hparams")
+    names = {"experiment", "session_start_info", "session_end_info"}
+    assert set(summaries) == {f"_hparams_/{name}" for name in names}
+    start = HParamsPluginData.FromString(summaries["_hparams_/session_start_info"])
+    values = start.session_start_info.hparams
+    assert values["batch"].number_value == 8
+    assert values["env.id"].string_value == "Classify-v0"
+    (content,) = events.Tensors("custom_scalars__config__")
+    layout = Layout.FromString(content.tensor_proto.string_val[0])
+    assert {category.title for category in layout.category} == {"Learning", "Gaze", "Memory"}
 
 
 def test_a_run_stays_small(run: Path):
@@ -74,3 +125,32 @@ def test_the_results_table_counts_what_a_decision_costs(run: Path):
     row = result_row("noise", {"glimpses": 3, "error": 1.234, "error_random_gaze": 5.0}, agent, cost)
     assert "**1.23**" in row
     assert f"{cost:,}" in row
+
+
+def test_what_a_reader_remembers_is_drawn_and_written_at_every_validation(babi_folder: str, tmp_path: Path):
+    agent = AgentConfig(width=16, core="none", memory="episodic", memory_options=("slots=9", "width=16", "hops=2"))
+    env = EnvConfig("Babi-v0", arguments=(f"data={babi_folder}", "task=1"))
+    train(Recipe("toy", env, agent, episodes=12, batch=4), tmp_path, device="cpu", quiet=True, projector=True)
+    events = EventAccumulator(str(tmp_path), size_guidance={"images": 0, "tensors": 0}).Reload()
+    assert {"memory/read_entropy", "memory/write_entropy", "memory/usage"} <= set(events.Tags()["scalars"])
+    assert 0 < events.Scalars("memory/usage")[-1].value < 1
+    assert 0 <= events.Scalars("memory/read_entropy")[-1].value <= np.log(9)
+    for number in range(3):
+        pictures, words = events.Images(f"trace/{number}/memory"), events.Tensors(f"trace/{number}/text/text_summary")
+        assert [picture.step for picture in pictures] == [text.step for text in words] == [4, 8, 12]
+        assert cv2.imdecode(np.frombuffer(pictures[-1].encoded_image_string, np.uint8), cv2.IMREAD_COLOR).std() > 5
+        text = words[-1].tensor_proto.string_val[0].decode()
+        assert "| hop 2 |" in text
+        assert "?" in text
+    contents = np.loadtxt(tmp_path / "00012" / "memory" / "tensors.tsv")
+    labels = (tmp_path / "00012" / "memory" / "metadata.tsv").read_text().splitlines()
+    assert labels[0] == "episode\tslot\tline"
+    assert len(labels) - 1 == len(contents)
+    assert contents.shape[1] == 16
+    assert "went to the" in labels[1]
+
+
+def test_a_folder_that_cannot_be_written_is_told_of_before_training(tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ValueError, match=r"cannot write logs to .*file.logs .*: name another place with --folder"):
+        train(Recipe("any"), tmp_path / "file" / "logs", device="cpu", quiet=True)

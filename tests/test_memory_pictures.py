@@ -14,11 +14,12 @@ from agents import AgentConfig, read
 from agents.checkpoint import save_atomically
 from runs.environments import make_env
 from runs.layout import GROUND
-from runs.memory_pictures import heat, lit, memory_sheet, story_panel
+from runs.memory_pictures import memory_sheet, story_panel
 from runs.recipes import EnvConfig, Recipe
 from runs.recollections import Recollection, recollect
 from runs.trainer import Trainer
 from runs.watch import watch
+from runs.weight_maps import heat, lit
 
 CPU = torch.device("cpu")
 EPISODIC = AgentConfig(width=16, core="none", memory="episodic", memory_options=("slots=9", "width=16", "hops=2"))
@@ -68,7 +69,8 @@ def test_what_is_recollected_of_a_sequence(copier: Recipe) -> None:
     length = len(memory.truth)
     assert memory.shown.shape == (2 * length + 1, 4)
     np.testing.assert_array_equal(memory.shown[:length, :3], memory.truth)
-    assert memory.write.shape == memory.read.shape == (2 * length + 1, 6)
+    assert memory.write.shape == (2 * length + 1, 6)
+    assert memory.read.shape == (2 * length + 1, 1, 6)
     assert memory.gate is None
     assert memory.recalled is None
 

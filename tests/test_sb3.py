@@ -234,7 +234,7 @@ def test_a_training_leaves_curves_and_traces_and_a_model(toy: dict[str, Any], tm
     events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0, "images": 0}).Reload()
     expected = {"rollout/ep_rew_mean", "rollout/success_rate", "train/value_loss", "time/fps", "eval/success_rate"}
     assert expected | {"eval/mean_reward", "attention/saccade_length"} <= set(events.Tags()["scalars"])
-    pictures = events.Images("trace/gaze")
+    pictures = events.Images("trace/0/gaze")
     assert pictures[-1].step == 4_096
     assert len(pictures) == len(events.Scalars("eval/success_rate")) >= 4
     again = A2C.load(tmp_path / "model.zip", device="cpu")

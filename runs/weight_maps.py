@@ -1,0 +1,108 @@
+"""Heat maps of a memory's weights over time, with axes: what was written where, what was read, hop by hop."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from runs.layout import GROUND, MUTED, OTHER, TRACK, above, beside, blank, framed, label, text_width, write
+from runs.recollections import Recollection
+
+LIT = np.array([255, 190, 70])
+"""What attention lights with: full at weight 1."""
+
+WIDE = 260
+"""Width of a map in pixels, about."""
+
+HIGH = 200
+"""Its height, at most."""
+
+ACROSS = 2
+"""Maps of reading side by side, at most."""
+
+FAINT = 0.01
+"""Slots beyond the last that got this much weight are not drawn."""
+
+
+def lit(weight: float) -> tuple[int, int, int]:
+    """The ground, as far as weight in [0, 1] lights it; small weights are raised so that they can be seen."""
+    share = float(np.clip(weight, 0, 1)) ** 0.5
+    colour = (1 - share) * np.array(GROUND) + share * 0.75 * LIT
+    return tuple(int(value) for value in colour)  # type: ignore[return-value]
+
+
+def heat(weights: np.ndarray, height: int = 96, width: int = 420) -> np.ndarray:
+    """Weights (T, S) as a map, steps from left to right and slots from top to bottom."""
+    cells = np.array([[lit(weight) for weight in row] for row in np.clip(weights.T, 0, 1)], np.uint8)
+    return cv2.resize(cells, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+def weight_map(weights: np.ndarray, title: str, across: str = "step", down: str = "slot") -> np.ndarray:
+    """Weights (T, S) in [0, 1] as a map with numbered axes, both from 1."""
+    steps, slots = weights.shape
+    pitch = float(np.clip(WIDE / steps, 1, 26)), float(np.clip(HIGH / slots, 1, 16))
+    width, height = round(pitch[0] * steps), round(pitch[1] * slots)
+    left = text_width(str(slots), 11) + 8
+    panel = blank(height + 18, left + max(width, 80) + 4)
+    panel[:height, left : left + width] = heat(weights, height, width)
+    cv2.rectangle(panel, (left - 1, 0), (left + width, height), TRACK, 1)
+    for number in ticks(slots, height / 15):
+        write(panel, str(number), left - 5, (number - 0.5) * pitch[1] + 4, 11, MUTED, align="end")
+    for number in ticks(steps, width / 24):
+        write(panel, str(number), left + (number - 0.5) * pitch[0], height + 14, 11, MUTED, align="centre")
+    return above([label(title, 13), label(f"{down} (down) by {across} (across)", 11, MUTED), panel], 3)
+
+
+def gate_chart(gate: np.ndarray, across: str = "step") -> np.ndarray:
+    """A write gate (T,) in [0, 1] as bars over time."""
+    steps, height = len(gate), 60
+    pitch = float(np.clip(WIDE / steps, 1, 26))
+    width, left = round(pitch * steps), text_width("100 %", 11) + 8
+    panel = blank(height + 18, left + max(width, 80) + 4)
+    panel[:height, left : left + width] = TRACK
+    for step, value in enumerate(gate):
+        start, end = left + round(step * pitch), left + max(round((step + 1) * pitch) - (pitch > 3), 1)
+        panel[height - round(height * float(np.clip(value, 0, 1))) : height, start:end] = OTHER
+    for y, name in ((10, "100 %"), (height, "0")):
+        write(panel, name, left - 5, y, 11, MUTED, align="end")
+    for number in ticks(steps, width / 24):
+        write(panel, str(number), left + (number - 0.5) * pitch, height + 14, 11, MUTED, align="centre")
+    return above([label("write gate", 13), label(f"how much of each {across} was written", 11, MUTED), panel], 3)
+
+
+def ticks(count: int, room: float) -> list[int]:
+    """1 and round numbers up to `count`, about `room` of them."""
+    for gap in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000):
+        if count / gap <= max(2.0, room):
+            break
+    return [*range(1, count + 1, 2)] if gap == 2 else sorted({1, *range(gap, count + 1, gap)})
+
+
+def colour_bar() -> np.ndarray:
+    """What a colour stands for."""
+    bar = heat(np.linspace(0, 1, 60)[:, None], 10, 120)
+    return beside([label("weight 0", 11, MUTED), framed(bar, 1, TRACK), label("1", 11, MUTED)], 6, "centre")
+
+
+def memory_maps(memory: Recollection, across: str = "step") -> np.ndarray | None:
+    """Write gate, write weights, and read weights of each hop or head over time; None for a memory without any."""
+    used = used_slots(memory)
+    wrote = [] if memory.gate is None else [gate_chart(memory.gate, across)]
+    if memory.write is not None:
+        wrote.append(weight_map(memory.write[:, :used], "write", across))
+    part = "head" if memory.recalled is None else "hop"
+    reads = [
+        weight_map(weights[:, :used], f"read, {part} {number}", across)
+        for number, weights in enumerate([] if memory.read is None else memory.read.swapaxes(0, 1), 1)
+    ]
+    rows = [beside(reads[first : first + ACROSS], 24) for first in range(0, len(reads), ACROSS)]
+    columns = [above(part, 14) for part in (wrote, rows) if part]
+    return above([colour_bar(), beside(columns, 24)], 14) if columns else None
+
+
+def used_slots(memory: Recollection) -> int:
+    """How many slots there are, up to the last that got any weight worth drawing."""
+    peaks = [value.reshape(-1, value.shape[-1]).max(0) for value in (memory.write, memory.read) if value is not None]
+    if not peaks:
+        return 0
+    return int(np.flatnonzero(np.max(peaks, axis=0) >= FAINT).max(initial=0)) + 1

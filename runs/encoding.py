@@ -13,7 +13,7 @@ COARSER = ((8, 1.0), (5, 1.0), (4, 1.0), (4, 0.7), (4, 0.5), (3, 0.35))
 
 def encode_png(picture: np.ndarray) -> bytes:
     """An RGB picture (height, width, 3) uint8 as PNG."""
-    return bytes(cv2.imencode(".png", _bgr(picture), [cv2.IMWRITE_PNG_COMPRESSION, 6])[1])
+    return bytes(cv2.imencode(".png", _bgr(picture), [cv2.IMWRITE_PNG_COMPRESSION, 9])[1])
 
 
 def encode_apng(frames: list[np.ndarray], milliseconds: list[int]) -> bytes:

@@ -78,6 +78,10 @@ class Recipe:
     answers: Literal["all", "later", "last"] = "later"
     """Which glimpses' answers cross-entropy trains: all alike, each by its number (the first glimpse cannot know much,
     and its errors would outweigh those that count), or the last alone."""
+    guide: str | None = None
+    """File of a map of your own that draws the gaze in training (`runs.guide`): a grey image, or words with weights."""
+    guide_weight: float = 0.02
+    """What a look at the brightest place of the guide earns; a certain answer is worth about 2.3 more than a guess."""
     learn: Literal["target", "reward"] = "target"
     """How answers are learned: by cross-entropy from the target, or by REINFORCE from the reward alone."""
     clip: float = 10.0

@@ -18,6 +18,7 @@ from agents.reading import answer_log_likelihood
 from glimpse_env.tasks.babi import BabiTask
 from runs.distributed import all_mean, average_gradients, rank, world_size
 from runs.draws import fixed_places, gaze_noise
+from runs.guide import Guide, load_guide
 from runs.machine import machine_name
 from runs.recipes import Recipe
 
@@ -41,6 +42,8 @@ class Trainer:
     seconds: float = 0.0
     words: dict[str, list[str]] | None = None
     """The words and answers that a reader's numbers stand for."""
+    guide: Guide | None = None
+    """What draws the gaze beside the reward."""
 
     @staticmethod
     def begin(recipe: Recipe, env: Any, device: torch.device) -> Trainer:
@@ -48,6 +51,9 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         if recipe.learn == "reward" and "location" in env.single_action_space.spaces:
             raise ValueError('learn="reward" is for episodes that are read: a gaze learns from reward anyway')
+        if recipe.guide and recipe.gaze != "learned":
+            raise ValueError(f"--guide draws a gaze that learns, not one that is {recipe.gaze}")
+        guide = load_guide(recipe.guide, env, device) if recipe.guide else None
         agent = make_agent(env.single_observation_space, env.single_action_space, recipe.agent).to(device)
         gaze = agent.gaze_parameters()
         own = {id(parameter) for parameter in gaze}
@@ -63,7 +69,7 @@ class Trainer:
         task = env.unwrapped.task
         known = isinstance(task, BabiTask)
         words = {"vocabulary": list(task.vocabulary.words), "answers": list(task.answers)} if known else None
-        return Trainer(recipe, agent, optimizer, words=words)
+        return Trainer(recipe, agent, optimizer, words=words, guide=guide)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types and tensors."""
@@ -77,16 +83,21 @@ class Trainer:
             "seconds": self.seconds,
             "processes": world_size(),
             "words": self.words,
+            "guide": self.guide and self.guide.digest,
         }
 
     def restore(self, values: dict[str, Any]) -> None:
         """Go on where `to_dict` was called.
 
         Raises:
-            ValueError: where the environment has other words than the checkpoint.
+            ValueError: where the environment has other words than the checkpoint, or the guide is another.
         """
         if values.get("words") != self.words:
             raise ValueError("the stories found now have other words than those trained on: set GLIMPSE_DATA as it was")
+        if values.get("guide") != (self.guide and self.guide.digest):
+            raise ValueError(
+                f"the guide {self.recipe.guide} has changed since the training began: put the old one back"
+            )
         self.agent.load_state_dict(values["agent"]["weights"])
         self.optimizer.load_state_dict(values["optimizer"])
         self.update, self.best_error = values["update"], values["best_error"]
@@ -121,13 +132,14 @@ def learning_rate(recipe: Recipe, update: int) -> float:
     return recipe.lr * min(1.0, (update + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def gaze_returns(recipe: Recipe, rollout: Rollout) -> Tensor:
-    """(T - 1, N) returns of the locations looked at, by the recipe's reward."""
+def gaze_returns(recipe: Recipe, rollout: Rollout, guided: Tensor | None = None) -> Tensor:
+    """(T - 1, N) returns of the locations looked at, by the recipe's reward and the guide's values (T - 1, N) there."""
+    bonus = torch.zeros_like(rollout.value) if guided is None else recipe.guide_weight * guided
     if recipe.reward == "gain":
         known = rollout.log_likelihood.detach()
-        return losses.returns(known[1:] - known[:-1], recipe.discount)
+        return losses.returns(known[1:] - known[:-1] + bonus, recipe.discount)
     right = (rollout.answer[-1].argmax(-1) == rollout.target).to(rollout.value.dtype)
-    return right.expand_as(rollout.value)
+    return right + losses.returns(bonus, recipe.discount)
 
 
 def trained_answers(recipe: Recipe, log_likelihood: Tensor) -> Tensor:
@@ -141,13 +153,13 @@ def trained_answers(recipe: Recipe, log_likelihood: Tensor) -> Tensor:
     return log_likelihood * weights[:, None]
 
 
-def total_loss(recipe: Recipe, rollout: Rollout) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss of a rollout, and what is worth logging of it."""
+def total_loss(recipe: Recipe, rollout: Rollout, guided: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of a rollout, and what is worth logging of it; `guided` as in `gaze_returns`."""
     likelihood = trained_answers(recipe, rollout.log_likelihood)
     scalars = {"train/loss": -rollout.log_likelihood[-1].mean().detach()}
     if not len(rollout.log_prob):
         return -likelihood.mean(), scalars
-    target = gaze_returns(recipe, rollout)
+    target = gaze_returns(recipe, rollout, guided)
     advantage = target - rollout.value.detach()
     # Over all processes, so that several make the same step as one.
     scale = all_mean(advantage.square().mean()).sqrt()
@@ -239,7 +251,12 @@ def played_loss(
     rollout = play(
         trainer.agent, env, numbers, seed=recipe.seed, std=recipe.std if steps else 0.0, noise=noise, places=places
     )
-    loss, scalars = total_loss(recipe, rollout)
+    guided = score = None
+    if trainer.guide is not None:
+        guided, score = trainer.guide.at(env, numbers, recipe.seed, rollout.location[1:])
+    loss, scalars = total_loss(recipe, rollout, guided)
+    if score is not None:
+        scalars["attention/guide_agreement"] = score.mean()
     scalars["rollout/success_rate"] = (rollout.answer[-1].argmax(-1) == rollout.target).float().mean()
     return loss, scalars
 

@@ -1,8 +1,12 @@
-"""Watch a trained agent: `python -m runs.watch CHECKPOINT --out FILE.png|.apng [--episodes 4] [--gaze random]`."""
+"""Watch a trained agent: `python -m runs.watch CHECKPOINT --out FILE.png|.apng [--episodes 4] [--gaze random]`.
+
+Or one in training: `python -m runs.watch runs/logs/<run> --live`.
+"""
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,8 @@ from runs.draws import fixed_gaze
 from runs.encoding import encode_png
 from runs.environments import make_canvas_env, make_env, pick_device
 from runs.evaluate import TEST_SEED
+from runs.live import PORT
+from runs.live import live as serve_latest
 from runs.memory_pictures import memory_sheet
 from runs.pictures import animation, contact_sheet
 from runs.recipes import Gaze, Recipe
@@ -118,18 +124,20 @@ def describe(trace: Trace) -> str:
 def main(
     checkpoint: tyro.conf.Positional[Path],
     /,
-    out: Path,
+    out: Path | None = None,
     episodes: int = 4,
     first: int = 0,
     split: Split = "test",
     device: str = "auto",
     gaze: Gaze | None = None,
     images: Path | None = None,
+    live: bool = False,
+    port: int = PORT,
 ) -> None:
     """Draw what a trained agent saw, where, and what it believed, glimpse by glimpse.
 
     Args:
-        checkpoint: A weight file, or a training's checkpoint.
+        checkpoint: A weight file, or a training's checkpoint; to watch a training live, its folder.
         out: A .png becomes a contact sheet, an .apng an animation.
         episodes: How many to draw.
         first: Number of the first, of those that runs.evaluate counts.
@@ -137,11 +145,17 @@ def main(
         device: auto, cpu, cuda, …
         gaze: learned or random; as the agent was trained.
         images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
+        live: Show a training's latest trace in a browser page that refreshes itself, until Ctrl-C.
+        port: Of that page, on this machine.
     """
+    draw = partial(watch, episodes=episodes, first=first, split=split, device=device, gaze=gaze, images=images)
     try:
-        traces = watch(
-            checkpoint, out, episodes=episodes, first=first, split=split, device=device, gaze=gaze, images=images
-        )
+        if live:
+            serve_latest(checkpoint, draw, port=port)
+            return
+        if out is None:
+            raise ValueError("say where to draw, --out gaze.png, or watch a training as it goes, --live")
+        traces = draw(checkpoint, out)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
     right = sum(np.array_equal(t.answer, t.truth) if isinstance(t, Recollection) else t.correct for t in traces)

@@ -1,0 +1,195 @@
+"""A training's latest trace in a browser page that refreshes itself: `python -m runs.watch runs/logs/<run> --live`.
+
+The watcher draws it, from the weights that the training writes at each validation and only while somebody looks: the
+training itself does no more work than without.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import tempfile
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agents.checkpoint import load_checked
+
+PORT = 6007
+"""TensorBoard's own is 6006."""
+
+REFRESH = 2
+"""Seconds between two questions of the page whether there is anything new."""
+
+Draw = Callable[[Path, Path], Any]
+"""Draws the checkpoint at the first path to the second."""
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Glimpse · @run@</title><style>
+body {background: #0e1117; color: #e9edf3; font: 16px system-ui, sans-serif; margin: 24px}
+h1 {font-size: 22px; margin: 0} p {color: #8e97a7; margin: 6px 0 16px} img {max-width: 100%} svg {display: block}
+</style></head><body><h1>@run@</h1><p id="told">waiting for the first validation …</p>
+<svg id="curve" width="640" height="120" hidden><polyline fill="none" stroke="#34c48c" stroke-width="2"/>
+<text x="4" y="14" fill="#8e97a7" font-size="12"></text></svg>
+<img id="trace" alt="the latest trace" hidden>
+<script>
+let shown = null
+async function refresh() {
+  try {
+    const state = await (await fetch("state.json", {cache: "no-store"})).json()
+    document.getElementById("told").textContent = state.told
+    if (state.version !== null && state.version !== shown) {
+      const image = document.getElementById("trace")
+      image.src = "trace.png?" + state.version
+      image.hidden = false
+      shown = state.version
+      const errors = state.errors, top = Math.max(...errors.map(point => point[1]), 1e-9), last = errors.at(-1)
+      if (errors.length > 1) {
+        const points = errors.map(([x, y]) => [x / last[0] * 630 + 5, 115 - y / top * 95].join(","))
+        document.querySelector("#curve polyline").setAttribute("points", points.join(" "))
+        document.querySelector("#curve text").textContent =
+          "validation error: " + errors[0][1].toFixed(2) + " % → " + last[1].toFixed(2) + " %"
+        document.getElementById("curve").removeAttribute("hidden")
+      }
+    }
+  } catch { document.getElementById("told").textContent = "the watcher has stopped: start it again" }
+  setTimeout(refresh, @refresh@)
+}
+refresh()
+</script></body></html>
+"""
+
+
+def find_run(place: str | Path) -> Path:
+    """The folder of a run: `place` itself, that of a weight file, or the newest run in a folder of runs.
+
+    Raises:
+        FileNotFoundError: where there is no run.
+    """
+    place = Path(place)
+    if place.is_file():
+        return place.parent
+    if any(place.glob("events.out.tfevents.*")) or (place / "agent.pt").is_file():
+        return place
+    runs = [event.parent for event in place.glob("*/events.out.tfevents.*")]
+    if not runs:
+        raise FileNotFoundError(
+            f"no run at {place}: name the folder that a training writes to, such as runs/logs/<run>, or runs/logs"
+        )
+    return max(runs, key=lambda run: max(event.stat().st_mtime for event in run.glob("events.out.tfevents.*")))
+
+
+class Latest:
+    """The latest trace of a run, drawn where the weights have changed since it was last asked for.
+
+    Args:
+        run: folder of the run.
+        draw: what draws.
+    """
+
+    def __init__(self, run: Path, draw: Draw) -> None:
+        self.run, self.draw = run, draw
+        self.version: int | None = None
+        self.picture = b""
+        self.told = "waiting for the first validation …"
+        self.errors: list[tuple[int, float]] = []
+        self._lock = threading.Lock()
+
+    def state(self) -> dict[str, Any]:
+        """`version` of the picture (None before the first), what is `told`, `errors` as (episodes, percent)."""
+        with self._lock:
+            weights = self.run / "agent.pt"
+            if weights.is_file() and weights.stat().st_mtime_ns != self.version:
+                self._redraw(weights)
+            return {"version": self.version, "told": self.told, "errors": self.errors}
+
+    def _redraw(self, weights: Path) -> None:
+        version = weights.stat().st_mtime_ns
+        try:
+            training = load_checked(weights).get("training", {})
+            with tempfile.TemporaryDirectory() as folder:
+                out = Path(folder, "trace.png")
+                self.draw(weights, out)
+                self.picture = out.read_bytes()
+        except (ValueError, FileNotFoundError) as error:
+            self.told = f"error: {error}"
+            return
+        self.errors, self.version = validation_errors(self.run), version
+        self.told = (
+            f"{training.get('episodes', 0):,} episodes · {training.get('seconds', 0) / 60:.1f} minutes · "
+            f"least validation error {training.get('validation_error', float('nan')):.4g}"
+        )
+
+
+def validation_errors(run: Path) -> list[tuple[int, float]]:
+    """(episodes, percent) of every validation so far, from the run's TensorBoard curves."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    kept = {"images": 1, "tensors": 1, "scalars": 0}
+    events = EventAccumulator(str(run), size_guidance=kept).Reload()
+    if "eval/success_rate" not in events.Tags()["scalars"]:
+        return []
+    return [(event.step, 100 * (1 - event.value)) for event in events.Scalars("eval/success_rate")]
+
+
+def make_server(latest: Latest, port: int) -> ThreadingHTTPServer:
+    """A server on this machine alone: `/`, `/state.json` and `/trace.png`.
+
+    Raises:
+        ValueError: where the port is in use, or may not be used.
+    """
+    page = PAGE.replace("@run@", html.escape(latest.run.resolve().name)).replace("@refresh@", str(1000 * REFRESH))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/":
+                self._answer(page.encode(), "text/html; charset=utf-8")
+            elif path == "/state.json":
+                self._answer(json.dumps(latest.state()).encode(), "application/json")
+            elif path == "/trace.png" and latest.picture:
+                self._answer(latest.picture, "image/png")
+            else:
+                self.send_error(404)
+
+        def _answer(self, body: bytes, kind: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: Any) -> None:
+            """Nothing: a line for each question of the page would bury what matters."""
+
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"port {port} cannot be used ({error}): choose another with --port") from error
+
+
+def live(place: str | Path, draw: Draw, *, port: int = PORT) -> None:
+    """Serve the latest trace of a run until Ctrl-C.
+
+    Args:
+        place: a run's folder, a weight file in it, or a folder of runs, of which the newest is shown.
+        draw: draws a checkpoint to a file, as `runs.watch.watch` does.
+        port: on this machine.
+
+    Raises:
+        FileNotFoundError: where there is no run.
+        ValueError: where the port is in use.
+    """
+    run = find_run(place)
+    torch.set_num_threads(1)  # the training needs the others
+    with make_server(Latest(run, draw), port) as server:
+        print(f"{run} at http://127.0.0.1:{server.server_port}/   (Ctrl-C ends it)", flush=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()

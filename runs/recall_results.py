@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+FAILED = 5
+"""Percent of error above which a task of bAbI counts as failed (Weston et al. 2015)."""
+
 PUBLISHED = {
     "babi-1k": "12.4 (MemN2N, joint), 8.50 (Universal Transformer), 7.78 (with halting)",
     "babi-10k": "16.7 ± 7.6 (DNC, 20 runs; best 3.8), 0.29 (Universal Transformer, best of 10)",
@@ -51,16 +56,34 @@ def recall_row(name: str, report: dict[str, Any], memory: str, parameters: int, 
     return f"| {' | '.join(cells)} |\n"
 
 
-def by_task(name: str, report: dict[str, Any]) -> str:
-    """A table of bAbI's twenty tasks, beside the best one-line rule: a figure above its rule's is a failure."""
+def by_task(name: str, reports: list[dict[str, Any]]) -> str:
+    """A table of bAbI's twenty tasks, beside the best one-line rule: a figure above its rule's is a failure.
+
+    Args:
+        name: of the recipe.
+        reports: one for each seed.
+    """
+    errors = np.array([report["error"] for report in reports])
+    tasks = {
+        task: np.array([report["error_by_task"][task] for report in reports]) for task in reports[0]["error_by_task"]
+    }
+    failed = sum((values > FAILED).mean() for values in tasks.values())
     lines = [
         f"\n### `{name}`, task by task\n",
+        f"Mean{' ± sd' * (len(reports) > 1)} over {len(reports)} seed{'s' * (len(reports) > 1)}: "
+        f"**{spread(errors, 2)}**; {failed:.1f} tasks above {FAILED} %.\n",
         "| task | error | best one-line rule | MemN2N, 1k joint | |",
         "|---|---|---|---|---|",
     ]
     for task, (rule, published) in enumerate(zip(RULES, MEMN2N, strict=True), 1):
-        error = report["error_by_task"].get(str(task))
-        if error is not None:
-            verdict = "**no better than the rule**" if error >= rule and error > 0 else ""
-            lines.append(f"| {task} | {error:.1f} | {rule} | {published} | {verdict} |")
+        values = tasks.get(str(task))
+        if values is not None:
+            verdict = "**no better than the rule**" if values.mean() >= rule and values.mean() > 0 else ""
+            lines.append(f"| {task} | {spread(values, 1)} | {rule} | {published} | {verdict} |")
     return "\n".join(lines) + "\n"
+
+
+def spread(values: np.ndarray, digits: int) -> str:
+    """Mean and, of several, standard deviation."""
+    deviation = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{deviation}"

@@ -173,14 +173,19 @@ def controlled(memory: str, width: int = 100, **options: Option) -> AgentConfig:
 BABI = Recipe(
     "babi-1k",
     EnvConfig("Babi-v0", arguments=("task=joint", "size=1k", "rename=True")),
-    reader(slots=256, heads=4, hops=4),
-    episodes=1_000_000,
-    batch=128,
+    reader(slots=256, heads=4, hops=4, associations=3),
+    episodes=800_000,
+    batch=64,
     lr=1e-3,
     pool=32,
     clip=1.0,
 )
-BABI_10K = replace(BABI, name="babi-10k", env=EnvConfig("Babi-v0", arguments=("task=joint", "size=10k", "rename=True")))
+BABI_10K = replace(
+    BABI,
+    name="babi-10k",
+    env=EnvConfig("Babi-v0", arguments=("task=joint", "size=10k", "rename=True")),
+    episodes=1_000_000,
+)
 
 
 def look_up(name: str, length: int, pairs: int) -> Recipe:

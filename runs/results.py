@@ -130,7 +130,8 @@ def table_row(cells: list[Any]) -> str:
 
 def main() -> None:
     """Evaluate every committed weight file and write the tables."""
-    rows, trainings, by_glimpse, recalled, tasks = "", "", "", "", ""
+    rows, trainings, by_glimpse, recalled = "", "", "", ""
+    stories: dict[str, list[dict[str, Any]]] = {}
     order = list(PAPER)
     paths = sorted(PRETRAINED.glob("*.pt"), key=lambda p: (order.index(p.stem) if p.stem in order else 99, p.stem))
     for path in tqdm(paths, unit=" weights"):
@@ -141,7 +142,8 @@ def main() -> None:
         if isinstance(agent, AttentionAgent) and not agent.form.motion:
             size = sum(parameter.numel() for parameter in agent.parameters())
             recalled += recall_row(path.stem, report, recipe_memory(agent), size, values["training"])
-            tasks += by_task(path.stem, report) if len(report.get("error_by_task", {})) > 1 else ""
+            if len(report.get("error_by_task", {})) > 1:
+                stories.setdefault(recipe.name, []).append(report)
             continue
         rows += result_row(path.stem, report, agent, multiply_adds(agent, make_env(recipe, "test", 10, "cpu")))
         if report["glimpses"] > 1:
@@ -154,7 +156,7 @@ def main() -> None:
         + by_glimpse
         + RECALL_HEAD
         + recalled
-        + tasks
+        + "".join(by_task(name, reports) for name, reports in stories.items())
         + sb3_table(load_rows())
         + TRAINING
         + trainings

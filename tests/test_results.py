@@ -15,8 +15,8 @@ def test_the_published_means_are_those_of_their_rows() -> None:
 
 
 def test_a_figure_no_better_than_a_one_line_rule_is_told() -> None:
-    report = {"error_by_task": {str(task): 10.0 for task in range(1, 21)}}
-    lines = by_task("babi-1k", report).splitlines()[5:]
+    report = {"error": 10.0, "error_by_task": {str(task): 10.0 for task in range(1, 21)}}
+    lines = by_task("babi-1k", [report]).splitlines()[7:]
     assert [line.split("|")[1].strip() for line in lines] == [str(task) for task in range(1, 21)]
     told = [task for task, line in enumerate(lines, 1) if "no better" in line]
     assert told == [task for task, rule in enumerate(RULES, 1) if rule <= 10]
@@ -32,3 +32,11 @@ def test_bits_are_told_apart_from_percent() -> None:
     )
     assert "**0.0100** bits" in bits
     assert "2.0 min" in bits
+
+
+def test_several_seeds_give_mean_and_deviation() -> None:
+    reports = [{"error": e, "error_by_task": {"1": e, "2": 2 * e}} for e in (2.0, 4.0)]
+    table = by_task("babi-1k", reports)
+    assert "3.00 ± 1.41" in table  # the deviation of a sample of two
+    assert "0.5 tasks above 5 %" in table
+    assert "| 2 | 6.0 ± 2.8 |" in table

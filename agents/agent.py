@@ -12,7 +12,7 @@ from agents.core import CORES, CoreKind
 from agents.glimpse_net import Join
 from agents.location import Baseline, LocationHead, Saccades, WhereStream
 from agents.options import parse_options
-from agents.senses import BitsSense, Encoder, GlimpseSense, SentenceSense, StorySense
+from agents.senses import BitsSense, Encoder, GlimpseSense, PartsSense, SentenceSense, StorySense
 from agents.spaces import Form
 from memory import MemoryState, make_memory
 
@@ -153,10 +153,11 @@ class AttentionAgent(nn.Module):
         """Where to look next, given the present features (N, F): the mean, and its unit, as in `Decision`."""
         if self.gaze is None:
             return features.new_zeros(features.shape[0], 0), 1.0
-        assert isinstance(self.sense, (GlimpseSense, StorySense))
+        assert isinstance(self.sense, (GlimpseSense, PartsSense, StorySense))
         here, unit = observation["location"], self.sense.unit(observation)
         step = self.gaze(self.sense.periphery(observation), here, features)
-        return here + unit * step if self.config.saccades == "relative" else step, unit
+        relative = self.config.saccades == "relative" and self.form.kind != "parts"
+        return here + unit * step if relative else step, unit
 
     def review(self, observations: dict[str, Tensor]) -> list[Decision]:
         """The decisions of whole episodes, observations (T, N, …), all at once: for agents without a core.
@@ -210,6 +211,8 @@ def make_sense(form: Form, config: AgentConfig) -> tuple[nn.Module, int]:
     """The encoder for what is observed, and the width of its result."""
     if form.kind == "image":
         return GlimpseSense(form.shape, config.width, config.join, config.where_hidden), config.width
+    if form.kind == "parts":
+        return PartsSense(form.shape[0], config.width), config.width
     if form.kind == "bits":
         return BitsSense(form.shape[0]), form.shape[0]
     if form.kind == "text":

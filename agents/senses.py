@@ -41,6 +41,66 @@ class GlimpseSense(nn.Module):
         return 1.0
 
 
+class Standardise(nn.Module):
+    """Values in units of their own deviation, over all that was seen in training.
+
+    Args:
+        values: in a row.
+    """
+
+    count: Tensor
+    mean: Tensor
+    square: Tensor
+
+    def __init__(self, values: int) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(values, dtype=torch.float64))
+        self.register_buffer("square", torch.zeros(values, dtype=torch.float64))
+
+    def learn(self, row: Tensor) -> None:
+        """Count these values (N, values) in."""
+        self.count += len(row)
+        share = len(row) / self.count
+        self.mean += share * (row.double().mean(0) - self.mean)
+        self.square += share * (row.double().square().mean(0) - self.square)
+
+    def forward(self, row: Tensor) -> Tensor:
+        """(N, values) to the same, within 10 deviations; what never changes becomes 0."""
+        deviation = (self.square - self.mean.square()).clamp(min=1e-8).sqrt()
+        return ((row - self.mean.to(row.dtype)) / deviation.to(row.dtype)).clamp(-10, 10)
+
+
+class PartsSense(nn.Module):
+    """Whatever an environment shows, in one row: relu(W x) * (1 + f(x)), so that any part can gate any other.
+
+    Args:
+        values: in the row.
+        width: of the result.
+    """
+
+    def __init__(self, values: int, width: int) -> None:
+        super().__init__()
+        self.standardise = Standardise(values)
+        self.what = nn.Linear(values, width)
+        self.gate = nn.Sequential(nn.Linear(values, width), nn.ReLU(), nn.Linear(width, width))
+
+    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+        """(N, width), of `parts` (N, values)."""
+        if self.training:
+            self.standardise.learn(observation["parts"])
+        row = self.standardise(observation["parts"])
+        return torch.relu(self.what(row)) * (1 + self.gate(row))
+
+    def periphery(self, observation: dict[str, Tensor]) -> Tensor:
+        """(N, values), all that the gaze's own stream sees."""
+        return self.standardise(observation["parts"])
+
+    def unit(self, observation: dict[str, Tensor]) -> float:
+        """A motion is not a place: its unit is its own."""
+        return 1.0
+
+
 class SentenceSense(nn.Module):
     """A line of text, by itself: the sum of its words, or self-attention over them.
 

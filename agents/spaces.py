@@ -13,8 +13,8 @@ class Form(NamedTuple):
 
     Attributes:
         kind: "image" (`glimpse`, `location`), "text" (`tokens`), "story" (`question`, `tokens`, `periphery`,
-            `location`, …) or "bits" (`bits`).
-        shape: of what is seen: (scales, channels, height, width), (words,), (words, scales) or (bits,).
+            `location`, …), "bits" (`bits`) or "parts" (`parts`, `location`: see `agents.foreign`).
+        shape: of what is seen: (scales, channels, height, width), (words,), (words, scales), (bits,) or (values,).
         answers: number of classes, or of bits.
         bits: whether an answer is a row of bits.
         vocabulary: number of words, for text.
@@ -32,7 +32,7 @@ class Form(NamedTuple):
 
     def periphery(self) -> int:
         """Number of values that the gaze's own stream sees."""
-        if self.kind == "image":
+        if self.kind in ("image", "parts"):
             return math.prod(self.shape)
         return (self.shape[1] + 2) * self.vocabulary + 2
 
@@ -55,6 +55,9 @@ def form_of(observation_space: spaces.Space, action_space: spaces.Space) -> Form
     seen = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
     done = action_space.spaces if isinstance(action_space, spaces.Dict) else {}
     answer, location = done.get("answer"), done.get("location")
+    if "parts" in seen and isinstance(answer, spaces.Box) and location is not None:
+        (answers,), (motion,) = answer.shape, location.shape or (0,)
+        return Form("parts", seen["parts"].shape or (), answers, motion=motion)
     if isinstance(answer, (spaces.Discrete, spaces.MultiBinary)):
         bits = isinstance(answer, spaces.MultiBinary)
         count, motion = int(answer.n), location.shape[0] if location is not None and location.shape else 0  # type: ignore[arg-type]

@@ -28,11 +28,11 @@ def uniform_numbers(seed: int, episodes: np.ndarray, steps: int, device: torch.d
 
 
 def gaze_noise(seed: int, episodes: np.ndarray, steps: int, device: torch.device, motion: int = 2) -> Tensor:
-    """(steps, N, motion) standard normal numbers (Box & Muller 1958); motion is 1 or 2."""
-    numbers = uniform_numbers(seed, episodes, steps, device, 2)
-    radius = torch.sqrt(-2 * torch.log1p(-numbers[..., 0]))
-    angle = 2 * math.pi * numbers[..., 1]
-    return torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=-1)[..., :motion]
+    """(steps, N, motion) standard normal numbers (Box & Muller 1958)."""
+    numbers = uniform_numbers(seed, episodes, steps, device, motion + motion % 2)
+    radius = torch.sqrt(-2 * torch.log1p(-numbers[..., 0::2]))
+    angle = 2 * math.pi * numbers[..., 1::2]
+    return torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=-1).flatten(-2)[..., :motion]
 
 
 def random_places(seed: int, episodes: np.ndarray, steps: int, device: torch.device, motion: int = 2) -> Tensor:

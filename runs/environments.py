@@ -14,6 +14,7 @@ from glimpse_env.tasks import TASKS, Classify
 from glimpse_env.tasks.babi import BabiTask
 from glimpse_env.tasks.sequence import SequenceTask
 from runs.distributed import local_rank, world_size
+from runs.foreign import make_foreign
 from runs.recipes import Recipe
 
 VARIETY = ("overhang", "rename")
@@ -26,6 +27,8 @@ def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device,
     Training draws its images and stories at random; the other splits show each once, in order. Tasks that make their
     episodes up have no splits: there the seed tells training from test.
     """
+    if recipe.env.foreign():
+        return make_foreign(recipe, batch)
     kwargs = split_kwargs(recipe.env.id, split, {**recipe.env.kwargs(), **overrides})
     env = make_vec(recipe.env.id, batch, device, **kwargs)
     check_whole(recipe, env)
@@ -41,7 +44,7 @@ def split_kwargs(name: str, split: str, kwargs: dict[str, Any]) -> dict[str, Any
 
 def episodes_in(env: Any) -> int:
     """How many episodes show all there is to show, each once; 1,000 where the task makes them up."""
-    task = env.unwrapped.task
+    task = getattr(env.unwrapped, "task", None)
     return len(task.labels) if isinstance(task, Classify) else len(task.rows) if isinstance(task, BabiTask) else 1000
 
 

@@ -11,12 +11,13 @@ from typing import Any
 import torch
 import tyro
 
-from agents import AttentionAgent, Evaluation, evaluate, evaluate_reading
+from agents import AttentionAgent, Evaluation, Foreign, evaluate, evaluate_reading
 from agents.checkpoint import load_checked
 from agents.loading import Agent, agent_from_dict
 from agents.spaces import form_of
 from runs.draws import fixed_gaze
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device
+from runs.foreign import evaluate_foreign
 from runs.recipes import Recipe
 
 TEST_SEED = 2**41
@@ -47,7 +48,8 @@ def evaluate_checkpoint(
         `recipe`, `env_id`, `episodes`, `gaze` (of the recipe), `seconds`, and `error`: percent of wrong answers, or
         bits per sequence where answers are bits. Where there is a gaze, also `glimpses`, `error_random_gaze` and
         `error_by_glimpse`; without one, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`; on bAbI
-        `error_by_task`, and with a gaze `support_hit_rate`.
+        `error_by_task`, and with a gaze `support_hit_rate`. In somebody else's environment `mean_return`,
+        `return_random_gaze` and `steps`, and errors (and `cross_entropy`) only where it tells the right class.
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, or no such images or data.
@@ -68,14 +70,21 @@ def evaluate_checkpoint(
         changed: dict[str, Any] = {} if data is None else {"data": str(data)}
         changed |= values.get("words") or {}
         batch = BATCH if recipe.env.num_glimpses or not story else BATCH // 4
-        env, env_id = make_env(recipe, "test", batch, where, **changed), f"Glimpse/{recipe.env.id}"
+        batch = min(batch, recipe.batch) if recipe.env.foreign() else batch
+        env_id = recipe.env.id if recipe.env.foreign() else f"Glimpse/{recipe.env.id}"
+        env = make_env(recipe, "test", batch, where, **changed)
         found = form_of(env.single_observation_space, env.single_action_space)
         if found._replace(longest=1) != agent.form._replace(longest=1):
             raise ValueError(f"{data or env_id} does not fit the agent: it was made for {agent.form}, this is {found}")
     scenes = images is None and agent.form.kind == "image"
     episodes = episodes or (10_000 if scenes else episodes_in(env))
     report: dict[str, Any] = {"recipe": recipe.name, "env_id": env_id, "episodes": episodes, "gaze": recipe.gaze}
-    report |= of_gaze(recipe, agent, env, episodes, where) if agent.form.motion else of_reading(agent, env, episodes)
+    if isinstance(env, Foreign):
+        report |= of_foreign(recipe, agent, env, episodes)
+    elif agent.form.motion:
+        report |= of_gaze(recipe, agent, env, episodes, where)
+    else:
+        report |= of_reading(agent, env, episodes)
     return {**report, "seconds": round(time.monotonic() - began, 2)}
 
 
@@ -96,6 +105,28 @@ def of_gaze(recipe: Recipe, agent: Agent, env: Any, episodes: int, device: torch
         "error_random_gaze": chance.error,
         "error_by_glimpse": result.error_by_glimpse,
         **({"support_hit_rate": result.support_hit_rate} if result.support_hit_rate is not None else {}),
+    }
+
+
+def of_foreign(recipe: Recipe, agent: Agent, env: Foreign, episodes: int) -> dict[str, Any]:
+    """Returns and errors in somebody else's environment: as the agent was trained to move, and at random."""
+    own, chance = (
+        evaluate_foreign(recipe, agent, env, episodes, gaze=gaze, begin=TEST_SEED) for gaze in (recipe.gaze, "random")
+    )
+    report: dict[str, Any] = {
+        "glimpses": env.horizon,
+        "mean_return": own.mean_return,
+        "return_random_gaze": chance.mean_return,
+        "steps": own.steps,
+    }
+    if own.error is None:
+        return report
+    return {
+        **report,
+        "error": own.error,
+        "error_random_gaze": chance.error,
+        "error_by_glimpse": own.error_by_glimpse,
+        "cross_entropy": own.cross_entropy,
     }
 
 
@@ -150,12 +181,15 @@ def print_report(report: dict[str, Any], *, as_json: bool) -> None:
     if "glimpses" not in report:
         print_reading(report)
         return
-    print("  glimpses   error %")
-    for glimpse, error in enumerate(report["error_by_glimpse"], 1):
-        print(f"  {glimpse:>8}   {error:7.2f}")
-    for name, error in gaze_errors(report):
-        print(f"\n  {name:<12} {error:7.2f} %", end="")
-    print()
+    if "error" in report:
+        print("  glimpses   error %")
+        for glimpse, error in enumerate(report["error_by_glimpse"], 1):
+            print(f"  {glimpse:>8}   {error:7.2f}")
+        for name, error in gaze_errors(report):
+            print(f"\n  {name:<12} {error:7.2f} %", end="")
+        print()
+    for name, value in gaze_returns(report):
+        print(f"  {name:<12} {value:7.3f} return")
 
 
 def print_reading(report: dict[str, Any]) -> None:
@@ -174,6 +208,14 @@ def gaze_errors(report: dict[str, Any]) -> list[tuple[str, float]]:
     if report["gaze"] == "random":
         return [("random gaze", report["error"])]
     return [(f"{report['gaze']} gaze", report["error"]), ("random gaze", report["error_random_gaze"])]
+
+
+def gaze_returns(report: dict[str, Any]) -> list[tuple[str, float]]:
+    """The mean returns in somebody else's environment; nothing elsewhere."""
+    if "mean_return" not in report:
+        return []
+    rows = [(f"{report['gaze']} gaze", report["mean_return"]), ("random gaze", report["return_random_gaze"])]
+    return rows[report["gaze"] == "random" :]
 
 
 if __name__ == "__main__":

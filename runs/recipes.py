@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from agents import AgentConfig, CNNConfig
+import tyro
+
+from agents import AgentConfig, CNNConfig, Names
 from agents.options import Option, format_options, parse_options
 from glimpse_env.tasks import TASKS
 
@@ -16,8 +18,8 @@ Gaze = Literal["learned", "random", "last"]
 class EnvConfig:
     """The environment, by its id, and what differs from the id's own settings (None: nothing)."""
 
-    id: str = "ClutteredMNIST-v0"
-    """Name under `Glimpse/`."""
+    id: Annotated[str, tyro.conf.arg(aliases=("--env",))] = "ClutteredMNIST-v0"
+    """Name under `Glimpse/`, or anybody's environment as Gymnasium knows it: `module:Name-v0`."""
     dataset: str | None = None
     """"mnist", "fashion_mnist" or "kmnist"."""
     images: str | None = None
@@ -39,13 +41,30 @@ class EnvConfig:
     arguments: tuple[str, ...] = ()
     """Any others that the task takes, as `task=3 size=10k`."""
 
+    observe: tuple[str, ...] = ()
+    """Of anybody's environment: parts of the observation to see; none is all."""
+    move: str = ""
+    """Of anybody's environment: the part of the action that moves."""
+    predict: str = ""
+    """Of anybody's environment: the part of the action that answers."""
+    target: str = ""
+    """Of anybody's environment: where `info` holds the right class, such as prediction.target; empty: nowhere."""
+
+    def foreign(self) -> bool:
+        """Whether this is somebody else's environment."""
+        return self.id not in TASKS
+
+    def names(self) -> Names:
+        """Which part of somebody else's environment is what."""
+        return Names(self.observe, self.move, self.predict, self.target)
+
     def glimpses(self) -> int:
         """Glimpses of an episode."""
         return self.num_glimpses or TASKS[self.id].kwargs["num_glimpses"]
 
     def kwargs(self) -> dict[str, Any]:
         """The keyword arguments for `gym.make_vec`."""
-        values = {key: value for key, value in asdict(self).items() if key not in ("id", "arguments")}
+        values = {key: value for key, value in asdict(self).items() if key not in ("id", "arguments", *Names._fields)}
         return {**{key: value for key, value in values.items() if value is not None}, **parse_options(self.arguments)}
 
 
@@ -71,8 +90,9 @@ class Recipe:
     """Learning rate of the gaze's own parameters, as a share of `lr`."""
     std: float = 0.1
     """Standard deviation of the locations around the policy's mean."""
-    reward: Literal["gain", "final"] = "gain"
-    """"gain": at every glimpse, the gain in log-likelihood of the truth; "final": 1 for a right last answer."""
+    reward: Literal["gain", "final", "environment"] = "gain"
+    """"gain": at every glimpse, the gain in log-likelihood of the truth; "final": 1 for a right last answer;
+    "environment": what somebody else's environment gives."""
     discount: float = 0.7
     """Of the gains to come."""
     answers: Literal["all", "later", "last"] = "later"
@@ -240,10 +260,37 @@ RECALL = (
 )
 
 
+JOIN = Recipe(
+    "join",
+    EnvConfig("MODULE:ID"),
+    AgentConfig(width=128),
+    episodes=100_000,
+    batch=64,
+    reward="environment",
+    discount=0.9,
+    answers="all",
+    std=0.7,
+    gaze_lr=1.0,
+    clip=1.0,
+)
+"""Anybody's environment; `runs.train --env ID` begins with it."""
+
+
+def ap_gym(name: str, id: str, episodes: int, gaze: Gaze = "learned", **changes: Any) -> Recipe:
+    """An environment of Schneider et al. 2026 (`pip install ap_gym`)."""
+    env = EnvConfig(f"ap_gym:{id}", move="action", predict="prediction", target="prediction.target")
+    return replace(JOIN, name=name, env=env, episodes=episodes, gaze=gaze, **changes)
+
+
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         *RECALL,
+        JOIN,
+        ap_gym("circle-square", "CircleSquare-v0", 64_000, reward="gain"),
+        ap_gym("circle-square-random", "CircleSquare-v0", 64_000, "random", reward="gain"),
+        ap_gym("hide-and-seek", "CircleSquareHideAndSeek-v0", 32_000),
+        ap_gym("hide-and-seek-random", "CircleSquareHideAndSeek-v0", 32_000, "random"),
         CLUTTERED,
         MNIST,
         replace(CLUTTERED, name="translated", env=EnvConfig("TranslatedMNIST-v0")),

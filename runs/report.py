@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from runs.evaluate import evaluate_checkpoint, gaze_errors
+from runs.evaluate import evaluate_checkpoint, gaze_errors, gaze_returns
 from runs.watch import watch
 
 
@@ -22,7 +22,9 @@ def report(folder: Path, *, device: str = "auto") -> str:
     for glimpse, error in enumerate(result.get("error_by_glimpse", []), 1):
         lines.append(f"  error after {glimpse:>2} glimpse{'s' if glimpse > 1 else ' '}   {error:6.2f} %")
     if "glimpses" in result:
-        lines += ["", *(f"  error, {name:<18} {error:6.2f} %" for name, error in gaze_errors(result)), ""]
+        errors = gaze_errors(result) if "error" in result else []
+        lines += ["", *(f"  error, {name:<18} {error:6.2f} %" for name, error in errors)]
+        lines += [*(f"  return, {name:<16} {value:7.3f}" for name, value in gaze_returns(result)), ""]
     else:
         lines += [
             f"  error in task {task:<6} {error:6.2f} %" for task, error in result.get("error_by_task", {}).items()
@@ -34,7 +36,7 @@ def report(folder: Path, *, device: str = "auto") -> str:
             "",
         ]
     rows = [("weights", weights), ("logs", folder)]
-    if result.get("glimpses", 0) > 1 and "Babi" not in result["env_id"]:
+    if result.get("glimpses", 0) > 1 and "Babi" not in result["env_id"] and "mean_return" not in result:
         for name in ("gaze.png", "gaze.apng"):
             watch(weights, folder / name, device=device)
         rows += [("picture", folder / "gaze.png"), ("animation", folder / "gaze.apng")]

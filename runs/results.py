@@ -15,6 +15,8 @@ from agents.checkpoint import load_checked, write_atomically
 from agents.loading import Agent, agent_from_dict
 from runs.environments import make_env
 from runs.evaluate import evaluate_checkpoint
+from runs.foreign_results import HEAD as FOREIGN_HEAD
+from runs.foreign_results import foreign_row
 from runs.recall_results import HEAD as RECALL_HEAD
 from runs.recall_results import by_task, recall_row
 from runs.recipes import RECIPES, Recipe
@@ -119,7 +121,8 @@ def training_row(name: str, recipe: Recipe, run: dict[str, Any]) -> str:
     """A line of the second table."""
     time = f"{run['seconds'] / 60:.1f} min"
     machine = f"{run['machine']}, {run['processes']} processes"
-    error = f"{run['validation_error']:.2f}"
+    returns = recipe.env.foreign() and recipe.reward == "environment"
+    error = f"return {-run['validation_error']:.2f}" if returns else f"{run['validation_error']:.2f}"
     return table_row([f"`{name}`", command(recipe), recipe.seed, f"{run['episodes']:,}", error, time, machine])
 
 
@@ -130,7 +133,7 @@ def table_row(cells: list[Any]) -> str:
 
 def main() -> None:
     """Evaluate every committed weight file and write the tables."""
-    rows, trainings, by_glimpse, recalled = "", "", "", ""
+    rows, trainings, by_glimpse, recalled, joined = "", "", "", "", ""
     stories: dict[str, list[dict[str, Any]]] = {}
     order = list(PAPER)
     paths = sorted(PRETRAINED.glob("*.pt"), key=lambda p: (order.index(p.stem) if p.stem in order else 99, p.stem))
@@ -145,6 +148,10 @@ def main() -> None:
             if len(report.get("error_by_task", {})) > 1:
                 stories.setdefault(recipe.name, []).append(report)
             continue
+        if recipe.env.foreign():
+            size = sum(p.numel() for key, p in agent.named_parameters() if not key.startswith("baseline."))
+            joined += foreign_row(path.stem, report, agent.form.answers, size)
+            continue
         rows += result_row(path.stem, report, agent, multiply_adds(agent, make_env(recipe, "test", 10, "cpu")))
         if report["glimpses"] > 1:
             errors = " · ".join(f"{error:.2f}" for error in report["error_by_glimpse"])
@@ -157,6 +164,7 @@ def main() -> None:
         + RECALL_HEAD
         + recalled
         + "".join(by_task(name, reports) for name, reports in stories.items())
+        + (FOREIGN_HEAD + joined if joined else "")
         + sb3_table(load_rows())
         + TRAINING
         + trainings

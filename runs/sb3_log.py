@@ -13,8 +13,8 @@ from stable_baselines3.common.logger import TensorBoardOutputFormat
 
 from runs.environments import episodes_in
 from runs.gallery import DRAWN, add_traces
-from runs.log import VALIDATION_SEED
 from runs.sb3_play import Verdict, judge, record_model, tell_episode
+from runs.validation import VALIDATION_SEED
 
 VALIDATION_EPISODES = 1_000
 """At most; no image or question is shown twice."""

@@ -138,7 +138,8 @@ class Options:
     resume: Path | None = None
     """Folder of an interrupted training, to go on with; its recipe comes from there."""
     processes: int = 0
-    """Processes that share each batch on the CPU; 0 is one a core, four at most. (On GPUs: torchrun.)"""
+    """Processes that share each batch on the CPU; 0 is one a core, four at most, and one in somebody else's
+    environment. (On GPUs: torchrun.)"""
     quiet: bool = False
     """No progress bar."""
     projector: bool = False
@@ -150,7 +151,12 @@ def main() -> None:
     table = {
         name: (f"{recipe.env.id}, {recipe.episodes:,} episodes", Options(recipe)) for name, recipe in RECIPES.items()
     }
-    options = tyro.extras.overridable_config_cli(table, config=(tyro.conf.AvoidSubcommands, tyro.conf.OmitArgPrefixes))
+    arguments = sys.argv[1:]
+    if arguments and arguments[0].partition("=")[0] == "--env":
+        arguments = ["join", *arguments]
+    options = tyro.extras.overridable_config_cli(
+        table, args=arguments, config=(tyro.conf.AvoidSubcommands, tyro.conf.OmitArgPrefixes)
+    )
     try:
         sys.exit(run(options))
     except (ValueError, FileNotFoundError) as error:
@@ -160,7 +166,7 @@ def main() -> None:
 def run(options: Options) -> int:
     """Train as the options say, in several processes on a CPU; the exit status."""
     recipe, device = options.recipe, pick_device(options.device)
-    processes = options.processes or processes_for(recipe.batch)
+    processes = options.processes or (1 if recipe.env.foreign() else processes_for(recipe.batch))
     if options.resume:
         if recipe not in RECIPES.values():
             raise ValueError("--resume goes on with the recipe of the folder: give no other field beside it")
@@ -188,9 +194,10 @@ def run(options: Options) -> int:
             print(f"\ninterrupted; go on with: {sys.executable} -m runs.train {sys.argv[1]} --resume {folder}")
         return 130
     if rank() == 0:
-        print(
-            f"\n{metrics['seconds'] / 60:.1f} minutes of training, validation error {metrics['validation_error']:.4g}"
-        )
+        best = metrics["validation_error"]
+        returns = recipe.env.foreign() and recipe.reward == "environment"
+        words = f"return {-best:.4g}" if returns else f"error {best:.4g}"
+        print(f"\n{metrics['seconds'] / 60:.1f} minutes of training, validation {words}")
         print(report(folder, device=options.device))
     return 0
 

@@ -23,9 +23,9 @@ from glimpse_env.wrappers import FlatAction, GridAction, VectorFlatAction, Vecto
 from runs.environments import episodes_in, pick_device, split_kwargs
 from runs.evaluate import TEST_SEED
 from runs.gallery import DRAWN
-from runs.log import VALIDATION_SEED
 from runs.machine import machine_name
 from runs.train import LOGS
+from runs.validation import VALIDATION_SEED
 
 Algorithm = Literal["PPO", "A2C", "RecurrentPPO"]
 

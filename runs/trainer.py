@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from agents import AttentionAgent, Reading, Rollout, losses, play, read
+from agents import AttentionAgent, Foreign, Reading, Rollout, losses, play, read
 from agents.evaluation import by_length
 from agents.loading import Agent, agent_to_dict, make_agent
 from agents.reading import answer_log_likelihood
 from glimpse_env.tasks.babi import BabiTask
 from runs.distributed import all_mean, average_gradients, rank, world_size
 from runs.draws import fixed_places, gaze_noise
+from runs.foreign import foreign_loss
 from runs.guide import Guide, load_guide
 from runs.machine import machine_name
 from runs.recipes import Recipe
@@ -66,9 +67,10 @@ class Trainer:
             optimizer = torch.optim.AdamW(
                 groups, recipe.lr, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True
             )
-        task = env.unwrapped.task
-        known = isinstance(task, BabiTask)
-        words = {"vocabulary": list(task.vocabulary.words), "answers": list(task.answers)} if known else None
+        task = getattr(env.unwrapped, "task", None)
+        words = None
+        if isinstance(task, BabiTask):
+            words = {"vocabulary": list(task.vocabulary.words), "answers": list(task.answers)}
         return Trainer(recipe, agent, optimizer, words=words, guide=guide)
 
     def to_dict(self) -> dict[str, Any]:
@@ -221,7 +223,10 @@ def train_update(trainer: Trainer, env: Any, device: torch.device) -> dict[str, 
     for group in trainer.optimizer.param_groups:
         group["lr"] = rate * group["scale"]
     numbers = episode_numbers(recipe, env, trainer.update)
-    if isinstance(agent, AttentionAgent) and not agent.form.motion:
+    if isinstance(env, Foreign):
+        assert isinstance(agent, AttentionAgent)
+        loss, scalars = foreign_loss(recipe, agent, env, numbers, device)
+    elif isinstance(agent, AttentionAgent) and not agent.form.motion:
         reading = read(agent, env, numbers, seed=recipe.seed)
         generator = torch.Generator().manual_seed(recipe.seed * 2**32 + trainer.update * world_size() + rank())
         loss, scalars = answer_loss(recipe, reading, generator)

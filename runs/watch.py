@@ -72,6 +72,8 @@ def watch(
     values = load_checked(checkpoint, where)
     recipe = Recipe.from_dict(values.get("recipe", {}))
     agent = agent_from_dict(values, Path(checkpoint)).to(where).eval()
+    if recipe.env.foreign():
+        raise ValueError(f"{recipe.env.id} draws its own pictures (render_mode): runs.watch is for Glimpse's")
     gaze = gaze or recipe.gaze
     if isinstance(agent, AttentionAgent) and agent.form.kind != "image":
         if out.suffix.lower() != ".png" or images is not None:

@@ -1,0 +1,218 @@
+"""Other people's environments in the agent's terms: all that is observed in one row, a motion, and logits."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+
+
+class Names(NamedTuple):
+    """Which parts of an environment's spaces and infos are what; what is empty is found by itself where it can be.
+
+    Attributes:
+        observe: parts of the observation to see; none is all.
+        move: part of the action that moves the eye, a `Box`.
+        predict: part of the action that answers: `Discrete`, or logits in a `Box`.
+        target: where `info` holds the right class, as a path such as "prediction.target"; empty where it does not.
+    """
+
+    observe: tuple[str, ...] = ()
+    move: str = ""
+    predict: str = ""
+    target: str = ""
+
+
+class Interval:
+    """A box seen as [-1, 1] in every dimension that has two bounds, and as it is in every other.
+
+    Args:
+        box: of any shape.
+    """
+
+    def __init__(self, box: spaces.Box) -> None:
+        low, high = (np.ravel(bound).astype(np.float64) for bound in (box.low, box.high))
+        self.bounded = np.isfinite(low) & np.isfinite(high)
+        with np.errstate(invalid="ignore"):
+            self.middle = np.where(self.bounded, low / 2 + high / 2, 0.0)
+            half = np.where(self.bounded, high / 2 - low / 2, 1.0)
+        self.half = np.where(half > 0, half, 1.0)
+        self.shape, self.dtype, self.size = box.shape, box.dtype, len(low)
+
+    def inwards(self, values: np.ndarray) -> np.ndarray:
+        """(N, …) of the box to (N, size) float32."""
+        return ((values.reshape(len(values), -1) - self.middle) / self.half).astype(np.float32)
+
+    def outwards(self, values: np.ndarray) -> np.ndarray:
+        """(N, size) to (N, …) of the box; what lies beyond its bounds is clipped."""
+        inside = np.where(self.bounded, np.clip(values, -1.0, 1.0), values)
+        return (self.middle + self.half * inside).reshape(len(values), *self.shape).astype(self.dtype)
+
+
+class Foreign(gym.vector.VectorWrapper):
+    """A vector environment by others, as a vector environment for our agent.
+
+    Observation: `parts` (N, values) float32, every part that is observed in a row: boxes flattened, and as [-1, 1]
+    where they have bounds; discretes one-hot. `location` (N, D) float32, the last motion. Action: `location` (N, D),
+    the motion, [-1, 1] being the bounds of its box, and `answer` (N, K), logits. `info["target"]` (N,) int64 is the
+    right class for the answer just given, where `names` say where to find it; -1 in rows that tell none. Rewards and
+    ends are the environment's own. `metadata["horizon"]` is the most steps of an episode.
+
+    Episodes are not functions of a number here, but of the environment's own generator: seed it where a run begins.
+
+    Args:
+        env: whose episodes, once ended, begin anew with the next step (`AutoresetMode.NEXT_STEP`).
+        names: of its parts.
+        horizon: steps after which an episode is left; 0 is the environment's own limit.
+
+    Raises:
+        ValueError: for spaces that the agent cannot be joined to, or an environment without a limit.
+    """
+
+    def __init__(self, env: gym.vector.VectorEnv, names: Names, horizon: int = 0) -> None:
+        super().__init__(env)
+        limit = horizon or own_limit(env)
+        if not limit:
+            raise ValueError("the environment does not say how long its episodes are: say it with --num-glimpses")
+        if env.metadata.get("autoreset_mode") == AutoresetMode.SAME_STEP:
+            raise ValueError("an environment that resets within a step hides how its episodes end: use NextStep")
+        self.names, self.horizon = names, int(limit)
+        self.metadata = {**env.metadata, "horizon": self.horizon}
+        self.seen = observed(env.single_observation_space, names.observe)
+        self.move, self.predict = acted(env.single_action_space, names)
+        actions: Any = env.single_action_space
+        self.motion, self.prediction = Interval(actions[self.move]), actions[self.predict]
+        self.logits = Interval(self.prediction) if isinstance(self.prediction, spaces.Box) else None
+        self.answers = self.logits.size if self.logits else int(self.prediction.n)
+        if self.logits and not names.target:
+            raise ValueError(
+                f"{self.predict!r} takes logits, which are learned from the right class: say where info holds it with "
+                "--target, such as prediction.target"
+            )
+        values = sum(part.size if isinstance(part, Interval) else int(part.n) for part in self.seen.values())
+        place, row, logits = (spaces.Box(-np.inf, np.inf, (n,)) for n in (self.motion.size, values, self.answers))
+        self.single_observation_space = spaces.Dict({"parts": row, "location": place})
+        self.single_action_space = spaces.Dict({"location": place, "answer": logits})
+        self.observation_space = gym.vector.utils.batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = gym.vector.utils.batch_space(self.single_action_space, self.num_envs)
+        self.told: np.ndarray | None = None
+        self.begun = False
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        """New episodes in every row."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self.told, self.begun = self._target(info), True
+        return self._observed(observation, np.zeros((self.num_envs, self.motion.size), np.float32)), {}
+
+    def step(self, actions: Any) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
+        """One step of every row.
+
+        Raises:
+            ValueError: where the observation or the reward is not finite, or the target is missing or no class.
+        """
+        location, answer = np.asarray(actions["location"]), np.asarray(actions["answer"])
+        given = self.logits.outwards(answer) if self.logits else answer.argmax(-1) + int(self.prediction.start)
+        action = {self.move: self.motion.outwards(location), self.predict: given}
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if not np.isfinite(reward).all():
+            raise ValueError("the environment gives a reward that is not finite")
+        told = {}
+        if self.names.target:
+            target = self._target(info)
+            target = self.told if target is None else target
+            if target is None:
+                known = ", ".join(name for name in info if name[0] != "_") or "nothing"
+                raise ValueError(f"info has no {self.names.target!r} (--target); it has: {known}")
+            told["target"] = target
+        return self._observed(observation, location.astype(np.float32)), reward, terminated, truncated, told
+
+    def _observed(self, observation: Any, motion: np.ndarray) -> dict[str, np.ndarray]:
+        rows = []
+        for name, part in self.seen.items():
+            value = np.asarray(observation[name])
+            one_hot = isinstance(part, spaces.Discrete)
+            rows.append(np.eye(int(part.n), dtype=np.float32)[value - part.start] if one_hot else part.inwards(value))
+        row = np.concatenate(rows, axis=1)
+        if not np.isfinite(row).all():
+            raise ValueError("the environment shows something that is not finite")
+        return {"parts": row, "location": motion}
+
+    def _target(self, info: Any) -> np.ndarray | None:
+        """(N,) int64, the right classes as `info` tells them, -1 in rows without one; None where it tells none."""
+        *path, name = self.names.target.split(".")
+        for part in path:
+            info = info.get(part) if isinstance(info, dict) else None
+        if not isinstance(info, dict) or name not in info:
+            return None
+        target, told = np.asarray(info[name]), info.get(f"_{name}", True)  # a mask, as Gymnasium's vectors add it
+        if target.shape != (self.num_envs,) or not np.issubdtype(target.dtype, np.integer):
+            raise ValueError(
+                f"{self.names.target!r} is no class but {target.dtype} of shape {target.shape[1:]}: the agent answers "
+                "with one of several classes, not with a place or a size"
+            )
+        start = 0 if self.logits else int(self.prediction.start)
+        target = np.where(told, target.astype(np.int64), start - 1) - start
+        if target.min() < -1 or target.max() >= self.answers:
+            wrong = target.max() if target.max() >= self.answers else target.min()
+            known = f"there are {self.answers} classes from {start}"
+            raise ValueError(f"{self.names.target!r} is {wrong + start}, and {known}")
+        return target
+
+
+def own_limit(env: gym.vector.VectorEnv) -> int | None:
+    """The most steps of an episode, as the environment, its registration or its first row tells."""
+    row = next(iter(getattr(env.unwrapped, "envs", [])), None)
+    specs = (getattr(one, "spec", None) for one in (env, row))
+    limits = (getattr(spec, "max_episode_steps", None) for spec in specs)
+    return env.metadata.get("horizon") or next((limit for limit in limits if limit), None)
+
+
+def observed(space: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """The parts to see, by name: an `Interval` for a box, the space itself for a discrete.
+
+    Raises:
+        ValueError: for an observation that is no Dict, names it does not have, or parts that are neither.
+    """
+    if not isinstance(space, spaces.Dict):
+        raise ValueError(f"the observation must be a Dict of boxes and discretes, got {space}")
+    unknown = [name for name in names if name not in space.spaces]
+    if unknown:
+        raise ValueError(f"the observation has no {unknown[0]!r} (--observe); it has: {', '.join(space.spaces)}")
+    parts = {name: space[name] for name in names or space.spaces}
+    for name, part in parts.items():
+        if not isinstance(part, (spaces.Box, spaces.Discrete)):
+            raise ValueError(f"the observation's {name!r} is neither Box nor Discrete: {part}; choose with --observe")
+    return {name: Interval(part) if isinstance(part, spaces.Box) else part for name, part in parts.items()}
+
+
+def acted(space: Any, names: Names) -> tuple[str, str]:
+    """The names of the motion and of the prediction in an action.
+
+    Raises:
+        ValueError: for an action that is not a Dict of one Box (the motion) and one prediction, or where it is not
+            clear which is which.
+    """
+    if not isinstance(space, spaces.Dict) or len(space.spaces) != 2:
+        raise ValueError(f"the action must be a Dict of one Box (the motion) and one prediction, got {space}")
+    for option, name in (("--move", names.move), ("--predict", names.predict)):
+        if name and name not in space.spaces:
+            raise ValueError(f"the action has no {name!r} ({option}); it has: {', '.join(space.spaces)}")
+    if names.move and names.move == names.predict:
+        raise ValueError(f"--move and --predict are both {names.move!r}: name two parts of the action")
+    boxes = [name for name, part in space.spaces.items() if isinstance(part, spaces.Box)]
+    if not boxes:
+        raise ValueError(f"the action has no Box to move by, got {space}")
+    move = names.move or next((name for name in space.spaces if names.predict and name != names.predict), "")
+    if not move and len(boxes) == 2:
+        raise ValueError(f"the action has two boxes, {boxes[0]!r} and {boxes[1]!r}: say which moves with --move")
+    move = move or boxes[0]
+    predict = names.predict or next(name for name in space.spaces if name != move)
+    if not isinstance(space[move], spaces.Box):
+        raise ValueError(f"the motion {move!r} must be a Box, got {space[move]}")
+    part = space[predict]
+    if not isinstance(part, spaces.Discrete) and not (isinstance(part, spaces.Box) and len(part.shape) == 1):
+        raise ValueError(f"the prediction {predict!r} must be Discrete, or a Box of logits in a row, got {part}")
+    return move, predict

@@ -15,13 +15,13 @@ import tyro
 from tqdm import tqdm
 
 from agents.checkpoint import write_atomically
+from runs.drawing.plots import cost_plot
 from runs.machine import machine_name
 from runs.measures import Figure
 from runs.measures.environments import TASKS, WIDTHS, against_ap_gym, environment_speed
 from runs.measures.memories import memories
 from runs.measures.sizes import CNN_LIMIT, SIZES, cost_by_size
 from runs.measures.training import training
-from runs.plots import cost_plot
 
 SECTIONS: dict[str, Callable[[int, tqdm], list[Figure]]] = {
     "environment": environment_speed,

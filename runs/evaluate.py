@@ -15,9 +15,9 @@ from agents import AttentionAgent, Evaluation, Foreign, evaluate, evaluate_readi
 from agents.checkpoint import load_checked
 from agents.loading import Agent, agent_from_dict
 from agents.spaces import form_of
-from runs.draws import fixed_gaze
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device
 from runs.foreign import evaluate_foreign
+from runs.places import fixed_gaze
 from runs.recipes import Recipe
 
 TEST_SEED = 2**41

@@ -12,7 +12,7 @@ from torch import Tensor
 from agents import AgentConfig, AttentionAgent, Foreign, Outing, OutingScore, evaluate_outing, go_out, losses
 from agents.options import parse_options
 from runs.distributed import all_mean, world_size
-from runs.draws import gaze_noise, random_places
+from runs.places import gaze_noise, random_places
 from runs.recipes import Recipe
 
 

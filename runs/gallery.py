@@ -8,14 +8,14 @@ from __future__ import annotations
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from runs.encoding import encode_png, within
-from runs.layout import framed
-from runs.memory_pictures import memory_panel
-from runs.memory_text import episode_table
-from runs.pictures import animation, contact_sheet
-from runs.recollections import Recollection
+from runs.drawing.contact_sheet import animation, contact_sheet
+from runs.drawing.encoding import encode_png, within
+from runs.drawing.layout import framed
+from runs.drawing.memory_pictures import memory_panel
+from runs.drawing.memory_text import episode_table
+from runs.recording.recollections import Recollection
+from runs.recording.traces import Trace
 from runs.summaries import add_encoded
-from runs.traces import Trace
 
 DRAWN = 3
 """Episodes of the gallery."""

@@ -16,15 +16,15 @@ from agents import AttentionAgent
 from agents.checkpoint import load_checked, write_atomically
 from agents.loading import Agent, agent_from_dict
 from glimpse_env.datasets import Split
-from runs.encoding import encode_png
+from runs.drawing.encoding import encode_png
+from runs.drawing.heat_pictures import heat_sheet
+from runs.drawing.story_sheet import story_maps, story_sheet
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device
 from runs.evaluate import TEST_SEED
-from runs.fixations import Fixations, heat_maps, record_fixations
 from runs.guide import Guide, canvas_values, line_values, load_guide
-from runs.heat_pictures import heat_sheet
 from runs.recipes import Gaze, Recipe
-from runs.story_attention import StoryAttention, record_story_attention
-from runs.story_sheet import story_maps, story_sheet
+from runs.recording.fixations import Fixations, heat_maps, record_fixations
+from runs.recording.story_attention import StoryAttention, record_story_attention
 
 BATCH = {"image": 250, "story": 250, "text": 100}
 """Episodes side by side, by the kind of what is observed: of a whole story, every step's attention is kept."""

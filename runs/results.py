@@ -15,12 +15,12 @@ from agents.checkpoint import load_checked, write_atomically
 from agents.loading import Agent, agent_from_dict
 from runs.environments import make_env
 from runs.evaluate import evaluate_checkpoint
-from runs.foreign_results import HEAD as FOREIGN_HEAD
-from runs.foreign_results import foreign_row
-from runs.recall_results import HEAD as RECALL_HEAD
-from runs.recall_results import by_task, recall_row
 from runs.recipes import RECIPES, Recipe
-from runs.sb3_results import load_rows, sb3_table
+from runs.tables.foreign import HEAD as FOREIGN_HEAD
+from runs.tables.foreign import foreign_row
+from runs.tables.recall import HEAD as RECALL_HEAD
+from runs.tables.recall import by_task, recall_row
+from runs.tables.sb3 import load_rows, sb3_table
 
 PRETRAINED = Path("runs/pretrained")
 

@@ -197,7 +197,7 @@ def train(options: Options, folder: str | Path) -> dict[str, Any]:
 
 def make_callback(options: Options) -> Any:
     """What validates a Glimpse training."""
-    from runs.sb3_log import Validation
+    from runs.sb3.log import Validation
 
     env = make_env(options, "validation", BATCH)
     teller = (lambda: make_teller(options, "validation")) if "ansi" in env.metadata["render_modes"] else None
@@ -208,7 +208,7 @@ def make_callback(options: Options) -> Any:
 
 def test(options: Options, model: Any, callback: Any) -> dict[str, Any]:
     """The errors on the test split, and the last on the validation split."""
-    from runs.sb3_play import judge
+    from runs.sb3.play import judge
 
     env = make_env(options, "test", BATCH)
     episodes = min(options.test_episodes, episodes_in(env))

@@ -17,10 +17,10 @@ from agents.loading import Agent, agent_to_dict, make_agent
 from agents.reading import answer_log_likelihood
 from glimpse_env.tasks.babi import BabiTask
 from runs.distributed import all_mean, average_gradients, rank, world_size
-from runs.draws import fixed_places, gaze_noise
 from runs.foreign import foreign_loss
 from runs.guide import Guide, load_guide
 from runs.machine import machine_name
+from runs.places import fixed_places, gaze_noise
 from runs.recipes import Recipe
 
 WARM_UP = 50

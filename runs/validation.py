@@ -7,15 +7,15 @@ from torch.utils.tensorboard import SummaryWriter
 
 from agents import AttentionAgent, Foreign, Rollout, evaluate, evaluate_reading
 from glimpse_env.tasks import Classify
-from runs.draws import fixed_gaze
 from runs.environments import episodes_in, make_env
 from runs.foreign import evaluate_foreign
 from runs.gallery import DRAWN, add_contents, add_memories, add_traces, spread
-from runs.gaze_statistics import gaze_scalars
-from runs.memory_statistics import memory_scalars
-from runs.recollections import Recollection, recollect
+from runs.places import fixed_gaze
+from runs.recording.gaze_statistics import gaze_scalars
+from runs.recording.memory_statistics import memory_scalars
+from runs.recording.recollections import Recollection, recollect
+from runs.recording.traces import record_episodes
 from runs.summaries import add_fixations
-from runs.traces import record_episodes
 from runs.trainer import Trainer
 
 VALIDATION_SEED = 2**40

@@ -17,17 +17,17 @@ from agents import AttentionAgent, evaluate
 from agents.checkpoint import load_checked, write_atomically
 from agents.loading import agent_from_dict
 from glimpse_env.datasets import Split
-from runs.draws import fixed_gaze
-from runs.encoding import encode_png
+from runs.drawing.contact_sheet import animation, contact_sheet
+from runs.drawing.encoding import encode_png
+from runs.drawing.memory_pictures import memory_sheet
 from runs.environments import make_canvas_env, make_env, pick_device
 from runs.evaluate import TEST_SEED
 from runs.live import PORT
 from runs.live import live as serve_latest
-from runs.memory_pictures import memory_sheet
-from runs.pictures import animation, contact_sheet
+from runs.places import fixed_gaze
 from runs.recipes import Gaze, Recipe
-from runs.recollections import Recollection, recollect
-from runs.traces import Trace, record_episodes
+from runs.recording.recollections import Recollection, recollect
+from runs.recording.traces import Trace, record_episodes
 
 COUNTED = 1_000
 """Episodes for the error in a picture's subtitle, at most."""

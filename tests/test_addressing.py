@@ -11,7 +11,7 @@ from torch import Tensor
 
 from memory import addressing, links, make_memory
 from memory.ntm import BLANK
-from runs.reference_dnc import ReferenceDNC
+from runs.measures.reference_dnc import ReferenceDNC
 
 N, S, W, H = 2, 6, 3, 2
 

@@ -13,12 +13,12 @@ import pytest
 from tqdm import tqdm
 
 from runs.benchmark import as_json, draw
-from runs.layout import OTHER, TRUTH, Colour
+from runs.drawing.layout import OTHER, TRUTH, Colour
+from runs.drawing.plots import cost_plot
 from runs.measures import Figure
 from runs.measures.environments import contender, memory, steps
 from runs.measures.memories import memories
-from runs.plots import cost_plot
-from runs.timing import medians, seconds_of
+from runs.measures.timing import medians, seconds_of
 
 
 class Clock:
@@ -41,7 +41,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("runs.timing.time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr("runs.measures.timing.time", SimpleNamespace(perf_counter=lambda: clock.now))
     return clock
 
 

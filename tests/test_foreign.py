@@ -21,8 +21,8 @@ from runs import train
 from runs.environments import make_env
 from runs.evaluate import evaluate_checkpoint
 from runs.foreign import outing_loss
-from runs.foreign_results import PUBLISHED, foreign_row
 from runs.recipes import JOIN, RECIPES, EnvConfig, Recipe
+from runs.tables.foreign import PUBLISHED, foreign_row
 from runs.trainer import Trainer, train_update
 from runs.watch import watch
 
@@ -309,7 +309,7 @@ def test_from_the_command_line_to_a_weight_file_and_back(
     names = ["--move", "step", "--target", "truth.class"] if id == LIGHT else ["--observe", "sign", "place"]
     options = ["--episodes", "64", "--batch", "16", "--folder", str(tmp_path), "--quiet", "--device", "cpu", *names]
     monkeypatch.setattr(sys, "argv", ["train", "--env", id, *options])
-    monkeypatch.setattr("runs.log.FOREIGN_EPISODES", 16)
+    monkeypatch.setattr("runs.validation.FOREIGN_EPISODES", 16)
     monkeypatch.setattr("runs.evaluate.episodes_in", lambda env: 32)
     with pytest.raises(SystemExit) as ended:
         train.main()

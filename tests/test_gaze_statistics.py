@@ -11,7 +11,8 @@ import torch
 from agents import AgentConfig, evaluate
 from glimpse_env.retina import Retina
 from runs.environments import make_env
-from runs.gaze_statistics import (
+from runs.recipes import EnvConfig, Recipe
+from runs.recording.gaze_statistics import (
     coverage,
     fixation_entropy,
     gaze_scalars,
@@ -20,9 +21,8 @@ from runs.gaze_statistics import (
     story_coverage,
     target_boxes,
 )
-from runs.memory_statistics import memory_scalars, read_entropy, usage, write_entropy
-from runs.recipes import EnvConfig, Recipe
-from runs.recollections import Recollection
+from runs.recording.memory_statistics import memory_scalars, read_entropy, usage, write_entropy
+from runs.recording.recollections import Recollection
 from runs.trainer import Trainer
 
 CPU = torch.device("cpu")

@@ -12,12 +12,18 @@ import pytest
 import torch
 
 from agents.checkpoint import save_atomically
+from runs.drawing.heat_pictures import colour_bar, colours, heat_panel
 from runs.environments import make_env
-from runs.fixations import LONGEST, Fixations, cells_for, fixation_density, heat_maps, record_fixations
-from runs.heat_pictures import colour_bar, colours, heat_panel
 from runs.heatmap import heatmap, main, spread
 from runs.recipes import AgentConfig, EnvConfig, Recipe
-from runs.story_attention import around_support, from_the_end, on_question_words, on_words, record_story_attention
+from runs.recording.fixations import LONGEST, Fixations, cells_for, fixation_density, heat_maps, record_fixations
+from runs.recording.story_attention import (
+    around_support,
+    from_the_end,
+    on_question_words,
+    on_words,
+    record_story_attention,
+)
 from runs.trainer import Trainer
 
 CPU = torch.device("cpu")

@@ -12,14 +12,14 @@ import torch
 
 from agents import AgentConfig, read
 from agents.checkpoint import save_atomically
+from runs.drawing.layout import GROUND
+from runs.drawing.memory_pictures import memory_sheet, story_panel
+from runs.drawing.weight_maps import heat, lit
 from runs.environments import make_env
-from runs.layout import GROUND
-from runs.memory_pictures import memory_sheet, story_panel
 from runs.recipes import EnvConfig, Recipe
-from runs.recollections import Recollection, recollect
+from runs.recording.recollections import Recollection, recollect
 from runs.trainer import Trainer
 from runs.watch import watch
-from runs.weight_maps import heat, lit
 
 CPU = torch.device("cpu")
 EPISODIC = AgentConfig(width=16, core="none", memory="episodic", memory_options=("slots=9", "width=16", "hops=2"))

@@ -6,8 +6,8 @@ import warnings
 
 import numpy as np
 
-from runs.memory_text import bar, episode_table, escape
-from runs.recollections import Recollection
+from runs.drawing.memory_text import bar, episode_table, escape
+from runs.recording.recollections import Recollection
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # in TensorBoard's own copy of html5lib

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runs.recall_results import MEMN2N, PUBLISHED, RULES, by_task, recall_row
 from runs.recipes import RECIPES
+from runs.tables.recall import MEMN2N, PUBLISHED, RULES, by_task, recall_row
 
 RUN = {"episodes": 1000, "machine": "a machine", "seconds": 120.0}
 

@@ -26,8 +26,8 @@ from agents import AgentConfig
 from agents.sb3 import GlimpseFeatures, GymVecEnv
 from glimpse_env.wrappers import FlatAction, GridAction, VectorFlatAction, VectorGridAction
 from runs.recipes import EnvConfig, Recipe
-from runs.sb3_play import answer_beliefs, judge, play, record_model
-from runs.sb3_results import OURS, merged, row_of, sb3_table
+from runs.sb3.play import answer_beliefs, judge, play, record_model
+from runs.tables.sb3 import OURS, merged, row_of, sb3_table
 from runs.train import train as train_agent
 from runs.train_sb3 import Options, make_env, make_model, train
 

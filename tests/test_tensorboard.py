@@ -21,12 +21,12 @@ import pytest
 from torch.utils.tensorboard import SummaryWriter
 
 from glimpse_env.retina import Retina
-from runs.encoding import encode_apng, encode_png, within
+from runs.drawing.contact_sheet import animation
+from runs.drawing.encoding import encode_apng, encode_png, within
 from runs.gallery import LIMIT, add_memories, add_traces, spread
-from runs.pictures import animation
-from runs.recollections import Recollection
+from runs.recording.recollections import Recollection
+from runs.recording.traces import Trace
 from runs.summaries import add_encoded, flattened
-from runs.traces import Trace
 
 ROOT = Path(__file__).parents[1]
 STEPS = range(0, 300, 20)

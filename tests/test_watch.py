@@ -14,13 +14,13 @@ import tyro
 from agents.checkpoint import save_atomically
 from glimpse_env.render import PATH_COLOUR, UNSEEN, WINDOW_COLOURS
 from glimpse_env.retina import Retina
-from runs.encoding import encode_png
+from runs.drawing.contact_sheet import animation, animation_frames, contact_sheet
+from runs.drawing.encoding import encode_png
+from runs.drawing.layout import OTHER, TRUTH, WRONG, shorten, text_width
+from runs.drawing.panels import belief_columns, belief_rows, patches_panel, scene_panel, shown_classes
 from runs.environments import make_env
-from runs.layout import OTHER, TRUTH, WRONG, shorten, text_width
-from runs.panels import belief_columns, belief_rows, patches_panel, scene_panel, shown_classes
-from runs.pictures import animation, animation_frames, contact_sheet
 from runs.recipes import AgentConfig, EnvConfig, Recipe
-from runs.traces import Trace, record_episodes
+from runs.recording.traces import Trace, record_episodes
 from runs.trainer import Trainer
 from runs.watch import main, watch
 

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from runs.measures import Figure
-from runs.timing import medians, medians_of, seconds_of
+from runs.measures.timing import medians, medians_of, seconds_of
 
 WIDTHS = (1, 16, 256, 4096)
 TASKS = ("MNIST-v0", "ClutteredMNIST-v0", "ClutteredMNIST100-v0")

@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from memory.dnc import DNC
 from runs.measures import Figure
-from runs.reference_dnc import ReferenceDNC
-from runs.timing import medians
+from runs.measures.reference_dnc import ReferenceDNC
+from runs.measures.timing import medians
 
 STEPS = 8
 INPUT = 64

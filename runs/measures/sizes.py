@@ -17,7 +17,7 @@ from glimpse_env.backend import get_backend
 from glimpse_env.retina import Retina
 from glimpse_env.vision import vision_for
 from runs.measures import Figure
-from runs.timing import medians
+from runs.measures.timing import medians
 
 SIZES = (60, 128, 256, 512, 1024, 2048)
 CNN_LIMIT = 1024

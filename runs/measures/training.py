@@ -15,8 +15,8 @@ from tqdm import tqdm
 from runs.distributed import free_port, process_group, processes_for
 from runs.environments import make_env
 from runs.measures import Figure
+from runs.measures.timing import medians, seconds_of
 from runs.recipes import RECIPES
-from runs.timing import medians, seconds_of
 from runs.trainer import Trainer, share_of, train_update
 
 UPDATES = 5

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from runs.recollections import Recollection
+from runs.recording.recollections import Recollection
 
 
 def entropy(weights: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from glimpse_env.render import (
     show_canvas,
     window_colour,
 )
-from runs.layout import (
+from runs.drawing.layout import (
     INK,
     MUTED,
     OTHER,
@@ -33,7 +33,7 @@ from runs.layout import (
     text_width,
     write,
 )
-from runs.traces import Trace
+from runs.recording.traces import Trace
 
 SHOWN = 10
 """Classes in a belief chart, at most."""

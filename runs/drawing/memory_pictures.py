@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from glimpse_env.render import magnification, show_canvas, window_colour
-from runs.layout import (
+from runs.drawing.layout import (
     INK,
     MUTED,
     OTHER,
@@ -22,9 +22,9 @@ from runs.layout import (
     verdict_mark,
     write,
 )
-from runs.panels import number_panel
-from runs.recollections import Recollection
-from runs.weight_maps import heat, lit, memory_maps
+from runs.drawing.panels import number_panel
+from runs.drawing.weight_maps import heat, lit, memory_maps
+from runs.recording.recollections import Recollection
 
 LINE = 24
 """Height of a line of text in pixels."""

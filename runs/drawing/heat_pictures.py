@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from runs.fixations import Fixations, HeatMaps
-from runs.layout import INK, MUTED, TRACK, above, beside, blank, framed, label, shorten, text_width, write
+from runs.drawing.layout import INK, MUTED, TRACK, above, beside, blank, framed, label, shorten, text_width, write
+from runs.recording.fixations import Fixations, HeatMaps
 
 SIDE = 104
 """The longer side of a panel in pixels."""

@@ -14,7 +14,7 @@ from agents.lockstep import Lockstep
 from glimpse_env.tasks.babi import BabiTask
 from glimpse_env.tasks.babi_gaze import BabiGaze
 from memory import Episodic, Hopfield
-from runs.draws import fixed_places
+from runs.places import fixed_places
 
 
 class StoryAttention(NamedTuple):

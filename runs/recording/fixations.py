@@ -12,7 +12,7 @@ from agents.evaluation import measuring
 from agents.loading import Agent
 from glimpse_env.scenes import plan
 from glimpse_env.tasks import Classify
-from runs.draws import fixed_places
+from runs.places import fixed_places
 
 LONGEST = 128
 """Cells of a map along its longer side, at most."""

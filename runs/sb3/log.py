@@ -13,7 +13,7 @@ from stable_baselines3.common.logger import TensorBoardOutputFormat
 
 from runs.environments import episodes_in
 from runs.gallery import DRAWN, add_traces
-from runs.sb3_play import Verdict, judge, record_model, tell_episode
+from runs.sb3.play import Verdict, judge, record_model, tell_episode
 from runs.validation import VALIDATION_SEED
 
 VALIDATION_EPISODES = 1_000
@@ -25,7 +25,7 @@ class Validation(BaseCallback):
 
     Args:
         name: of the run, for the pictures.
-        env: of the validation split, see `runs.sb3_play.play`.
+        env: of the validation split, see `runs.sb3.play.play`.
         gallery: the same with `DRAWN` rows, drawn where the task shows images of several glimpses.
         teller: makes the same as a single environment that tells its episodes; None where it cannot.
         every: steps between two validations.

@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from runs.recollections import Recollection
+from runs.recording.recollections import Recollection
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 """Weights from 0 to 1."""

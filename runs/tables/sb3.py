@@ -1,6 +1,6 @@
-"""Gather runs for the table of Stable-Baselines3: `python -m runs.sb3_results runs/logs/<run> …`.
+"""Gather runs for the table of Stable-Baselines3: `python -m runs.tables.sb3 runs/logs/<run> …`.
 
-A run is a folder of `runs.train_sb3` or of `runs.train`. Each leaves a row in `runs/sb3_results.json`, in place of the
+A run is a folder of `runs.train_sb3` or of `runs.train`. Each leaves a row in `runs/tables/sb3.json`, in place of the
 one of the same learner on the same environment; `python -m runs.results` makes the table of them.
 """
 
@@ -17,7 +17,7 @@ from agents.checkpoint import load_checked, write_atomically
 from runs.evaluate import evaluate_checkpoint
 from runs.recipes import Recipe
 
-ROWS = Path(__file__).parent / "sb3_results.json"
+ROWS = Path(__file__).parent / "sb3.json"
 
 EPISODES = 2_000
 """Of the test split, as `runs.train_sb3` counts them."""
@@ -31,7 +31,7 @@ The same environment, the same number of steps in it, one thread, one run each; 
 episodes of the test split (bAbI has 1,000), the policy at its mode. PPO has no memory, RecurrentPPO (sb3-contrib) an
 LSTM of 128 units; both are rewarded for the last answer alone and choose among the cells of a grid
 (`runs/train_sb3.py`). This agent is told the target in training, and looks anywhere. Gathered by
-`python -m runs.sb3_results`.
+`python -m runs.tables.sb3`.
 
 | environment | learner | steps | error | wall time | steps/s | machine |
 |---|---|---|---|---|---|---|

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from runs.layout import GROUND, MUTED, OTHER, TRACK, above, beside, blank, framed, label, text_width, write
-from runs.recollections import Recollection
+from runs.drawing.layout import GROUND, MUTED, OTHER, TRACK, above, beside, blank, framed, label, text_width, write
+from runs.recording.recollections import Recollection
 
 LIT = np.array([255, 190, 70])
 """What attention lights with: full at weight 1."""

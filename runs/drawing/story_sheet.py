@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from glimpse_env.babi import TASK_NAMES
-from runs.heat_pictures import CLASSES, colours
-from runs.layout import (
+from runs.drawing.heat_pictures import CLASSES, colours
+from runs.drawing.layout import (
     GROUND,
     INK,
     MUTED,
@@ -23,7 +23,7 @@ from runs.layout import (
     text_width,
     write,
 )
-from runs.story_attention import StoryAttention, around_support, from_the_end, on_question_words, on_words
+from runs.recording.story_attention import StoryAttention, around_support, from_the_end, on_question_words, on_words
 
 PLACES = 12
 """Lines from the end of a story that a picture shows; numbers are kept of all."""

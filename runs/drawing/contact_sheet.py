@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from glimpse_env.render import PATH_COLOUR, WINDOW_COLOURS, Colour
-from runs.encoding import encode_apng, within
-from runs.layout import (
+from runs.drawing.encoding import encode_apng, within
+from runs.drawing.layout import (
     INK,
     MUTED,
     OTHER,
@@ -22,8 +22,8 @@ from runs.layout import (
     shorten,
     verdict_mark,
 )
-from runs.panels import belief_columns, belief_rows, number_panel, patches_panel, scene_panel
-from runs.traces import Trace
+from runs.drawing.panels import belief_columns, belief_rows, number_panel, patches_panel, scene_panel
+from runs.recording.traces import Trace
 
 FRAME = 300
 """The longer side of a scene in a contact sheet, in pixels."""

@@ -10,7 +10,7 @@ import torch
 from agents import play
 from agents.loading import Agent
 from glimpse_env.retina import Retina, glimpse, summed_area_table
-from runs.draws import random_places
+from runs.places import random_places
 from runs.recipes import Gaze
 
 

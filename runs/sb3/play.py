@@ -10,7 +10,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from runs.traces import Trace
+from runs.recording.traces import Trace
 
 DRAWS = 1_000
 """Of the scores of a flat action, to tell how probable each answer is."""
@@ -118,7 +118,7 @@ def judge(model: OnPolicyAlgorithm, env: VectorEnv, episodes: int, seed: int) ->
 
 
 def record_model(model: OnPolicyAlgorithm, env: VectorEnv, episodes: np.ndarray, seed: int) -> list[Trace]:
-    """Play episodes of an image task and keep what there was to see, as `runs.traces.record_episodes` does.
+    """Play episodes of an image task and keep what there was to see, as `runs.recording.traces.record_episodes` does.
 
     Args:
         model: PPO, A2C, RecurrentPPO.

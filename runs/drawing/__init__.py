@@ -1,0 +1,1 @@
+"""Pictures of what was recorded: arrays in, RGB arrays out."""

@@ -1,0 +1,1 @@
+"""What is kept of episodes played: plain arrays and numbers."""

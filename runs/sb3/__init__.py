@@ -1,0 +1,1 @@
+"""What `runs.train_sb3` needs of Stable-Baselines3."""

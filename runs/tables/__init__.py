@@ -1,0 +1,1 @@
+"""The tables of `runs/RESULTS.md`, beside those that `runs.results` writes itself."""

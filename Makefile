@@ -5,13 +5,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: train test check venv benchmark results watch clean
+PIP := pip install --quiet --disable-pip-version-check
+
+.PHONY: train test test-interop test-lowest test-newest check venv benchmark results watch clean
 
 train: venv
 	$(BIN)/python -m runs.train $(RECIPE) $(ARGS)
 
 test: venv
 	$(BIN)/python -m pytest
+
+# These have environments of their own: other people's libraries, and the ends of what pyproject.toml allows.
+test-interop: .venv-interop/installed
+	.venv-interop/bin/python -m pytest tests/test_interop.py
+
+test-lowest test-newest: test-%: .venv-%/installed
+	.venv-$*/bin/python -m pytest
 
 check: venv
 	$(BIN)/ruff check .
@@ -32,9 +41,25 @@ venv: $(VENV)/installed
 # PyTorch goes first and pinned, so that no later package chooses another build of it.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,sb3,test,dev]'
+	$(BIN)/$(PIP) -c constraints.txt torch
+	$(BIN)/$(PIP) -c constraints.txt -e '.[train,sb3,test,dev]'
+	touch $@
+
+.venv-interop/installed: pyproject.toml constraints-interop.txt
+	$(PYTHON) -m venv .venv-interop
+	.venv-interop/bin/$(PIP) -c constraints-interop.txt torch
+	.venv-interop/bin/$(PIP) -c constraints-interop.txt -e '.[interop,test]'
+	touch $@
+
+.venv-lowest/installed: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/$(PIP) -c constraints-lowest.txt -e '.[train,sb3,test]'
+	touch $@
+
+.venv-newest/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/$(PIP) --upgrade -e '.[train,sb3,test]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .venv-* .pytest_cache .ruff_cache .mypy_cache .hypothesis

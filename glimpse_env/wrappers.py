@@ -189,6 +189,7 @@ class _VectorAction(VectorActionWrapper):
         super().__init__(env)
         self.map, self.single_action_space = map, map.space
         self.action_space = batch_space(map.space, env.num_envs)
+        self.autoreset_mode = env.metadata.get("autoreset_mode")  # TorchRL looks for it here
 
     def actions(self, actions: Any) -> dict[str, np.ndarray]:
         """What the environment is given."""

@@ -200,12 +200,7 @@ BABI = Recipe(
     pool=32,
     clip=1.0,
 )
-BABI_10K = replace(
-    BABI,
-    name="babi-10k",
-    env=EnvConfig("Babi-v0", arguments=("task=joint", "size=10k", "rename=True")),
-    episodes=1_000_000,
-)
+BABI_10K = replace(BABI, name="babi-10k", env=EnvConfig("Babi-v0", arguments=("task=joint", "size=10k", "rename=True")))
 
 
 def look_up(name: str, length: int, pairs: int) -> Recipe:

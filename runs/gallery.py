@@ -43,7 +43,7 @@ def add_traces(writer: SummaryWriter, traces: list[Trace], step: int, title: str
 def add_memories(writer: SummaryWriter, memories: list[Recollection], step: int) -> None:
     """Add what was remembered in episodes: `trace/<i>/memory`, heat maps, and `trace/<i>/text`, a table."""
     for number, memory in enumerate(memories):
-        panel = framed(memory_panel(memory, f"episode {number}"), 20)
+        panel = framed(memory_panel(memory, f"episode {memory.episode:,}"), 20)
         content = within(LIMIT, lambda frames: encode_png(frames[0]), [panel])
         add_encoded(writer, f"trace/{number}/memory", content, step)
         writer.add_text(f"trace/{number}/text", episode_table(memory), step)

@@ -115,5 +115,5 @@ def memory_panel(memory: Recollection, title: str) -> np.ndarray:
 
 def memory_sheet(memories: list[Recollection], title: str, subtitle: str) -> np.ndarray:
     """Several episodes one above the other."""
-    panels = [memory_panel(memory, f"episode {number}") for number, memory in enumerate(memories)]
+    panels = [memory_panel(memory, f"episode {memory.episode:,}") for memory in memories]
     return framed(above([label(title, 20, weight=700), label(subtitle, 13, MUTED), *panels], 18), 24)

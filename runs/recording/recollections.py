@@ -33,6 +33,7 @@ class Recollection(NamedTuple):
         places: (T,) number of each line in its story, from 1; None without a story.
         needed: (T,) bool, whether the answer rests on that line; None where that is not known.
         contents: (S, width) what lies in the slots at the end, of the last hop; None without a memory.
+        episode: its number.
     """
 
     shown: np.ndarray
@@ -48,6 +49,7 @@ class Recollection(NamedTuple):
     places: np.ndarray | None = None
     needed: np.ndarray | None = None
     contents: np.ndarray | None = None
+    episode: int = 0
 
     @property
     def correct(self) -> bool:
@@ -84,13 +86,13 @@ def recollect(agent: AttentionAgent, env: Any, episode: int, seed: int, places: 
         truth = task.answers[int(right[-1])] if right[-1] >= 0 else "(unknown)"
         lines, needed = _lines(env, numbers, seed, seen)
         answer = task.answers[said]
-        return Recollection(nothing, words, question, *weights, answer, truth, belief, lines, needed, contents)
+        return Recollection(nothing, words, question, *weights, answer, truth, belief, lines, needed, contents, episode)
     shown = next(iter(seen.values()))[:, 0].cpu().numpy()
     if isinstance(task, Classify):
         answer, truth = task.names[said], task.names[int(right[-1])]
-        return Recollection(shown, [], "", *weights, answer, truth, belief, contents=contents)
+        return Recollection(shown, [], "", *weights, answer, truth, belief, contents=contents, episode=episode)
     answer = (logits > 0).int().cpu().numpy() if agent.form.bits else logits.argmax(-1).cpu().numpy()
-    return Recollection(shown, [], "", *weights, answer, right, float("nan"), contents=contents)
+    return Recollection(shown, [], "", *weights, answer, right, float("nan"), contents=contents, episode=episode)
 
 
 def _lines(env: Any, numbers: np.ndarray, seed: int, seen: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:

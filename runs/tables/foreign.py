@@ -19,8 +19,9 @@ HEAD = """
 ## In other people's environments
 
 `ap_gym` (Schneider et al. 2026): 1,000 new episodes, motion at the policy's mean. In `circle-square` motions earn the
-gain in the truth's log-likelihood, in `hide-and-seek` the environment's own reward. *Error* is that of the last answer, in percent. *Return* is the sum of an episode's rewards; *base return* is what
-remains of it without the price of the answers. Rows `*-random` are the same network trained for random motion.
+gain in the truth's log-likelihood, in `hide-and-seek` the environment's own reward. *Error* is that of the last answer,
+in percent. *Return* is the sum of an episode's rewards; *base return* is what remains of it without the price of the
+answers. Rows `*-random` are the same network trained for random motion.
 
 | recipe | steps of an episode | error | return | base return | published | parameters |
 |---|---|---|---|---|---|---|

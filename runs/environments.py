@@ -15,7 +15,7 @@ from glimpse_env.tasks.babi import BabiTask
 from glimpse_env.tasks.sequence import SequenceTask
 from runs.distributed import local_rank, world_size
 from runs.foreign import make_foreign
-from runs.recipes import Recipe
+from runs.recipe import Recipe
 
 VARIETY = ("overhang", "rename")
 """Arguments that make training more various: never in validation or test."""

@@ -18,7 +18,7 @@ from agents.spaces import form_of
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device
 from runs.foreign import evaluate_foreign
 from runs.places import fixed_gaze
-from runs.recipes import Recipe
+from runs.recipe import Recipe
 
 TEST_SEED = 2**41
 """Seed of the test scenes. With 10,000 episodes each test image is shown once, in a scene of its own."""

@@ -13,7 +13,7 @@ from agents import AgentConfig, AttentionAgent, Foreign, Outing, OutingScore, ev
 from agents.options import parse_options
 from runs.distributed import all_mean, world_size
 from runs.places import gaze_noise, random_places
-from runs.recipes import Recipe
+from runs.recipe import Recipe
 
 
 def make_foreign(recipe: Recipe, batch: int) -> Foreign:

@@ -6,7 +6,7 @@ g(l) in [-1, 1] is the map there. With reward "gain" a location's return is so
     G_t = sum over k >= t of discount^(k - t) (log p_{k+1}(target) - log p_k(target) + w g(l_{k+1})),
 
 and with reward "final" that sum of w g alone, beside the reward at the end. It is this return that REINFORCE follows
-(`runs.trainer.gaze_returns`); nothing else changes. Unlike potential-based shaping (Ng, Harada & Russell 1999), it is
+(`runs.objective.gaze_returns`); nothing else changes. Unlike potential-based shaping (Ng, Harada & Russell 1999), it is
 meant to change what policy is the best.
 
 How far a gaze follows is its agreement with the map, the normalised scanpath saliency of Peters et al. 2005 (see also

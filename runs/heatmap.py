@@ -22,7 +22,7 @@ from runs.drawing.story_sheet import story_maps, story_sheet
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device
 from runs.evaluate import TEST_SEED
 from runs.guide import Guide, canvas_values, line_values, load_guide
-from runs.recipes import Gaze, Recipe
+from runs.recipe import Gaze, Recipe
 from runs.recording.fixations import Fixations, heat_maps, record_fixations
 from runs.recording.story_attention import StoryAttention, record_story_attention
 

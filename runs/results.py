@@ -15,7 +15,8 @@ from agents.checkpoint import load_checked, write_atomically
 from agents.loading import Agent, agent_from_dict
 from runs.environments import make_env
 from runs.evaluate import evaluate_checkpoint
-from runs.recipes import RECIPES, Recipe
+from runs.recipe import Recipe
+from runs.recipes import RECIPES
 from runs.tables.foreign import HEAD as FOREIGN_HEAD
 from runs.tables.foreign import foreign_row
 from runs.tables.recall import HEAD as RECALL_HEAD

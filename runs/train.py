@@ -22,7 +22,8 @@ from agents.checkpoint import load_checked, save_atomically, write_atomically
 from runs.distributed import all_mean, launch, process_group, processes_for, rank, world_size
 from runs.environments import make_env, pick_device
 from runs.log import Log
-from runs.recipes import RECIPES, Recipe
+from runs.recipe import Recipe
+from runs.recipes import RECIPES
 from runs.report import report
 from runs.summaries import check_writable
 from runs.trainer import Trainer, share_of, train_update

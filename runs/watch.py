@@ -25,7 +25,7 @@ from runs.evaluate import TEST_SEED
 from runs.live import PORT
 from runs.live import live as serve_latest
 from runs.places import fixed_gaze
-from runs.recipes import Gaze, Recipe
+from runs.recipe import Gaze, Recipe
 from runs.recording.recollections import Recollection, recollect
 from runs.recording.traces import Trace, record_episodes
 

@@ -21,7 +21,7 @@ from torch import nn
 from agents import AgentConfig
 from runs.distributed import all_mean, average_gradients, process_group, rank, world_size
 from runs.environments import make_env
-from runs.recipes import EnvConfig, Recipe
+from runs.recipe import EnvConfig, Recipe
 from runs.trainer import Trainer, share_of, train_update
 
 CPU = torch.device("cpu")

@@ -30,9 +30,10 @@ from agents.rollout import Rollout
 from glimpse_env.images import load_images
 from glimpse_env.retina import Retina, glimpse, summed_area_table
 from runs.environments import make_env
-from runs.recipes import EnvConfig, Recipe
+from runs.objective import gaze_returns, total_loss, trained_answers
+from runs.recipe import EnvConfig, Recipe
 from runs.train import train
-from runs.trainer import Trainer, gaze_returns, total_loss, trained_answers
+from runs.trainer import Trainer
 
 CPU = torch.device("cpu")
 PAPER = replace(AgentConfig.paper(), width=32)

@@ -21,7 +21,8 @@ from runs import train
 from runs.environments import make_env
 from runs.evaluate import evaluate_checkpoint
 from runs.foreign import outing_loss
-from runs.recipes import JOIN, RECIPES, EnvConfig, Recipe
+from runs.recipe import EnvConfig, Recipe
+from runs.recipes import JOIN, RECIPES
 from runs.tables.foreign import PUBLISHED, foreign_row
 from runs.trainer import Trainer, train_update
 from runs.watch import watch

@@ -11,7 +11,7 @@ import torch
 from agents import AgentConfig, evaluate
 from glimpse_env.retina import Retina
 from runs.environments import make_env
-from runs.recipes import EnvConfig, Recipe
+from runs.recipe import EnvConfig, Recipe
 from runs.recording.gaze_statistics import (
     coverage,
     fixation_entropy,

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from agents import play
+from agents import AgentConfig, play
 from agents.checkpoint import load_checked
 from runs.environments import make_env
 from runs.guide import canvas_values, line_values, load_guide
 from runs.heatmap import heatmap
-from runs.recipes import AgentConfig, EnvConfig, Recipe
+from runs.objective import gaze_returns
+from runs.recipe import EnvConfig, Recipe
 from runs.train import train
-from runs.trainer import Trainer, gaze_returns, train_update
+from runs.trainer import Trainer, train_update
 
 CPU = torch.device("cpu")
 

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from agents import AgentConfig
 from agents.checkpoint import save_atomically
 from runs.drawing.heat_pictures import colour_bar, colours, heat_panel
 from runs.environments import make_env
 from runs.heatmap import heatmap, main, spread
-from runs.recipes import AgentConfig, EnvConfig, Recipe
+from runs.recipe import EnvConfig, Recipe
 from runs.recording.fixations import LONGEST, Fixations, cells_for, fixation_density, heat_maps, record_fixations
 from runs.recording.story_attention import (
     around_support,

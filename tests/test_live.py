@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
+from agents import AgentConfig
 from runs.live import Latest, find_run, make_server, validation_errors
-from runs.recipes import AgentConfig, EnvConfig, Recipe
+from runs.recipe import EnvConfig, Recipe
 from runs.train import train
 from runs.watch import main, watch
 

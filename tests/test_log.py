@@ -13,7 +13,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from agents import AgentConfig
 from agents.checkpoint import load_checked
-from runs.recipes import EnvConfig, Recipe
+from runs.recipe import EnvConfig, Recipe
 from runs.report import report
 from runs.results import command, multiply_adds, result_row
 from runs.train import train

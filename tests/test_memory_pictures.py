@@ -16,7 +16,7 @@ from runs.drawing.layout import GROUND
 from runs.drawing.memory_pictures import memory_sheet, story_panel
 from runs.drawing.weight_maps import heat, lit
 from runs.environments import make_env
-from runs.recipes import EnvConfig, Recipe
+from runs.recipe import EnvConfig, Recipe
 from runs.recording.recollections import Recollection, recollect
 from runs.trainer import Trainer
 from runs.watch import watch

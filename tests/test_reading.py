@@ -17,8 +17,9 @@ from agents.spaces import Form, form_of
 from agents.words import Sentences, place_signs
 from memory import MEMORIES
 from runs.environments import make_env
-from runs.recipes import EnvConfig, Recipe
-from runs.trainer import Trainer, answer_loss, episode_numbers, train_update
+from runs.objective import answer_loss
+from runs.recipe import EnvConfig, Recipe
+from runs.trainer import Trainer, episode_numbers, train_update
 
 CPU = torch.device("cpu")
 COPY = EnvConfig("Copy-v0", arguments=("bits=3", "max_length=4"))
@@ -259,7 +260,7 @@ def test_shares_with_unlike_numbers_of_answers_make_the_gradient_of_the_whole(mo
     readings = [read(agent, env, np.arange(first, first + 3), seed=1) for first in (0, 3)]
     counts = [reading.target.numel() for reading in readings]
     assert counts[0] != counts[1]
-    monkeypatch.setattr("runs.trainer.all_mean", lambda value: torch.tensor(sum(counts) / 2))
+    monkeypatch.setattr("runs.objective.all_mean", lambda value: torch.tensor(sum(counts) / 2))
     shares = [answer_loss(recipe, reading, torch.Generator())[0] for reading in readings]
     whole = -sum(reading.log_likelihood.sum() for reading in readings) / sum(counts)
     torch.testing.assert_close(sum(shares) / 2, whole)

@@ -25,7 +25,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from agents import AgentConfig
 from agents.sb3 import GlimpseFeatures, GymVecEnv
 from glimpse_env.wrappers import FlatAction, GridAction, VectorFlatAction, VectorGridAction
-from runs.recipes import EnvConfig, Recipe
+from runs.recipe import EnvConfig, Recipe
 from runs.sb3.play import answer_beliefs, judge, play, record_model
 from runs.tables.sb3 import OURS, merged, row_of, sb3_table
 from runs.train import train as train_agent

@@ -22,9 +22,11 @@ from agents import AgentConfig, CNNConfig, evaluate, load_agent, play
 from agents.checkpoint import load_checked, save_atomically
 from runs.environments import make_env
 from runs.evaluate import evaluate_checkpoint
-from runs.recipes import RECIPES, EnvConfig, Recipe
+from runs.objective import total_loss
+from runs.recipe import EnvConfig, Recipe
+from runs.recipes import RECIPES
 from runs.train import train
-from runs.trainer import Trainer, total_loss, train_update
+from runs.trainer import Trainer, train_update
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
@@ -106,7 +108,7 @@ def test_two_shares_of_a_batch_make_the_gradient_of_the_whole(recipe: Recipe, mo
         share = replace(recipe, batch=64)
         monkeypatch.setattr("runs.trainer.rank", lambda: rank)
         monkeypatch.setattr(
-            "runs.trainer.all_mean", lambda x: seen.append(x.clone()) or (x if scale is None else scale)
+            "runs.objective.all_mean", lambda x: seen.append(x.clone()) or (x if scale is None else scale)
         )
         env = make_env(share, "train", batch, CPU)
         trainer = Trainer.begin(share, env, CPU)

@@ -11,6 +11,7 @@ import pytest
 import torch
 import tyro
 
+from agents import AgentConfig
 from agents.checkpoint import save_atomically
 from glimpse_env.render import PATH_COLOUR, UNSEEN, WINDOW_COLOURS
 from glimpse_env.retina import Retina
@@ -19,7 +20,7 @@ from runs.drawing.encoding import encode_png
 from runs.drawing.layout import OTHER, TRUTH, WRONG, shorten, text_width
 from runs.drawing.panels import belief_columns, belief_rows, patches_panel, scene_panel, shown_classes
 from runs.environments import make_env
-from runs.recipes import AgentConfig, EnvConfig, Recipe
+from runs.recipe import EnvConfig, Recipe
 from runs.recording.traces import Trace, record_episodes
 from runs.trainer import Trainer
 from runs.watch import main, watch

@@ -11,7 +11,7 @@ from agents import play
 from agents.loading import Agent
 from glimpse_env.retina import Retina, glimpse, summed_area_table
 from runs.places import random_places
-from runs.recipes import Gaze
+from runs.recipe import Gaze
 
 
 class Trace(NamedTuple):

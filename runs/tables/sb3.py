@@ -15,7 +15,7 @@ import tyro
 
 from agents.checkpoint import load_checked, write_atomically
 from runs.evaluate import evaluate_checkpoint
-from runs.recipes import Recipe
+from runs.recipe import Recipe
 
 ROWS = Path(__file__).parent / "sb3.json"
 

@@ -31,6 +31,7 @@ benchmark: venv
 	$(BIN)/python -m runs.benchmark $(ARGS)
 
 results: venv
+	$(BIN)/$(PIP) -c constraints.txt 'ap_gym>=0.5'
 	$(BIN)/python -m runs.results
 
 watch: venv

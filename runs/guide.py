@@ -119,7 +119,7 @@ def load_guide(path: str | Path, env: Any, device: torch.device) -> Guide:
         FileNotFoundError: where there is no such file.
         ValueError: for an environment without a gaze, or a file that is no guide for it.
     """
-    path, task = Path(path), env.unwrapped.task
+    path, task = Path(path), getattr(env.unwrapped, "task", None)
     if not isinstance(task, (Classify, BabiGaze)) or task.horizon == 1:
         raise ValueError("--guide says where to look: it needs a task with a gaze, of images or BabiGaze-v0")
     if not path.is_file():
@@ -159,7 +159,7 @@ def word_weights(content: bytes, path: Path, vocabulary: tuple[str, ...]) -> np.
         ValueError: for another format, a word that the stories do not have, or weights that are no numbers or all 0.
     """
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig")  # spreadsheets write a mark ahead
         if path.suffix.lower() == ".json":
             given = [(str(word), float(weight)) for word, weight in json.loads(text).items()]
         else:

@@ -75,6 +75,8 @@ def heatmap(
     agent = agent_from_dict(values, checkpoint).to(where)
     if images is not None and agent.form.kind != "image":
         raise ValueError(f"--images are for agents that look at images, not for {recipe.name}")
+    if recipe.env.foreign():
+        raise ValueError(f"heat maps are drawn over Glimpse's own images and stories, not {recipe.env.id}")
     batch = min(episodes, BATCH.get(agent.form.kind, 1))
     if images is not None:
         env, source = make_canvas_env(recipe, agent, images, batch, where), images.name

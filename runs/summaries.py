@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,11 @@ def check_writable(folder: str | Path) -> None:
     Raises:
         ValueError: where that cannot be done.
     """
-    probe = Path(folder) / ".writable"
+    probe = Path(folder) / f".writable-{os.getpid()}"  # several processes of one run may look at once
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ValueError(f"cannot write logs to {folder} ({reason}): name another place with --folder") from error

@@ -192,7 +192,8 @@ def run(options: Options) -> int:
         )
     except KeyboardInterrupt:
         if rank() == 0:
-            print(f"\ninterrupted; go on with: {sys.executable} -m runs.train {sys.argv[1]} --resume {folder}")
+            name = "join" if recipe.env.foreign() else sys.argv[1]
+            print(f"\ninterrupted; go on with: {sys.executable} -m runs.train {name} --resume {folder}")
         return 130
     if rank() == 0:
         best = metrics["validation_error"]

@@ -6,7 +6,7 @@ import io
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from runs.environments import episodes_in, pick_device, split_kwargs
 from runs.evaluate import TEST_SEED
 from runs.gallery import DRAWN
 from runs.machine import machine_name
+from runs.summaries import check_writable
 from runs.train import LOGS
 from runs.validation import VALIDATION_SEED
 
@@ -260,11 +261,13 @@ def check_id(options: Options) -> None:
 def main() -> None:
     """The command line."""
     options = tyro.cli(Options)
+    options = replace(options, id=options.id.removeprefix("glimpse_env:"))
     name = options.id.removeprefix("glimpse_env:").replace("/", "-")
     folder = options.folder or LOGS / f"{options.algorithm}-{name}-{options.seed}-{datetime.now():%Y%m%d-%H%M%S}"
     if options.device == "cpu":
         torch.set_num_threads(1)
     try:
+        check_writable(folder)
         metrics = train(options, folder)
     except (ValueError, TypeError, ModuleNotFoundError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")

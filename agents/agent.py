@@ -187,20 +187,25 @@ class AttentionAgent(nn.Module):
         read, memory = self.memory(output, state.memory)
         return torch.cat([output, read], dim=1), AgentState(core, read, memory)
 
-    def unroll(self, observations: dict[str, Tensor]) -> Tensor:
-        """Whole episodes whose observations wait for no gaze: the features (T, N, F) of each step.
+    def unroll(self, observations: dict[str, Tensor], asked: Tensor | None = None) -> Tensor:
+        """Whole episodes whose observations wait for no gaze: the features of each step. `answer` makes logits of them.
 
         Args:
-            observations: with time first, (T, N, …). `answer` makes logits of the features.
+            observations: with time first, (T, N, …).
+            asked: (Q, N) int64, the steps whose features are wanted; None for all.
+
+        Returns:
+            (Q or T, N, F).
         """
         seen = self.sense(observations)
         if self.core is None:
-            return self.memory.read_episodes(seen)
+            return self.memory.read_episodes(seen, asked)
         features, state = [], self.initial_state(seen.shape[1])
         for step in seen:
             feature, state = self.remember(step, state)
             features.append(feature)
-        return torch.stack(features)
+        every = torch.stack(features)
+        return every if asked is None else every.take_along_dim(asked[..., None], 0)
 
     def gaze_parameters(self) -> list[nn.Parameter]:
         """The parameters that REINFORCE alone trains."""

@@ -6,6 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -57,6 +58,21 @@ def bits_per_sequence(reading: Reading, episodes: int) -> Tensor:
     return -reading.log_likelihood.sum() / (math.log(2) * episodes)
 
 
+def asked_steps(scored: Tensor) -> tuple[Tensor, Tensor]:
+    """The steps that are to be answered, side by side.
+
+    Args:
+        scored: (T, N) bool.
+
+    Returns:
+        (Q, N) int64, the scored steps of each row from the first, Q the most of any row; and (Q, N) bool, which of them
+        are: rows with fewer are filled up with other steps.
+    """
+    count = scored.sum(0)
+    asked = torch.argsort(scored.to(torch.int8), dim=0, descending=True, stable=True)[: int(count.max())]
+    return asked, torch.arange(len(asked), device=scored.device)[:, None] < count
+
+
 def read(agent: AttentionAgent, env: Any, episodes: np.ndarray, *, seed: int | None = None) -> Reading:
     """Read one episode a row, to the end of the longest.
 
@@ -72,8 +88,8 @@ def read(agent: AttentionAgent, env: Any, episodes: np.ndarray, *, seed: int | N
     """
     lockstep = Lockstep(env, next(agent.parameters()).device)
     story = lockstep.record(seed, episodes)
-    features = agent.unroll(story.observations)
-    logits = agent.answer(features[story.scored])
-    target = story.target[story.scored]
-    row = story.scored.nonzero()[:, 1]
+    asked, counts = asked_steps(story.scored)
+    logits = agent.answer(agent.unroll(story.observations, asked)[counts])
+    target = story.target.take_along_dim(asked.reshape(*asked.shape, *[1] * (story.target.dim() - 2)), 0)[counts]
+    row = counts.nonzero()[:, 1]
     return Reading(logits, target, row, answer_log_likelihood(logits, target), story.info)

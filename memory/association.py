@@ -4,21 +4,40 @@ Memory networks that start without a softmax leave plateaus on which those with 
 section 5, "linear start"): a softmax chooses before it knows what for, and no gradient tells it of the chain that a
 better choice would have begun. Here the softmax stays away for good, and beside this chain the hops of `memory.hop`
 keep theirs. A chain of linear recalls is also a tensor-product memory (Schlag & Schmidhuber 2018).
+
+What a softmax can do and a linear recall cannot is to ask for two things at once: a slot that has both is then worth
+no more than two slots that have one each. "The line that names both this room and that one" is such a question, and
+bAbI's tasks 17 and 19 are made of them. So each hop multiplies two likenesses: to what was recalled so far, and to the
+step that asks.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 SCALE = 0.1
 """Standard deviation of the maps at first. One word in common with a slot then makes a product of about one."""
 
 
-class Association(nn.Module):
-    """u_0 = M_0 x, and u_{k+1} = u_k + mean over the slots i of (u_k . M_k x_i) M_{k+1} x_i.
+LARGEST = 4.0
+"""What the entries of an input may measure, root mean square; sums of words measure about one. Beyond, a product of so
+many of them would soon be infinite."""
 
-    What one hop recalls, the next one asks with: the maps are tied as in Sukhbaatar et al. 2015, section 2.2,
+
+def bounded(x: Tensor) -> Tensor:
+    """(..., D) to the same, shortened where the root of its mean square is over `LARGEST`."""
+    return x * (LARGEST / (x.square().mean(-1, keepdim=True) + 1e-8).sqrt()).clamp(max=1)
+
+
+class Association(nn.Module):
+    """The chain of a step x over the earlier steps x_i, and what is made of all it recalled.
+
+    u_0 = M_0 x, r_k = mean over i of (u_k . M_k x_i) (1 + (A_k x) . (B_k x_i)) M_{k+1} x_i, u_{k+1} = u_k + r_k, and
+    the answer is gelu(W [u_0, r_0, r_1, ...] + b).
+
+    What one hop recalls, the next one asks with: the maps M are tied as in Sukhbaatar et al. 2015, section 2.2,
     "adjacent". No norm and no gate lies between: with the chain's wild answers of the first updates, a gate learns to
     close, and a norm hides how much was recalled.
 
@@ -26,30 +45,46 @@ class Association(nn.Module):
         input_size: of what is written.
         width: of u.
         hops: of the chain.
+        read_size: of the answer.
     """
 
-    def __init__(self, input_size: int, width: int, hops: int) -> None:
+    def __init__(self, input_size: int, width: int, hops: int, read_size: int) -> None:
         super().__init__()
         self.width, self.hops = width, hops
         self.maps = nn.Parameter(SCALE * torch.randn(hops + 1, input_size, width))
+        self.asks = nn.Parameter(SCALE * torch.randn(hops, input_size, width))
+        self.marks = nn.Parameter(SCALE * torch.randn(hops, input_size, width))
+        self.answer = nn.Linear((hops + 1) * width, read_size)
+
+    @property
+    def written_maps(self) -> int:
+        """How many vectors of `width` are written of each step."""
+        return 2 * self.hops + 1
 
     def project(self, x: Tensor) -> Tensor:
-        """What is written: (N, T, input_size) to (N, hops + 1, T, width)."""
-        return x[:, None] @ self.maps
+        """What is written: (N, T, input_size) to (N, 2 hops + 1, T, width), all M x and then all B x."""
+        return bounded(x)[:, None] @ torch.cat([self.maps, self.marks])
 
-    def forward(self, asked: Tensor, written: Tensor, earlier: Tensor) -> Tensor:
-        """The end of the chain.
+    def forward(self, asking: Tensor, written: Tensor, earlier: Tensor) -> Tensor:
+        """The answer of the chain.
 
         Args:
-            asked: (N, Q, width), M_0 x of the steps that ask.
-            written: (N, hops + 1, M, width), from `project`.
-            earlier: (N or 1, Q, M) bool, the slots that each may recall.
+            asking: (N, Q, input_size), the steps that ask.
+            written: (N, 2 hops + 1, S, width), from `project`.
+            earlier: (N or 1, Q, S) bool, the slots that each may recall.
 
         Returns:
-            (N, Q, width).
+            (N, Q, read_size).
         """
-        share = earlier.to(asked.dtype)
+        asking = bounded(asking)
+        share = earlier.to(asking.dtype)
         share = share / share.sum(-1, keepdim=True).clamp(min=1)
+        named = (asking[:, None] @ self.asks) @ written[:, self.hops + 1 :].mT
+        among = share[:, None] * (1 + named)
+        u = asking @ self.maps[0]
+        chain = [u]
         for hop in range(self.hops):
-            asked = asked + (asked @ written[:, hop].mT * share) @ written[:, hop + 1]
-        return asked
+            recalled = (u @ written[:, hop].mT * among[:, hop]) @ written[:, hop + 1]
+            chain.append(recalled)
+            u = u + recalled
+        return F.gelu(self.answer(torch.cat(chain, -1)))

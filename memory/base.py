@@ -126,9 +126,18 @@ class Memory(nn.Module, ABC):
             reads.append(read)
         return torch.stack(reads), state
 
-    def read_episodes(self, inputs: Tensor) -> Tensor:
-        """The reads (T, N, read_size) of whole fresh episodes, inputs (T, N, input_size), of which no state is kept."""
-        return self.unroll(inputs, self.initial_state(inputs.shape[1]))[0]
+    def read_episodes(self, inputs: Tensor, asked: Tensor | None = None) -> Tensor:
+        """Reads of whole fresh episodes, of which no state is kept.
+
+        Args:
+            inputs: (T, N, input_size).
+            asked: (Q, N) int64, the steps whose reads are wanted; None for all.
+
+        Returns:
+            (Q or T, N, read_size).
+        """
+        reads = self.unroll(inputs, self.initial_state(inputs.shape[1]))[0]
+        return reads if asked is None else reads.take_along_dim(asked[..., None], 0)
 
     def weights(self, state: MemoryState) -> dict[str, Tensor]:
         """What can be watched.

@@ -34,8 +34,8 @@ class Episodic(Memory):
 
     The state is {"keys", "values": (N, hops, heads, slots, width / heads), "log_gate": (N, slots), "time": (N,)
     int64, steps since the episode began, "read": (N, hops, slots), the last weights, mean over heads, "gate": (N, 1),
-    the last gate}, and with associations "associated" (N, associations + 1, slots, width / 2). Slots are used in turn,
-    and the oldest is overwritten.
+    the last gate}, and with associations "associated" (N, 2 associations + 1, slots, width / 2). Slots are used in
+    turn, and the oldest is overwritten.
 
     Args:
         input_size: size of what comes in at a step.
@@ -90,8 +90,7 @@ class Episodic(Memory):
         self.hop_embedding = nn.Parameter(torch.zeros(hops, width))
         self.stages = nn.ModuleList(Hop(width, heads, feedforward, dropout, time) for _ in range(1 if shared else hops))
         self.norm = nn.LayerNorm(width)
-        self.association = Association(input_size, width // 2, associations) if associations else None
-        self.associated = nn.Linear(width // 2, width, bias=False) if associations else None
+        self.association = Association(input_size, width // 2, associations, width) if associations else None
 
     def initial_state(self, batch: int) -> MemoryState:
         """Nothing written yet."""
@@ -106,7 +105,7 @@ class Episodic(Memory):
             "gate": like.new_zeros(batch, 1),
         }
         if self.association is not None:
-            shape = (batch, self.association.hops + 1, self.slots, self.association.width)
+            shape = (batch, self.association.written_maps, self.slots, self.association.width)
             state["associated"] = like.new_zeros(shape)
         return state
 
@@ -153,10 +152,9 @@ class Episodic(Memory):
             "gate": gate.exp(),
         }
         read = self.norm(x)
-        if self.association is not None and self.associated is not None:
-            new = self.association.project(input[:, None])
-            written = torch.where(here[:, None], new, state["associated"])
-            read = read + self.associated(self.association(new[:, 0], written, ~hidden & (age > 0)))
+        if self.association is not None:
+            written = torch.where(here[:, None], self.association.project(input[:, None]), state["associated"])
+            read = read + self.association(input[:, None], written, ~hidden & (age > 0))
             state_after["associated"] = written
         return read[:, 0], state_after
 
@@ -181,9 +179,9 @@ class Episodic(Memory):
         assert state is not None
         return read, state
 
-    def read_episodes(self, inputs: Tensor) -> Tensor:
-        """The reads (T, N, width) of whole fresh episodes, inputs (T, N, input_size), of which no state is kept."""
-        return self._unroll(inputs, None, None, keep=False)[0]
+    def read_episodes(self, inputs: Tensor, asked: Tensor | None = None) -> Tensor:
+        """Reads of whole fresh episodes, see `Memory.read_episodes`; the last hop is of the `asked` steps alone."""
+        return self._unroll(inputs, None, None, asked=asked, keep=False)[0]
 
     def unroll_weights(
         self, inputs: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
@@ -220,16 +218,21 @@ class Episodic(Memory):
         state: MemoryState | None,
         episode_start: Tensor | None,
         every_step: bool = False,
+        asked: Tensor | None = None,
         keep: bool = True,
     ) -> tuple[Tensor, MemoryState | None, Tensor, Tensor]:
-        """Reads and state of `unroll`; read weights (N, hops, T, slots), of the last step or of all; gates (N, T)."""
+        """Reads and state of `unroll`; read weights (N, hops, T, slots), of the last step or of all; gates (N, T).
+
+        With `asked` (Q, N), of fresh rows whose state is not kept, the reads (Q, N, width) of these steps alone.
+        """
         steps, n = inputs.shape[:2]
         old = ring.begin(inputs, state, episode_start, self.input_size)
         before = old.get("time")
         time = ring.step_times(steps, before, episode_start, inputs.device)
         age = ring.recalled_ages(steps, before, self.slots, inputs.device)
         bucket = self.bucket[age.clamp(0, self.slots - 1)]
-        x = self.embed(inputs.transpose(0, 1))
+        inputs = inputs.transpose(0, 1)
+        x = self.embed(inputs)
         gate = self._log_gate(x)
         log_gate = torch.cat([old["log_gate"], gate], 1) if old else gate
         hidden = ring.hidden(age, time, self.slots)
@@ -240,6 +243,9 @@ class Episodic(Memory):
             stage = self._stage(hop)
             x = x + self.hop_embedding[hop]
             query, key, value = stage.project(x)
+            if asked is not None and hop == self.hops - 1:
+                x, query = at_steps(x, asked), at_steps(query.transpose(1, 2), asked).transpose(1, 2)
+                offset, bucket = at_steps(offset[:, 0], asked)[:, None], at_steps(bucket, asked)
             new_keys.append(key)
             new_values.append(value)
             if old:
@@ -247,10 +253,13 @@ class Episodic(Memory):
             x, weights = stage.recall(x, query, key, value, log_gate, offset, bucket)
             reads.append(weights[:, :, shown].mean(1))
         answer = self.norm(x)
-        if self.association is not None and self.associated is not None:
-            new = self.association.project(inputs.transpose(0, 1))
+        if self.association is not None:
+            new = self.association.project(inputs)
             written = torch.cat([old["associated"], new], 2) if old else new
-            answer = answer + self.associated(self.association(new[:, 0], written, ~hidden & (age > 0)))
+            earlier = ~hidden & (age > 0)
+            if asked is not None:
+                inputs, earlier = at_steps(inputs, asked), at_steps(earlier, asked)
+            answer = answer + self.association(inputs, written, earlier)
         answer = answer.transpose(0, 1)
         if not keep:
             return answer, None, torch.stack(reads, 1), gate.exp()
@@ -274,3 +283,9 @@ class Episodic(Memory):
         if self.association is not None:
             state_after["associated"] = filled(new, "associated", 2)
         return answer, state_after, read, gate.exp()
+
+
+def at_steps(values: Tensor, asked: Tensor) -> Tensor:
+    """Of values (N or 1, T, ...) those of the steps `asked` (Q, N): (N, Q, ...)."""
+    rows = torch.arange(asked.shape[1], device=asked.device) if len(values) > 1 else torch.zeros_like(asked[0])
+    return values[rows[:, None], asked.mT]

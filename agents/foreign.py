@@ -98,13 +98,14 @@ class Foreign(gym.vector.VectorWrapper):
         self.single_action_space = spaces.Dict({"location": place, "answer": logits})
         self.observation_space = gym.vector.utils.batch_space(self.single_observation_space, self.num_envs)
         self.action_space = gym.vector.utils.batch_space(self.single_action_space, self.num_envs)
-        self.told: np.ndarray | None = None
+        self.told = np.full(self.num_envs, -1)
         self.begun = False
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """New episodes in every row."""
         observation, info = self.env.reset(seed=seed, options=options)
-        self.told, self.begun = self._target(info), True
+        told, self.begun = self._target(info), True
+        self.told = np.full(self.num_envs, -1) if told is None else told
         return self._observed(observation, np.zeros((self.num_envs, self.motion.size), np.float32)), {}
 
     def step(self, actions: Any) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
@@ -122,11 +123,12 @@ class Foreign(gym.vector.VectorWrapper):
         told = {}
         if self.names.target:
             target = self._target(info)
-            target = self.told if target is None else target
-            if target is None:
+            target = self.told if target is None else np.where(target < 0, self.told, target)
+            if (target < 0).all():
                 known = ", ".join(name for name in info if name[0] != "_") or "nothing"
                 raise ValueError(f"info has no {self.names.target!r} (--target); it has: {known}")
             told["target"] = target
+            self.told = np.where(terminated | truncated, -1, target)  # the next episode's is another
         return self._observed(observation, location.astype(np.float32)), reward, terminated, truncated, told
 
     def _observed(self, observation: Any, motion: np.ndarray) -> dict[str, np.ndarray]:

@@ -101,7 +101,9 @@ def go_out(
             break
     steps, n = len(seen), env.num_envs
     if at_once:
+        agent.sense.eval()  # what is seen a second time is not to be counted again
         decisions = agent.review({key: torch.stack([moment[key] for moment in seen]) for key in seen[0]})
+        agent.sense.train(agent.training)
     answer = torch.stack([decision.answer for decision in decisions])
     log_prob = answer.new_zeros(steps, n)
     if places is None and std:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -82,7 +83,7 @@ def train(
             trainer.restore(values)
         log = Log(folder, trainer, where, quiet=quiet, projector=projector) if rank() == 0 else None
         updates = recipe.updates()
-        every, began, saved = max(1, updates // VALIDATIONS), time.monotonic() - trainer.seconds, time.monotonic()
+        every, began, saved = math.ceil(updates / VALIDATIONS), time.monotonic() - trainer.seconds, time.monotonic()
         stop = False
         while trainer.update < updates and not stop:
             scalars = train_update(trainer, env, where)

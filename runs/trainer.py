@@ -155,6 +155,8 @@ def train_update(trainer: Trainer, env: Any, device: torch.device) -> dict[str, 
         What is worth logging, on the device.
     """
     recipe, agent = trainer.recipe, trainer.agent
+    # What dropout draws is a function of the update, as all else is, so that a resumed training draws the same.
+    torch.manual_seed((recipe.seed * 2**32 + trainer.update) * world_size() + rank())
     rate = learning_rate(recipe, trainer.update)
     for group in trainer.optimizer.param_groups:
         group["lr"] = rate * group["scale"]

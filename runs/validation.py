@@ -126,9 +126,9 @@ class Validation:
         return memories
 
     def _foreign(self, env: Foreign, step: int) -> tuple[float, str]:
-        """Of new episodes: minus the mean return where that is learned, else the error in percent."""
-        recipe, begin = self.trainer.recipe, None if env.begun else VALIDATION_SEED
-        score = evaluate_foreign(recipe, self.trainer.agent, env, FOREIGN_EPISODES, gaze=recipe.gaze, begin=begin)
+        """Minus the mean return where that is learned, else the error in percent."""
+        recipe, agent = self.trainer.recipe, self.trainer.agent
+        score = evaluate_foreign(recipe, agent, env, FOREIGN_EPISODES, gaze=recipe.gaze, begin=VALIDATION_SEED)
         self.writer.add_scalar("eval/mean_reward", score.mean_return, step)
         words = f"validation return {score.mean_return:.4g}"
         if score.error is not None:

@@ -289,6 +289,35 @@ def test_a_target_in_some_rows_only_is_refused() -> None:
         go_out(agent, env, seed=0)
 
 
+class Tells(gym.Env):
+    """Two classes, told at the reset and never again; episodes of the second are a step longer."""
+
+    observation_space = spaces.Dict({"sign": spaces.Discrete(2)})
+    action_space = spaces.Dict({"say": spaces.Discrete(2), "walk": spaces.Box(-1.0, 1.0, (1,))})
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.sign, self.left = int(self.np_random.integers(2)), 3
+        self.left += self.sign
+        return {"sign": self.sign}, {"truth": self.sign}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.left -= 1
+        return {"sign": self.sign}, 0.0, self.left == 0, False, {}
+
+
+def test_a_target_told_at_the_reset_alone_counts_until_the_end():
+    env = Foreign(gym.vector.SyncVectorEnv([Tells] * 16), Names(target="truth"), 12)
+    observation, _ = env.reset(seed=0)
+    ended = np.zeros(16, bool)
+    action = {"location": np.zeros((16, 1), np.float32), "answer": np.zeros((16, 2), np.float32)}
+    for _ in range(11):  # through several episodes of unlike length
+        sign = observation["parts"][:, 1]
+        observation, _, terminated, _, info = env.step(action)
+        np.testing.assert_array_equal(info["target"][~ended], sign[~ended])
+        ended = terminated
+
+
 def test_a_recipe_that_cannot_be_is_refused() -> None:
     for changes, message in (
         ({"env": EnvConfig("Nowhere-v0")}, "--env Nowhere-v0 could not be made"),

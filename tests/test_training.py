@@ -149,7 +149,9 @@ def test_a_whole_image_network_trains_by_the_same_code(recipe: Recipe, tmp_path:
     assert load_agent(tmp_path / "agent.pt").form.answers == 3
 
 
-def test_resuming_goes_on_exactly(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("memory", [{}, {"memory": "episodic", "memory_options": ("slots=3", "dropout=0.2")}])
+def test_resuming_goes_on_exactly(recipe: Recipe, memory: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    recipe = replace(recipe, agent=replace(recipe.agent, **memory))
     train(recipe, tmp_path / "whole", device="cpu", quiet=True)
     asked = iter([False] * 3 + [True] * 10)
     monkeypatch.setattr("runs.train.interruption", interrupting(lambda: next(asked)))

@@ -191,5 +191,4 @@ def record_fixations(
         canvas,
         (height, width),
         np.stack(shapes),
-        1 if task.start == "centre" else 0,
     )

@@ -167,7 +167,7 @@ def record_story_attention(
     weights, on_story, tokens, question, count, support, target, number, right = (
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
-    chosen = 1 if isinstance(task, BabiGaze) and task.start != "random" else 0
+    chosen = 1 if isinstance(task, BabiGaze) else 0
     return StoryAttention(
         weights, on_story, tokens, question, count, support, target, number, right,
         "hop" if reads else "glimpse", chosen, task.vocabulary.words, tuple(task.answers),

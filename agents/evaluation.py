@@ -111,27 +111,26 @@ class Score(NamedTuple):
     episodes: int
 
 
-def evaluate_reading(agent: AttentionAgent, env: Any, episodes: int, *, seed: int = 0) -> Score:
-    """Read episodes 0 … episodes - 1 of `seed`, each once, and count the wrong answers.
+def evaluate_reading(agent: AttentionAgent, env: Any, numbers: np.ndarray, *, seed: int = 0) -> Score:
+    """Read episodes of `seed`, each once, and count the wrong answers.
 
     Args:
         agent: of an environment without a gaze.
         env: as `agents.read` takes it; its width divides the number of episodes, or some are read for nothing.
-        episodes: how many.
+        numbers: (N,) of the episodes.
         seed: of the environment.
 
     Raises:
         ValueError: for fewer than one episode.
     """
-    width = getattr(env, "num_envs", 1)
+    width, episodes = getattr(env, "num_envs", 1), len(numbers)
     answers = wrong = 0
     bits, failed, tasks = 0.0, [], []
     with measuring(agent, episodes):
-        order = by_length(env, np.arange(episodes), seed)
+        order = by_length(env, numbers, seed)
         for first in range(0, episodes, width):
-            numbers = order[np.arange(first, first + width) % episodes]
             count = min(width, episodes - first)
-            reading = read(agent, env, numbers, seed=seed)
+            reading = read(agent, env, order[np.arange(first, first + width) % episodes], seed=seed)
             kept = reading.row < count
             right, row = reading.right()[kept], reading.row[kept]
             answers, wrong = answers + right.numel(), wrong + int((~right).sum())

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import torch
 
 from agents import CNNConfig
@@ -46,6 +47,16 @@ def episodes_in(env: Any) -> int:
     """How many episodes show all there is to show, each once; 1,000 where the task makes them up."""
     task = getattr(env.unwrapped, "task", None)
     return len(task.labels) if isinstance(task, Classify) else len(task.rows) if isinstance(task, BabiTask) else 1000
+
+
+def sample_episodes(episodes: int, total: int, *, more: bool = False) -> np.ndarray:
+    """Episode numbers: all of `total` where that is no more than `episodes`, else as many drawn from all of them.
+
+    With `more`, there are episodes beyond `total`, so that none need be left out.
+    """
+    if episodes >= total:
+        return np.arange(episodes if more else total)
+    return np.sort(np.random.default_rng(0).choice(total, episodes, replace=False))
 
 
 def make_canvas_env(recipe: Recipe, agent: Agent, images: str | Path, batch: int, device: str | torch.device) -> Any:

@@ -15,7 +15,7 @@ from agents import AttentionAgent, Evaluation, Foreign, evaluate, evaluate_readi
 from agents.checkpoint import load_checked
 from agents.loading import Agent, agent_from_dict
 from agents.spaces import form_of
-from runs.environments import episodes_in, make_canvas_env, make_env, pick_device
+from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, sample_episodes
 from runs.foreign import evaluate_foreign
 from runs.places import fixed_gaze
 from runs.recipe import Recipe
@@ -133,7 +133,8 @@ def of_foreign(recipe: Recipe, agent: Agent, env: Foreign, episodes: int) -> dic
 def of_reading(agent: Agent, env: Any, episodes: int) -> dict[str, Any]:
     """The errors of an agent that reads."""
     assert isinstance(agent, AttentionAgent)
-    score = evaluate_reading(agent, env, episodes, seed=TEST_SEED)
+    numbers = sample_episodes(episodes, episodes_in(env), more=True)
+    score = evaluate_reading(agent, env, numbers, seed=TEST_SEED)
     report: dict[str, Any] = {
         "error": score.bits if agent.form.bits else score.error,
         "unit": "bits per sequence" if agent.form.bits else "percent",

@@ -19,7 +19,7 @@ from glimpse_env.datasets import Split
 from runs.drawing.encoding import encode_png
 from runs.drawing.heat_pictures import heat_sheet
 from runs.drawing.story_sheet import story_maps, story_sheet
-from runs.environments import episodes_in, make_canvas_env, make_env, pick_device
+from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, sample_episodes
 from runs.evaluate import TEST_SEED
 from runs.guide import Guide, canvas_values, line_values, load_guide
 from runs.recipe import Gaze, Recipe
@@ -123,28 +123,22 @@ def heat(
     """
     if agent.form.kind != "image":
         assert isinstance(agent, AttentionAgent)
-        attention = record_story_attention(agent, env, spread(episodes, episodes_in(env)), gaze=gaze, seed=seed)
+        attention = record_story_attention(
+            agent, env, sample_episodes(episodes, episodes_in(env)), gaze=gaze, seed=seed
+        )
         of_stories = story_maps(attention)
         numbers = {**_told(attention, guide), **of_stories._asdict(), "vocabulary": attention.vocabulary}
         how = f"{gaze} gaze" if agent.form.motion else f"{agent.config.memory} memory, last recall"
         return story_sheet(attention, of_stories, title, _line(source, how, numbers)), numbers
     if env.metadata["horizon"] == 1:
         raise ValueError("this agent sees the whole image in a single glimpse: it has no gaze to draw")
-    fixations = record_fixations(agent, env, spread(episodes, episodes_in(env), more=True), gaze=gaze, seed=seed)
+    fixations = record_fixations(
+        agent, env, sample_episodes(episodes, episodes_in(env), more=True), gaze=gaze, seed=seed
+    )
     maps = heat_maps(fixations)
     numbers = {**maps._asdict(), "episodes_by_class": maps.episodes, "classes": fixations.names}
     numbers |= _told(fixations, guide)
     return heat_sheet(fixations, maps, title, _line(source, f"{gaze} gaze", numbers)), numbers
-
-
-def spread(episodes: int, total: int, *, more: bool = False) -> np.ndarray:
-    """Episode numbers: all of `total` where that is no more than `episodes`, else as many drawn from all of them.
-
-    With `more`, there are episodes beyond `total`, so that none need be left out.
-    """
-    if episodes >= total:
-        return np.arange(episodes if more else total)
-    return np.sort(np.random.default_rng(0).choice(total, episodes, replace=False))
 
 
 def agreement(guide: Guide, seen: Fixations | StoryAttention) -> float:

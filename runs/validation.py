@@ -7,7 +7,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from agents import AttentionAgent, Foreign, Rollout, evaluate, evaluate_reading
 from glimpse_env.tasks import Classify
-from runs.environments import episodes_in, make_env
+from runs.environments import episodes_in, make_env, sample_episodes
 from runs.foreign import evaluate_foreign
 from runs.gallery import DRAWN, add_contents, add_memories, add_traces, spread
 from runs.places import fixed_gaze
@@ -59,7 +59,7 @@ class Validation:
             return self._foreign(self.env, step)
         episodes = min(VALIDATION_EPISODES, episodes_in(self.env))
         error, words = self._gaze(episodes, step) if self.gazes else self._reading(episodes, step)
-        memories = self._recollect(episodes)
+        memories = self._recollect(episodes_in(self.env))
         for tag, value in memory_scalars(memories).items():
             self.writer.add_scalar(tag, value, step)
         add_memories(self.writer, memories[:: RECOLLECTED // DRAWN], step)
@@ -71,7 +71,8 @@ class Validation:
         """The share of wrong answers in percent, or bits per sequence."""
         agent, writer = self.trainer.agent, self.writer
         assert isinstance(agent, AttentionAgent)
-        score = evaluate_reading(agent, self.env, episodes, seed=VALIDATION_SEED)
+        numbers = sample_episodes(episodes, episodes_in(self.env))
+        score = evaluate_reading(agent, self.env, numbers, seed=VALIDATION_SEED)
         writer.add_scalar("eval/bits_per_sequence", score.bits, step)
         writer.add_scalar("eval/success_rate", 1 - score.error / 100, step)
         if len(score.error_by_task) > 1:
@@ -111,7 +112,7 @@ class Validation:
             add_traces(writer, traces, step, recipe.name, f"{step:,} episodes · {words}")
         return result.error, words
 
-    def _recollect(self, episodes: int) -> list[Recollection]:
+    def _recollect(self, total: int) -> list[Recollection]:
         """What the agent remembers of some validation episodes; nothing where it has no memory."""
         agent, recipe, env = self.trainer.agent, self.trainer.recipe, self.single
         if not isinstance(agent, AttentionAgent) or agent.config.memory == "none":
@@ -120,7 +121,7 @@ class Validation:
         if self.gazes and recipe.gaze != "learned":
             places = fixed_gaze(recipe.gaze, VALIDATION_SEED, env, self.device)
         agent.eval()
-        numbers = spread(RECOLLECTED, episodes)
+        numbers = spread(RECOLLECTED, total)
         memories = [recollect(agent, env, int(number), VALIDATION_SEED, places) for number in numbers]
         agent.train()
         return memories

@@ -14,8 +14,8 @@ import torch
 from agents import AgentConfig
 from agents.checkpoint import save_atomically
 from runs.drawing.heat_pictures import colour_bar, colours, heat_panel
-from runs.environments import make_env
-from runs.heatmap import heatmap, main, spread
+from runs.environments import make_env, sample_episodes
+from runs.heatmap import heatmap, main
 from runs.recipe import EnvConfig, Recipe
 from runs.recording.fixations import LONGEST, Fixations, cells_for, fixation_density, heat_maps, record_fixations
 from runs.recording.story_attention import (
@@ -203,11 +203,11 @@ def test_other_memories_and_tasks_are_refused(babi_folder: str) -> None:
 
 
 def test_episodes_are_drawn_from_the_whole_split() -> None:
-    some = spread(10, 1000)
+    some = sample_episodes(10, 1000)
     assert len(set(some.tolist())) == 10
     assert some.max() > 500
-    np.testing.assert_array_equal(spread(10, 4), np.arange(4))
-    np.testing.assert_array_equal(spread(10, 4, more=True), np.arange(10))
+    np.testing.assert_array_equal(sample_episodes(10, 4), np.arange(4))
+    np.testing.assert_array_equal(sample_episodes(10, 4, more=True), np.arange(10))
 
 
 def test_colours_grow_lighter_and_panels_show_them() -> None:

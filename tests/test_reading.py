@@ -174,12 +174,12 @@ def test_an_evaluation_does_not_depend_on_the_width_of_the_vector(babi: EnvConfi
     recipe = Recipe("toy", babi, AgentConfig(width=16, core="none", memory="episodic", memory_options=("slots=9",)))
     envs = [make_env(recipe, "test", width, CPU) for width in (10, 7)]
     agent = Trainer.begin(recipe, envs[0], CPU).agent
-    first, second = (evaluate_reading(agent, env, 10) for env in envs)
+    first, second = (evaluate_reading(agent, env, np.arange(10)) for env in envs)
     assert first._replace(bits=0) == second._replace(bits=0)
     assert first.bits == pytest.approx(second.bits)
     assert first.error == first.error_by_task[1] == first.wrong_episodes
     with pytest.raises(ValueError, match="at least 1"):
-        evaluate_reading(agent, envs[0], 0)
+        evaluate_reading(agent, envs[0], np.arange(0))
 
 
 def test_a_pool_deals_out_every_episode_once_and_alike_lengths_together() -> None:

@@ -71,7 +71,7 @@ def by_task(name: str, reports: list[dict[str, Any]]) -> str:
     lines = [
         f"\n### `{name}`, task by task\n",
         f"Mean{' ± sd' * (len(reports) > 1)} over {len(reports)} seed{'s' * (len(reports) > 1)}: "
-        f"**{spread(errors, 2)}**; {failed:.1f} tasks above {FAILED} %.\n",
+        f"**{mean_and_deviation(errors, 2)}**; {failed:.1f} tasks above {FAILED} %.\n",
         "| task | error | best one-line rule | MemN2N, 1k joint | |",
         "|---|---|---|---|---|",
     ]
@@ -79,11 +79,11 @@ def by_task(name: str, reports: list[dict[str, Any]]) -> str:
         values = tasks.get(str(task))
         if values is not None:
             verdict = "**no better than the rule**" if values.mean() >= rule and values.mean() > 0 else ""
-            lines.append(f"| {task} | {spread(values, 1)} | {rule} | {published} | {verdict} |")
+            lines.append(f"| {task} | {mean_and_deviation(values, 1)} | {rule} | {published} | {verdict} |")
     return "\n".join(lines) + "\n"
 
 
-def spread(values: np.ndarray, digits: int) -> str:
+def mean_and_deviation(values: np.ndarray, digits: int) -> str:
     """Mean and, of several, standard deviation."""
     deviation = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
     return f"{values.mean():.{digits}f}{deviation}"

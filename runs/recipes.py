@@ -80,8 +80,8 @@ def look_up(name: str, length: int, pairs: int) -> Recipe:
 
 
 def sequence(name: str, id: str, agent: AgentConfig, episodes: int) -> Recipe:
-    """A task of Graves et al. 2014: small batches, whose episodes are of about one length."""
-    return Recipe(name, EnvConfig(id), agent, episodes=episodes, batch=4, lr=3e-3, pool=16)
+    """A task of Graves et al. 2014: a sequence at a time, which asks for the fewest sequences."""
+    return Recipe(name, EnvConfig(id), agent, episodes=episodes, batch=1, lr=5e-3)
 
 
 LOOKS = {1: (3, 2), 2: (6, 3), 3: (10, 3)}

@@ -110,6 +110,9 @@ class Recipe:
     """Of the weights, decoupled (Adam only)."""
     pool: int = 1
     """Batches whose episodes are drawn together and dealt out by length, so that those of a batch are alike."""
+    choose: int = 1
+    """So many times the episodes of a pool are drawn, and those of tasks that go badly are read (`runs.curriculum`); 1
+    reads all."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """"sgd" is the paper's: momentum 0.9."""
     seed: int = 1

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from agents import AttentionAgent, Foreign, play, read
-from agents.evaluation import by_length
 from agents.loading import Agent, agent_to_dict, make_agent
 from glimpse_env.tasks.babi import BabiTask
+from runs.curriculum import Curriculum
 from runs.distributed import average_gradients, rank, world_size
 from runs.foreign import foreign_loss
 from runs.guide import Guide, load_guide
@@ -36,6 +36,7 @@ class Trainer:
     recipe: Recipe
     agent: Agent
     optimizer: torch.optim.Optimizer
+    curriculum: Curriculum
     update: int = 0
     best_error: float = math.inf
     best_weights: dict[str, Tensor] | None = None
@@ -70,7 +71,7 @@ class Trainer:
         words = None
         if isinstance(task, BabiTask):
             words = {"vocabulary": list(task.vocabulary.words), "answers": list(task.answers)}
-        return Trainer(recipe, agent, optimizer, words=words, guide=guide)
+        return Trainer(recipe, agent, optimizer, Curriculum.begin(recipe, env), words=words, guide=guide)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types and tensors."""
@@ -78,6 +79,7 @@ class Trainer:
             "recipe": self.recipe.to_dict(),
             "agent": agent_to_dict(self.agent),
             "optimizer": self.optimizer.state_dict(),
+            "curriculum": self.curriculum.to_dict(),
             "update": self.update,
             "best_error": self.best_error,
             "best_weights": self.best_weights,
@@ -101,6 +103,7 @@ class Trainer:
             )
         self.agent.load_state_dict(values["agent"]["weights"])
         self.optimizer.load_state_dict(values["optimizer"])
+        self.curriculum = Curriculum.from_dict(values["curriculum"])
         self.update, self.best_error = values["update"], values["best_error"]
         self.best_weights, self.seconds = values["best_weights"], values["seconds"]
 
@@ -133,21 +136,6 @@ def learning_rate(recipe: Recipe, update: int) -> float:
     return recipe.lr * min(1.0, (update + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def episode_numbers(recipe: Recipe, env: Any, update: int) -> np.ndarray:
-    """The episodes (N,) int64 of an update, this process's share.
-
-    With a pool, the episodes of several updates are sorted by length and dealt out, the batches in a drawn order.
-    """
-    pool, place = divmod(update, recipe.pool)
-    if recipe.pool > 1:
-        numbers = np.arange(recipe.pool * recipe.batch) + pool * recipe.pool * recipe.batch
-        turn = np.random.default_rng((recipe.seed, pool)).permutation(recipe.pool)[place]
-        alike = by_length(env, numbers, recipe.seed)[turn * recipe.batch :][: recipe.batch]
-        return alike[rank() :: world_size()]  # dealt out, so that no process has all the long ones
-    first = update * recipe.batch + rank() * env.num_envs
-    return np.arange(first, first + env.num_envs)
-
-
 def train_update(trainer: Trainer, env: Any, device: torch.device) -> dict[str, Tensor]:
     """One batch of episodes, this process's share of it, and one step of the optimizer.
 
@@ -160,7 +148,7 @@ def train_update(trainer: Trainer, env: Any, device: torch.device) -> dict[str, 
     rate = learning_rate(recipe, trainer.update)
     for group in trainer.optimizer.param_groups:
         group["lr"] = rate * group["scale"]
-    numbers = episode_numbers(recipe, env, trainer.update)
+    numbers = trainer.curriculum.episodes(recipe, env, trainer.update)
     if isinstance(env, Foreign):
         assert isinstance(agent, AttentionAgent)
         loss, scalars = foreign_loss(recipe, agent, env, numbers, device)
@@ -169,6 +157,7 @@ def train_update(trainer: Trainer, env: Any, device: torch.device) -> dict[str, 
         generator = torch.Generator().manual_seed(recipe.seed * 2**32 + trainer.update * world_size() + rank())
         loss, scalars = answer_loss(recipe, reading, generator)
         scalars["rollout/success_rate"] = reading.right().float().mean()
+        trainer.curriculum.learn(reading)
     else:
         loss, scalars = played_loss(trainer, env, numbers, device)
     trainer.optimizer.zero_grad()

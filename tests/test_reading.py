@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from agents import AgentConfig, AttentionAgent, evaluate_reading, read
+from agents import AgentConfig, AttentionAgent, Reading, evaluate_reading, read
 from agents.options import format_options, parse_options
 from agents.reading import answer_log_likelihood, bits_per_sequence
 from agents.spaces import Form, form_of
 from agents.words import Sentences, place_signs
 from memory import MEMORIES
+from runs.curriculum import Curriculum
 from runs.environments import make_env
 from runs.objective import answer_loss
 from runs.recipe import EnvConfig, Recipe
-from runs.trainer import Trainer, episode_numbers, train_update
+from runs.trainer import Trainer, train_update
 
 CPU = torch.device("cpu")
 COPY = EnvConfig("Copy-v0", arguments=("bits=3", "max_length=4"))
+READER = AgentConfig(width=16, core="none", memory="episodic", memory_options=("slots=9",))
 OPTIONS = {
     "none": (),
     "episodic": ("slots=9", "width=16", "heads=2"),
@@ -171,7 +177,7 @@ def test_bits_per_sequence_are_summed_over_an_episode() -> None:
 
 
 def test_an_evaluation_does_not_depend_on_the_width_of_the_vector(babi: EnvConfig) -> None:
-    recipe = Recipe("toy", babi, AgentConfig(width=16, core="none", memory="episodic", memory_options=("slots=9",)))
+    recipe = Recipe("toy", babi, READER)
     envs = [make_env(recipe, "test", width, CPU) for width in (10, 7)]
     agent = Trainer.begin(recipe, envs[0], CPU).agent
     first, second = (evaluate_reading(agent, env, np.arange(10)) for env in envs)
@@ -185,14 +191,85 @@ def test_an_evaluation_does_not_depend_on_the_width_of_the_vector(babi: EnvConfi
 def test_a_pool_deals_out_every_episode_once_and_alike_lengths_together() -> None:
     recipe = replace(copier("none"), pool=4)
     env = make_env(recipe, "train", 8, CPU)
-    batches = [episode_numbers(recipe, env, update) for update in range(4)]
+    curriculum = Curriculum.begin(recipe, env)
+    batches = [curriculum.episodes(recipe, env, update) for update in range(4)]
     assert sorted(np.concatenate(batches)) == list(range(32))
     spreads = [
         np.ptp(read(Trainer.begin(recipe, env, CPU).agent, env, batch, seed=1).info["length"].numpy())
         for batch in batches
     ]
     assert max(spreads) <= 2
-    assert [tuple(batch) for batch in batches] == [tuple(episode_numbers(recipe, env, u)) for u in range(4)]
+    again = Curriculum.begin(recipe, env)
+    assert [tuple(batch) for batch in batches] == [tuple(again.episodes(recipe, env, update)) for update in range(4)]
+
+
+class Tasks:
+    """Episodes of tasks 1 and 2 in turn, of lengths 0 to 4."""
+
+    numbers = torch.tensor([1, 2])
+    backend = SimpleNamespace(asarray=torch.from_numpy, to_numpy=Tensor.numpy)
+
+    def kinds(self, seeds: Tensor, episodes: Tensor) -> Tensor:
+        return 1 + episodes % 2
+
+    def lengths(self, seeds: Tensor, episodes: Tensor) -> Tensor:
+        return episodes % 5
+
+
+def test_more_is_read_of_what_goes_badly() -> None:
+    env: Any = SimpleNamespace(unwrapped=SimpleNamespace(task=Tasks()), num_envs=50)
+    recipe = Recipe(batch=50, pool=20, choose=4)
+    curriculum = Curriculum.begin(recipe, env)
+
+    def share_of_task_2(pool: int) -> float:
+        batches = [curriculum.episodes(recipe, env, 20 * pool + place) for place in range(20)]
+        numbers = np.concatenate(batches)
+        assert len(set(numbers)) == 1000
+        assert set(numbers // 4000) == {pool}
+        assert max(len(set(batch % 5)) for batch in batches) <= 2
+        return float((numbers % 2).mean())
+
+    assert share_of_task_2(0) == pytest.approx(0.5, abs=0.05)
+    row, logits = torch.arange(100), torch.eye(2)[torch.arange(100) % 2]
+    task = torch.tensor([1, 2]).repeat(50)
+    for _ in range(20):  # task 1 is answered rightly, task 2 never
+        curriculum.learn(Reading(logits, torch.zeros(100, dtype=torch.int64), row, torch.zeros(100), {"task": task}))
+    torch.testing.assert_close(curriculum.error[1:], torch.tensor([0.0, 1.0]).double(), rtol=0, atol=0.02)
+    assert 0.85 < share_of_task_2(1) < 1.0
+
+
+def test_a_choice_needs_tasks_and_a_pool(babi: EnvConfig) -> None:
+    for recipe in (
+        replace(copier("none"), choose=2, pool=4),
+        Recipe("toy", babi, READER, choose=2),
+    ):
+        with pytest.raises(ValueError, match="--choose"):
+            Curriculum.begin(recipe, make_env(recipe, "train", 2, CPU))
+
+
+def test_a_choice_resumed_within_a_pool_goes_on_exactly(babi: EnvConfig) -> None:
+    recipe = Recipe(
+        "toy",
+        babi,
+        READER,
+        batch=8,
+        pool=4,
+        choose=2,
+        episodes=80,
+    )
+    env = make_env(recipe, "train", 8, CPU)
+    whole = Trainer.begin(recipe, env, CPU)
+    for update in range(6):
+        if update == 2:
+            saved = deepcopy(whole.to_dict())
+        train_update(whole, env, CPU)
+    resumed = Trainer.begin(recipe, env, CPU)
+    resumed.restore(saved)
+    for _ in range(4):
+        train_update(resumed, env, CPU)
+    assert torch.equal(whole.curriculum.error, resumed.curriculum.error)
+    for name, value in whole.agent.state_dict().items():
+        assert torch.equal(value, resumed.agent.state_dict()[name]), name
 
 
 @pytest.mark.parametrize("memory", ["episodic", "ntm", "dnc"])

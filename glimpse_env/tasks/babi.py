@@ -72,6 +72,10 @@ class BabiTask(Task):
             return episodes % len(self.rows)
         return integers(draw_words(seeds, episodes, 1)[:, 0], len(self.rows))
 
+    def kinds(self, seeds: Array, episodes: Array) -> Array:
+        """The number of each episode's task of bAbI, (N,) int64, for seeds, episodes (N,) int64."""
+        return self.numbers[self.pick(seeds, episodes)]
+
     def asked(self, seeds: Array, episodes: Array) -> State:
         """The beginning of any state: `index` of the question, `target`, and `names` where they change."""
         index = self.pick(seeds, episodes)

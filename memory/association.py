@@ -39,7 +39,8 @@ class Association(nn.Module):
 
     What one hop recalls, the next one asks with: the maps M are tied as in Sukhbaatar et al. 2015, section 2.2,
     "adjacent". No norm and no gate lies between: with the chain's wild answers of the first updates, a gate learns to
-    close, and a norm hides how much was recalled.
+    close, and a norm hides how much was recalled. The marks B begin at
+    zero, and so the chain as a linear one.
 
     Args:
         input_size: of what is written.
@@ -53,7 +54,7 @@ class Association(nn.Module):
         self.width, self.hops = width, hops
         self.maps = nn.Parameter(SCALE * torch.randn(hops + 1, input_size, width))
         self.asks = nn.Parameter(SCALE * torch.randn(hops, input_size, width))
-        self.marks = nn.Parameter(SCALE * torch.randn(hops, input_size, width))
+        self.marks = nn.Parameter(torch.zeros(hops, input_size, width))
         self.answer = nn.Linear((hops + 1) * width, read_size)
 
     @property

@@ -62,9 +62,15 @@ BABI = Recipe(
     batch=64,
     lr=1e-3,
     pool=32,
+    choose=3,
     clip=1.0,
 )
-BABI_10K = replace(BABI, name="babi-10k", env=EnvConfig("Babi-v0", arguments=("task=joint", "size=10k", "rename=True")))
+BABI_10K = replace(
+    BABI,
+    name="babi-10k",
+    env=EnvConfig("Babi-v0", arguments=("task=joint", "size=10k", "rename=True")),
+    episodes=1_200_000,
+)
 
 
 def look_up(name: str, length: int, pairs: int) -> Recipe:

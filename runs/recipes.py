@@ -115,7 +115,7 @@ RECALL = (
     look_up("mqar-256", 256, 16),
     *(
         sequence(f"{task}-{memory}", id, controlled(memory, **options), episodes)
-        for task, id, episodes in (("copy", "Copy-v0", 17_000), ("recall", "AssociativeRecall-v0", 30_000))
+        for task, id, episodes in (("copy", "Copy-v0", 8_000), ("recall", "AssociativeRecall-v0", 30_000))
         for memory, options in (
             ("ntm", {"slots": 128, "width": 20}),
             ("dnc", {"slots": 64, "width": 20, "reads": 1}),

@@ -14,6 +14,7 @@ import tyro
 from agents import AttentionAgent, Evaluation, Foreign, evaluate, evaluate_reading
 from agents.checkpoint import load_checked
 from agents.loading import Agent, agent_from_dict
+from agents.options import parse_options
 from agents.spaces import form_of
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, sample_episodes
 from runs.foreign import evaluate_foreign
@@ -32,6 +33,7 @@ def evaluate_checkpoint(
     episodes: int | None = None,
     images: Path | None = None,
     data: Path | None = None,
+    arguments: tuple[str, ...] = (),
     device: str = "auto",
 ) -> dict[str, Any]:
     """What `python -m runs.evaluate` reports.
@@ -42,6 +44,7 @@ def evaluate_checkpoint(
         images: the user's own canvases (`.npz` with `images` and `labels`, or a folder of class folders) in place of
             the recipe's test scenes.
         data: a folder or archive of files in bAbI's format, in place of those that are found.
+        arguments: of the task, in place of those trained with, such as ("min_length=120", "max_length=120").
         device: "auto", "cpu", "cuda", …
 
     Returns:
@@ -64,11 +67,13 @@ def evaluate_checkpoint(
         raise ValueError(f"--images are for agents that look at images, not for {recipe.name}")
     if data is not None and not story:
         raise ValueError(f"--data are stories in bAbI's format, not for {recipe.name}")
+    if arguments and (images is not None or recipe.env.foreign()):
+        raise ValueError("--arguments are for the recipe's own scenes, stories and sequences")
     if images is not None:
         env, env_id = make_canvas_env(recipe, agent, images, BATCH, where), "Glimpse/Classify-v0"
     else:
         changed: dict[str, Any] = {} if data is None else {"data": str(data)}
-        changed |= values.get("words") or {}
+        changed |= {**(values.get("words") or {}), **parse_options(arguments)}
         batch = BATCH if recipe.env.num_glimpses or not story else BATCH // 4
         batch = min(batch, recipe.batch) if recipe.env.foreign() else batch
         env_id = recipe.env.id if recipe.env.foreign() else f"Glimpse/{recipe.env.id}"
@@ -153,6 +158,7 @@ def main(
     episodes: int | None = None,
     images: Path | None = None,
     data: Path | None = None,
+    arguments: tuple[str, ...] = (),
     device: str = "auto",
     json: bool = False,
 ) -> None:
@@ -163,11 +169,14 @@ def main(
         episodes: How many; 10,000 scenes, or each of the images or questions once.
         images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
         data: Your own stories, a folder or archive in bAbI's format.
+        arguments: Of the task, in place of those trained with, such as min_length=120 max_length=120.
         device: auto, cpu, cuda, …
         json: Print one JSON object and nothing else.
     """
     try:
-        report = evaluate_checkpoint(checkpoint, episodes=episodes, images=images, data=data, device=device)
+        report = evaluate_checkpoint(
+            checkpoint, episodes=episodes, images=images, data=data, arguments=arguments, device=device
+        )
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
     print_report(report, as_json=json)

@@ -20,7 +20,7 @@ from runs.recipes import RECIPES
 from runs.tables.foreign import HEAD as FOREIGN_HEAD
 from runs.tables.foreign import foreign_row
 from runs.tables.recall import HEAD as RECALL_HEAD
-from runs.tables.recall import by_task, recall_row
+from runs.tables.recall import LONGER, LONGER_HEAD, by_task, longer_row, recall_row
 from runs.tables.sb3 import load_rows, sb3_table
 
 PRETRAINED = Path("runs/pretrained")
@@ -65,7 +65,7 @@ one whole decision, all glimpses together.
 TRAINING = """
 ## How they were trained
 
-One run each; the seed is in the weight file with the whole recipe.
+The seed is in the weight file with the whole recipe.
 
 | recipe | command | seed | episodes | validation error | wall time | machine |
 |---|---|---|---|---|---|---|
@@ -134,7 +134,7 @@ def table_row(cells: list[Any]) -> str:
 
 def main() -> None:
     """Evaluate every committed weight file and write the tables."""
-    rows, trainings, by_glimpse, recalled, joined = "", "", "", "", ""
+    rows, trainings, by_glimpse, recalled, longer, joined = "", "", "", "", "", ""
     stories: dict[str, list[dict[str, Any]]] = {}
     order = list(PAPER)
     paths = sorted(PRETRAINED.glob("*.pt"), key=lambda p: (order.index(p.stem) if p.stem in order else 99, p.stem))
@@ -146,6 +146,8 @@ def main() -> None:
         if isinstance(agent, AttentionAgent) and not agent.form.motion:
             size = sum(parameter.numel() for parameter in agent.parameters())
             recalled += recall_row(path.stem, report, recipe_memory(agent), size, values["training"])
+            if setting := LONGER.get(recipe.env.id):
+                longer += longer_row(path.stem, setting, evaluate_checkpoint(path, arguments=setting, device="cpu"))
             if len(report.get("error_by_task", {})) > 1:
                 stories.setdefault(recipe.name, []).append(report)
             continue
@@ -164,6 +166,7 @@ def main() -> None:
         + by_glimpse
         + RECALL_HEAD
         + recalled
+        + (LONGER_HEAD + longer if longer else "")
         + "".join(by_task(name, reports) for name, reports in stories.items())
         + (FOREIGN_HEAD + joined if joined else "")
         + sb3_table(load_rows())

@@ -21,6 +21,22 @@ PUBLISHED = {
 }
 """Published errors in percent, and for copy and recall bits per sequence, of others on the recipes' tasks."""
 
+LONGER = {
+    "Copy-v0": ("min_length=120", "max_length=120"),
+    "AssociativeRecall-v0": ("min_items=12", "max_items=12"),
+}
+"""Settings never trained on, in which an agent is tried too, by the task."""
+
+LONGER_HEAD = """
+### Longer than trained
+
+Sequences longer than any in training, 1,000 of them, as in the figures of Graves et al. 2014, sections 4.1 and 4.3:
+`python -m runs.evaluate runs/pretrained/<recipe>.pt --arguments <setting>`.
+
+| recipe | setting | bits per sequence | bits right | whole sequences right |
+|---|---|---|---|---|
+"""
+
 RULES = (0, 60.1, 79.4, 33.8, 53.4, 50.3, 51.1, 43.6, 36.2, 56.3, 24.9, 0, 5.6, 25.7, 78.7, 50.4, 48.0, 7.6, 91.3, 27.9)
 """Error of the best one-line rule on each task of bAbI's test files: the majority, with or without the question's text,
 the last word of the story that is an answer, the answer in the last sentence that shares a word with the question."""
@@ -54,6 +70,13 @@ def recall_row(name: str, report: dict[str, Any], memory: str, parameters: int, 
         f"{run['machine']}, {run['seconds'] / 60:.1f} min",
     ]
     return f"| {' | '.join(cells)} |\n"
+
+
+def longer_row(name: str, setting: tuple[str, ...], report: dict[str, Any]) -> str:
+    """A line of the table of longer sequences."""
+    right = f"{100 - report['wrong_answers']:.2f} %"
+    whole = f"{100 - report['wrong_episodes']:.1f} %"
+    return f"| `{name}` | {' '.join(setting)} | {report['bits']:.4f} | {right} | {whole} |\n"
 
 
 def by_task(name: str, reports: list[dict[str, Any]]) -> str:

@@ -7,8 +7,9 @@ keep theirs. A chain of linear recalls is also a tensor-product memory (Schlag &
 
 What a softmax can do and a linear recall cannot is to ask for two things at once: a slot that has both is then worth
 no more than two slots that have one each. "The line that names both this room and that one" is such a question, and
-bAbI's tasks 17 and 19 are made of them. So each hop multiplies two likenesses: to what was recalled so far, and to the
-step that asks.
+bAbI's tasks 17 and 19 are made of them. So of two chains side by side, one multiplies two likenesses at each hop: to
+what was recalled so far, and to the step that asks. The other stays linear: for task 16, whose later lines have nothing
+in common with its question, the product is a hindrance.
 """
 
 from __future__ import annotations
@@ -32,60 +33,61 @@ def bounded(x: Tensor) -> Tensor:
 
 
 class Association(nn.Module):
-    """The chain of a step x over the earlier steps x_i, and what is made of all it recalled.
+    """Two chains of a step x over the earlier steps x_i, and what is made of all they recalled.
 
-    u_0 = M_0 x, r_k = mean over i of (u_k . M_k x_i) (1 + (A_k x) . (B_k x_i)) M_{k+1} x_i, u_{k+1} = u_k + r_k, and
-    the answer is gelu(W [u_0, r_0, r_1, ...] + b).
+    u_0 = M_0 x, r_k = mean over i of (u_k . M_k x_i) c_ki M_{k+1} x_i, u_{k+1} = u_k + r_k, with maps M of its own for
+    each chain; c_ki is 1 in the linear one, and 1 + (A_k x) . (B_k x_i) in the other. The answer is
+    gelu(W [u_0, r_0, r_1, ...] + b) of both together.
 
     What one hop recalls, the next one asks with: the maps M are tied as in Sukhbaatar et al. 2015, section 2.2,
     "adjacent". No norm and no gate lies between: with the chain's wild answers of the first updates, a gate learns to
-    close, and a norm hides how much was recalled. The marks B begin at
-    zero, and so the chain as a linear one.
+    close, and a norm hides how much was recalled. B begins at zero, and so both chains as linear ones.
 
     Args:
         input_size: of what is written.
         width: of u.
-        hops: of the chain.
+        hops: of a chain.
         read_size: of the answer.
     """
 
     def __init__(self, input_size: int, width: int, hops: int, read_size: int) -> None:
         super().__init__()
         self.width, self.hops = width, hops
-        self.maps = nn.Parameter(SCALE * torch.randn(hops + 1, input_size, width))
+        self.maps = nn.Parameter(SCALE * torch.randn(2 * (hops + 1), input_size, width))
         self.asks = nn.Parameter(SCALE * torch.randn(hops, input_size, width))
         self.marks = nn.Parameter(torch.zeros(hops, input_size, width))
-        self.answer = nn.Linear((hops + 1) * width, read_size)
+        self.answer = nn.Linear(2 * (hops + 1) * width, read_size)
 
     @property
     def written_maps(self) -> int:
         """How many vectors of `width` are written of each step."""
-        return 2 * self.hops + 1
+        return 3 * self.hops + 2
 
     def project(self, x: Tensor) -> Tensor:
-        """What is written: (N, T, input_size) to (N, 2 hops + 1, T, width), all M x and then all B x."""
+        """What is written: (N, T, input_size) to (N, 3 hops + 2, T, width), all M x, chain by chain, and all B x."""
         return bounded(x)[:, None] @ torch.cat([self.maps, self.marks])
 
     def forward(self, asking: Tensor, written: Tensor, earlier: Tensor) -> Tensor:
-        """The answer of the chain.
+        """The answer of the chains.
 
         Args:
             asking: (N, Q, input_size), the steps that ask.
-            written: (N, 2 hops + 1, S, width), from `project`.
+            written: (N, 3 hops + 2, S, width), from `project`.
             earlier: (N or 1, Q, S) bool, the slots that each may recall.
 
         Returns:
             (N, Q, read_size).
         """
-        asking = bounded(asking)
+        asking, links = bounded(asking)[:, None], self.hops + 1
+        chains, marks = written[:, : 2 * links].unflatten(1, (2, links)), written[:, 2 * links :]
         share = earlier.to(asking.dtype)
         share = share / share.sum(-1, keepdim=True).clamp(min=1)
-        named = (asking[:, None] @ self.asks) @ written[:, self.hops + 1 :].mT
-        among = share[:, None] * (1 + named)
-        u = asking @ self.maps[0]
-        chain = [u]
+        named = share[:, None] * (1 + (asking @ self.asks) @ marks.mT)
+        among = torch.stack([share[:, None].expand_as(named), named], 1)
+        u = asking @ self.maps[::links]
+        answer = [u]
         for hop in range(self.hops):
-            recalled = (u @ written[:, hop].mT * among[:, hop]) @ written[:, hop + 1]
-            chain.append(recalled)
+            recalled = (u @ chains[:, :, hop].mT * among[:, :, hop]) @ chains[:, :, hop + 1]
+            answer.append(recalled)
             u = u + recalled
-        return F.gelu(self.answer(torch.cat(chain, -1)))
+        return F.gelu(self.answer(torch.cat(answer, -1).transpose(1, 2).flatten(2)))

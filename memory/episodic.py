@@ -34,7 +34,7 @@ class Episodic(Memory):
 
     The state is {"keys", "values": (N, hops, heads, slots, width / heads), "log_gate": (N, slots), "time": (N,)
     int64, steps since the episode began, "read": (N, hops, slots), the last weights, mean over heads, "gate": (N, 1),
-    the last gate}, and with associations "associated" (N, 2 associations + 1, slots, width / 2). Slots are used in
+    the last gate}, and with associations "associated" (N, 3 associations + 2, slots, width / 2). Slots are used in
     turn, and the oldest is overwritten.
 
     Args:
@@ -48,7 +48,7 @@ class Episodic(Memory):
         dropout: rate on what each hop and its net add to the stream.
         gate: whether the gate is learned; otherwise everything is written with gate 1.
         time: what the age of a slot says: "none", "age" or "relative"; see `Hop`.
-        associations: hops of the chain without a softmax, of half the width; 0 for none.
+        associations: hops of the chains without a softmax, of half the width; 0 for none.
 
     Raises:
         ValueError: for sizes below one, heads that do not divide the width, or an unknown `time`.

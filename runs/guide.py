@@ -69,12 +69,8 @@ class Guide:
         task = env.unwrapped.task
         seeds = torch.full((len(episodes),), seed, device=location.device)
         state = task.asked(seeds, torch.from_numpy(episodes).to(location.device))
-        count = task.counts[state["index"]]
-        places = torch.arange(task.longest, device=location.device)[None]
-        told = places < count[:, None]
-        words = task.words(state, task.told(state["index"], torch.where(told, places, 0)))
-        lines = self.lines(words.unflatten(1, (task.longest, -1)))
-        return line_values(lines, told, task.line_at(location[..., 0], count))
+        tokens, told = task.story(state)
+        return line_values(self.lines(tokens), told, task.line_at(location[..., 0], told.sum(1)))
 
     def lines(self, tokens: Tensor) -> Tensor:
         """(N, L) values in [-1, 1] of lines (N, L, words) of ids: the sum of the weights of their words."""

@@ -262,7 +262,7 @@ def main() -> None:
     """The command line."""
     options = tyro.cli(Options)
     options = replace(options, id=options.id.removeprefix("glimpse_env:"))
-    name = options.id.removeprefix("glimpse_env:").replace("/", "-")
+    name = options.id.replace("/", "-")
     folder = options.folder or LOGS / f"{options.algorithm}-{name}-{options.seed}-{datetime.now():%Y%m%d-%H%M%S}"
     if options.device == "cpu":
         torch.set_num_threads(1)

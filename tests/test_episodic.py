@@ -105,17 +105,19 @@ def oracle(memory: Episodic, inputs: np.ndarray) -> np.ndarray:
 
 
 def chain(p: dict[str, np.ndarray], inputs: np.ndarray, slots: int) -> np.ndarray:
-    """What the last input's chain recalls of the earlier ones that are still kept, slot by slot."""
+    """What the last input's two chains recall of the earlier ones that are still kept, slot by slot."""
     maps, asks, marks = (p[f"association.{name}"] for name in ("maps", "asks", "marks"))
     inputs = np.stack([x * min(1.0, LARGEST / np.sqrt(np.mean(x**2) + 1e-8)) for x in inputs])
     asking, earlier = inputs[-1], list(inputs[max(0, len(inputs) - slots) : -1])
-    u = asking @ maps[0]
-    links = [u]
-    for hop, (key, value) in enumerate(pairwise(maps)):
-        likeness = [(u @ (x @ key)) * (1 + (asking @ asks[hop]) @ (x @ marks[hop])) for x in earlier]
-        recalled = [a * (x @ value) for a, x in zip(likeness, earlier, strict=True)]
-        links.append(np.sum(recalled, axis=0) / len(earlier) if earlier else np.zeros_like(u))
-        u = u + links[-1]
+    links = []
+    for number, of_chain in enumerate(np.split(maps, 2)):
+        u = asking @ of_chain[0]
+        links.append(u)
+        for hop, (key, value) in enumerate(pairwise(of_chain)):
+            named = [1 + number * (asking @ asks[hop]) @ (x @ marks[hop]) for x in earlier]
+            recalled = [c * (u @ (x @ key)) * (x @ value) for c, x in zip(named, earlier, strict=True)]
+            links.append(np.sum(recalled, axis=0) / len(earlier) if earlier else np.zeros_like(u))
+            u = u + links[-1]
     return np.concatenate(links)
 
 

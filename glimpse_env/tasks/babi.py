@@ -100,6 +100,18 @@ class BabiTask(Task):
         start = xp.reshape(self.starts[index], (-1, *[1] * (place.ndim - 1)))
         return xp.astype(self.lines[start + place], xp.int64)
 
+    def story(self, state: State) -> tuple[Array, Array]:
+        """The whole stories under the names of their episodes.
+
+        Returns:
+            Tokens (N, longest, words) int64, 0 beyond a story's end; and (N, longest) bool, the lines that there are.
+        """
+        xp = self.backend.xp
+        places = xp.arange(self.longest, device=self.backend.device)[None]
+        here = places < self.counts[state["index"]][:, None]
+        tokens = self.words(state, self.told(state["index"], xp.where(here, places, 0)))
+        return xp.where(here[..., None], tokens.reshape(*here.shape, -1), 0), here
+
     def support(self, state: State, row: int) -> np.ndarray:
         """The lines that the answer of a row rests on, int64, from 0 in its story."""
         facts = self.backend.to_numpy(self.facts[state["index"][row]])

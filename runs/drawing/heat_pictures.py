@@ -5,7 +5,20 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from runs.drawing.layout import INK, MUTED, TRACK, above, beside, blank, framed, label, shorten, text_width, write
+from runs.drawing.layout import (
+    INK,
+    MUTED,
+    TRACK,
+    above,
+    beside,
+    blank,
+    framed,
+    heading,
+    label,
+    shorten,
+    text_width,
+    write,
+)
 from runs.recording.fixations import Fixations, HeatMaps
 
 SIDE = 104
@@ -60,8 +73,7 @@ def row(title: str, note: str, names: list[str], panels: list[np.ndarray], top: 
     ]
     lines = [beside(named[first : first + ACROSS], GAP) for first in range(0, len(named), ACROSS)]
     bar = above([label(" ", 13), colour_bar(top, panels[0].shape[0])], 3)
-    heading = beside([label(title, 15, weight=600), label(note, 13, MUTED)], 10, "end")
-    return above([heading, beside([above(lines, GAP), bar], 16)], 4)
+    return above([heading(title, note), beside([above(lines, GAP), bar], 16)], 4)
 
 
 def heat_sheet(fixations: Fixations, maps: HeatMaps, title: str, subtitle: str) -> np.ndarray:

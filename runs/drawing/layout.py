@@ -112,6 +112,11 @@ def above(panels: list[np.ndarray], gap: int = 0, align: Align = "start") -> np.
     return result
 
 
+def heading(title: str, note: str) -> np.ndarray:
+    """The title of a part of a picture, and a quieter note beside it."""
+    return beside([label(title, 15, weight=600), label(note, 13, MUTED)], 10, "end")
+
+
 def framed(panel: np.ndarray, width: int, colour: Colour = GROUND) -> np.ndarray:
     """The panel with a frame, or a margin, of `width` pixels around it."""
     return cv2.copyMakeBorder(panel, width, width, width, width, cv2.BORDER_CONSTANT, value=colour)

@@ -25,11 +25,11 @@ def episode_table(memory: Recollection) -> str:
     head = [f"### {escape(memory.question)}"] if memory.question else []
     if memory.lines:
         return "\n\n".join([*head, verdict(memory), lines_table(memory)])
-    answers = np.atleast_1d(np.asarray(memory.answer))
-    if memory.shown.ndim > 2 or answers.ndim == 0:
+    if memory.shown.ndim > 2:
         return verdict(memory)
+    answers = np.asarray(memory.answer)
     right = int((answers == np.asarray(memory.truth)).reshape(len(answers), -1).all(1).sum())
-    return "\n\n".join([*head, f"{right} of {len(answers)} answers right", answers_table(memory)])
+    return f"{right} of {len(answers)} answers right\n\n{answers_table(memory)}"
 
 
 def verdict(memory: Recollection) -> str:

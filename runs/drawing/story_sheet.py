@@ -18,6 +18,7 @@ from runs.drawing.layout import (
     beside,
     blank,
     framed,
+    heading,
     label,
     shorten,
     text_width,
@@ -176,7 +177,7 @@ def story_sheet(attention: StoryAttention, maps: StoryMaps, title: str, subtitle
         _titled(f"By {by}", f"{of}, by line from the end", maps.by_class[:CLASSES, :places], shown, lines),
         above(
             [
-                _heading("Words", f"attention on lines that hold a word, against attention spread evenly (× 1); {of}"),
+                heading("Words", f"attention on lines that hold a word, against attention spread evenly (× 1); {of}"),
                 words_panel(maps, attention.vocabulary),
             ],
             8,
@@ -185,9 +186,5 @@ def story_sheet(attention: StoryAttention, maps: StoryMaps, title: str, subtitle
     return framed(above([label(title, 22, weight=600), label(subtitle, 14, MUTED), *parts], 18), 24)
 
 
-def _heading(title: str, note: str) -> np.ndarray:
-    return beside([label(title, 15, weight=600), label(note, 13, MUTED)], 10, "end")
-
-
 def _titled(title: str, note: str, values: np.ndarray, rows: list[str], columns: list[str]) -> np.ndarray:
-    return above([_heading(title, note), table_panel(values, rows, columns)], 2)
+    return above([heading(title, note), table_panel(values, rows, columns)], 2)

@@ -184,14 +184,11 @@ def _normalised(attended: np.ndarray, lines: int) -> tuple[np.ndarray, np.ndarra
 
 def _told(task: BabiTask, numbers: np.ndarray, seed: int) -> tuple[np.ndarray, ...]:
     """Tokens, question, count, support, target and task number of these episodes, as in `StoryAttention`."""
-    xp, to_numpy = task.backend.xp, task.backend.to_numpy
     state = task.asked(task.backend.asarray(np.full(len(numbers), seed)), task.backend.asarray(numbers))
-    index = state["index"]
-    count, places = task.counts[index][:, None], xp.arange(task.longest, device=task.backend.device)[None]
-    words = task.words(state, task.told(index, xp.where(places < count, places, 0)))
-    tokens = xp.where((places < count)[..., None], words.reshape(len(numbers), task.longest, -1), 0)
-    columns = (tokens, task.words(state, task.questions[index]), count[:, 0], task.facts[index], state["target"])
-    return tuple(to_numpy(column) for column in (*columns, task.numbers[index]))
+    (tokens, _), index = task.story(state), state["index"]
+    question, count, support = task.words(state, task.questions[index]), task.counts[index], task.facts[index]
+    columns = (tokens, question, count, support, state["target"], task.numbers[index])
+    return tuple(task.backend.to_numpy(column) for column in columns)
 
 
 def _looked(

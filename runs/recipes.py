@@ -49,9 +49,9 @@ def reader(**options: Option) -> AgentConfig:
     return AgentConfig(width=128, core="none", memory="episodic", memory_options=format_options(options))
 
 
-def controlled(memory: str, width: int = 100, **options: Option) -> AgentConfig:
+def controlled(units: int, memory: str, **options: Option) -> AgentConfig:
     """An LSTM, as in Graves et al. 2014 and 2016, that writes and reads a memory."""
-    return AgentConfig(width=width, core="lstm", memory=memory, memory_options=format_options(options))
+    return AgentConfig(width=units, core="lstm", memory=memory, memory_options=format_options(options))
 
 
 BABI = Recipe(
@@ -85,9 +85,9 @@ def look_up(name: str, length: int, pairs: int) -> Recipe:
     return Recipe(name, env, agent, episodes=200_000, batch=64, lr=4e-3, clip=1.0)
 
 
-def sequence(name: str, id: str, agent: AgentConfig, episodes: int) -> Recipe:
+def sequence(name: str, id: str, agent: AgentConfig, episodes: int, lr: float) -> Recipe:
     """A task of Graves et al. 2014: a sequence at a time, which asks for the fewest sequences."""
-    return Recipe(name, EnvConfig(id), agent, episodes=episodes, batch=1, lr=5e-3)
+    return Recipe(name, EnvConfig(id), agent, episodes=episodes, batch=1, lr=lr)
 
 
 LOOKS = {1: (3, 2), 2: (6, 3), 3: (10, 3)}
@@ -114,8 +114,11 @@ RECALL = (
     look_up("mqar-128", 128, 8),
     look_up("mqar-256", 256, 16),
     *(
-        sequence(f"{task}-{memory}", id, controlled(memory, **options), episodes)
-        for task, id, episodes in (("copy", "Copy-v0", 8_000), ("recall", "AssociativeRecall-v0", 30_000))
+        sequence(f"{task}-{memory}", id, controlled(units, memory, **options), episodes, lr)
+        for task, id, units, episodes, lr in (
+            ("copy", "Copy-v0", 100, 12_000, 3e-3),
+            ("recall", "AssociativeRecall-v0", 20, 30_000, 5e-3),
+        )
         for memory, options in (
             ("ntm", {"slots": 128, "width": 20}),
             ("dnc", {"slots": 64, "width": 20, "reads": 1}),

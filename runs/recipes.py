@@ -120,7 +120,7 @@ RECALL = (
             ("recall", "AssociativeRecall-v0", 20, 30_000, 5e-3),
         )
         for memory, options in (
-            ("ntm", {"slots": 128, "width": 20}),
+            ("ntm", {"slots": 128}),
             ("dnc", {"slots": 64, "width": 20, "reads": 1}),
             ("none", {}),
         )

@@ -90,6 +90,12 @@ def sequence(name: str, id: str, agent: AgentConfig, episodes: int, lr: float) -
     return Recipe(name, EnvConfig(id), agent, episodes=episodes, batch=1, lr=lr)
 
 
+def memoryless(recipe: Recipe) -> Recipe:
+    """A control: the recipe with an LSTM of the same width in place of its memory."""
+    agent = AgentConfig(width=recipe.agent.width, core="lstm", memory="none")
+    return replace(recipe, name=f"{recipe.name}-none", agent=agent)
+
+
 LOOKS = {1: (3, 2), 2: (6, 3), 3: (10, 3)}
 """Glimpses, and scales of the periphery, by the task of bAbI."""
 
@@ -106,13 +112,14 @@ def look(task: int, glimpses: int, scales: int, gaze: Gaze = "learned") -> Recip
     return Recipe(name, env, agent, gaze, episodes=300_000, batch=256, lr=1e-3, gaze_lr=1.0, std=1.0, clip=1.0)
 
 
+MQAR = (look_up("mqar-64", 64, 4), look_up("mqar-128", 128, 8), look_up("mqar-256", 256, 16))
+
 RECALL = (
     BABI,
     *(look(task, *form, gaze) for task, form in LOOKS.items() for gaze in ("learned", "random", "last")),
     BABI_10K,
-    look_up("mqar-64", 64, 4),
-    look_up("mqar-128", 128, 8),
-    look_up("mqar-256", 256, 16),
+    *MQAR,
+    *map(memoryless, (BABI, BABI_10K, *MQAR)),
     *(
         sequence(f"{task}-{memory}", id, controlled(units, memory, **options), episodes, lr)
         for task, id, units, episodes, lr in (

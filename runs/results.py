@@ -17,6 +17,7 @@ from runs.environments import make_env
 from runs.evaluate import evaluate_checkpoint
 from runs.recipe import Recipe
 from runs.recipes import RECIPES
+from runs.tables import sequences
 from runs.tables.foreign import HEAD as FOREIGN_HEAD
 from runs.tables.foreign import foreign_row
 from runs.tables.recall import HEAD as RECALL_HEAD
@@ -167,6 +168,7 @@ def main() -> None:
         + RECALL_HEAD
         + recalled
         + (LONGER_HEAD + longer if longer else "")
+        + sequences.sequences_table(sequences.load_rows())
         + "".join(by_task(name, reports) for name, reports in stories.items())
         + (FOREIGN_HEAD + joined if joined else "")
         + sb3_table(load_rows())

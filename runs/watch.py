@@ -129,7 +129,7 @@ def main(
     out: Path | None = None,
     episodes: int = 4,
     first: int = 0,
-    split: Split = "test",
+    split: Split | None = None,
     device: str = "auto",
     gaze: Gaze | None = None,
     images: Path | None = None,
@@ -143,13 +143,14 @@ def main(
         out: A .png becomes a contact sheet, an .apng an animation.
         episodes: How many to draw.
         first: Number of the first, of those that runs.evaluate counts.
-        split: train, validation, test, or all of your own images.
+        split: train, validation, test, or all of your own images; test, and validation where it is watched live.
         device: auto, cpu, cuda, …
         gaze: learned or random; as the agent was trained.
         images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
         live: Show a training's latest trace in a browser page that refreshes itself, until Ctrl-C.
         port: Of that page, on this machine.
     """
+    split = split or ("validation" if live else "test")
     draw = partial(watch, episodes=episodes, first=first, split=split, device=device, gaze=gaze, images=images)
     try:
         if live:
@@ -160,7 +161,7 @@ def main(
         traces = draw(checkpoint, out)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
-    right = sum(np.array_equal(t.answer, t.truth) if isinstance(t, Recollection) else t.correct for t in traces)
+    right = sum(trace.correct for trace in traces)
     print(f"{out}: {len(traces)} episodes, {right} answered right")
 
 

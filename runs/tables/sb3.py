@@ -14,6 +14,7 @@ from typing import Any
 import tyro
 
 from agents.checkpoint import load_checked, write_atomically
+from glimpse_env.tasks import TASKS
 from runs.evaluate import evaluate_checkpoint
 from runs.recipe import Recipe
 
@@ -31,7 +32,13 @@ The same environment, the same number of steps in it, one thread, one run each; 
 episodes of the test split (bAbI has 1,000), the policy at its mode. PPO has no memory, RecurrentPPO (sb3-contrib) an
 LSTM of 128 units; both are rewarded for the last answer alone and choose among the cells of a grid
 (`runs/train_sb3.py`). This agent is told the target in training, and looks anywhere. Gathered by
-`python -m runs.tables.sb3`.
+`python -m runs.tables.sb3` from
+
+    python -m runs.train_sb3 PPO Glimpse/ClutteredMNIST-v0 --steps 999424          # and RecurrentPPO
+    python -m runs.train_sb3 PPO Glimpse/BabiGaze-v0 --steps 447744 --grid 20 \\
+        --task-kwargs task=1 size=10k rename=True num_glimpses=3 scales=2          # and RecurrentPPO
+    python -m runs.train cluttered --episodes 124928 --processes 1
+    python -m runs.train babi-gaze-1 --episodes 149248 --processes 1
 
 | environment | learner | steps | error | wall time | steps/s | machine |
 |---|---|---|---|---|---|---|
@@ -48,6 +55,8 @@ def row_of(folder: Path) -> dict[str, Any]:
     if (folder / "agent.pt").is_file():
         values = load_checked(folder / "agent.pt")
         recipe, training = Recipe.from_dict(values["recipe"]), values["training"]
+        if recipe.env.foreign() or "num_glimpses" not in TASKS[recipe.env.id].kwargs:
+            raise ValueError(f"{folder} trained {recipe.name}: the table is of Glimpse's tasks with a gaze")
         report = evaluate_checkpoint(folder / "agent.pt", episodes=test_episodes(recipe), device="cpu")
         return {
             "id": f"Glimpse/{recipe.env.id}",

@@ -1,0 +1,99 @@
+"""Gather how soon memories learn a task of bits: `python -m runs.tables.sequences runs/logs/<run> …`.
+
+A run is a folder of `runs.train`, in whose TensorBoard curves lies when the validation first reached `SOLVED`. Each
+leaves a row in `runs/tables/sequences.json`, in place of the one of the same recipe and seed; `python -m runs.results`
+makes the table of them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from agents.checkpoint import load_checked, write_atomically
+from runs.recipe import Recipe
+
+ROWS = Path(__file__).parent / "sequences.json"
+
+SOLVED = 0.01
+"""Bits per sequence."""
+
+HEAD = """
+### How soon a memory has it
+
+Sequences read until the validation (1,000 sequences, twenty times in a training) is first at 0.01 bits per sequence;
+the median over seeds, and all of them. Gathered by `python -m runs.tables.sequences` from
+`python -m runs.train <recipe> --seed 1 --processes 1`, and so on.
+
+| recipe | seeds | solved | sequences, median | seed by seed | read at most | bits at the end, median |
+|---|---|---|---|---|---|---|
+"""
+
+
+def row_of(folder: Path) -> dict[str, Any]:
+    """What the table needs of a run.
+
+    Raises:
+        FileNotFoundError: where the folder holds no finished run.
+        ValueError: for a run on a task whose answers are not bits.
+    """
+    if not (folder / "metrics.json").is_file():
+        raise FileNotFoundError(f"{folder} holds no finished run of runs.train")
+    recipe = Recipe.from_dict(load_checked(folder / "agent.pt")["recipe"])
+    log = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    if recipe.env.id not in ("Copy-v0", "RepeatCopy-v0", "AssociativeRecall-v0"):
+        raise ValueError(f"{folder} trained {recipe.name}, whose answers are not bits: it has no row here")
+    curve = log.Scalars("eval/bits_per_sequence")
+    solved = next((point.step for point in curve if point.value <= SOLVED), None)
+    least = min(point.value for point in curve)
+    return {"recipe": recipe.name, "seed": recipe.seed, "read": recipe.episodes, "solved": solved, "bits": least}
+
+
+def merged(rows: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with the new ones in place of those of the same recipe and seed, in order."""
+    table = {(row["recipe"], row["seed"]): row for row in [*rows, *new]}
+    return [table[key] for key in sorted(table)]
+
+
+def load_rows(path: Path = ROWS) -> list[dict[str, Any]]:
+    """The rows gathered so far."""
+    return json.loads(path.read_text()) if path.is_file() else []
+
+
+def sequences_table(rows: list[dict[str, Any]]) -> str:
+    """The table in Markdown; nothing without rows. A seed that was never solved counts as infinitely many sequences."""
+    lines = []
+    for recipe in dict.fromkeys(row["recipe"] for row in rows):
+        runs = [row for row in rows if row["recipe"] == recipe]
+        needed = [np.inf if row["solved"] is None else row["solved"] for row in runs]
+        solved = sum(np.isfinite(needed))
+        each = " · ".join(f"{value:,.0f}" if np.isfinite(value) else "–" for value in needed)
+        middle = float(np.median(needed))
+        median = f"**{middle:,.0f}**" if np.isfinite(middle) else "not reached"
+        bits, most = np.median([row["bits"] for row in runs]), max(row["read"] for row in runs)
+        lines.append(f"| `{recipe}` | {len(runs)} | {solved} | {median} | {each} | {most:,} | {bits:.3g} |\n")
+    return HEAD + "".join(lines) if lines else ""
+
+
+def main(folders: tyro.conf.Positional[tuple[Path, ...]], /) -> None:
+    """Gather finished runs for the table of sequences.
+
+    Args:
+        folders: Of runs.train.
+    """
+    try:
+        rows = merged(load_rows(), [row_of(folder) for folder in folders])
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    write_atomically((json.dumps(rows, indent=1) + "\n").encode(), ROWS)
+    print(sequences_table(rows))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

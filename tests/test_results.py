@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runs.evaluate import evaluate_checkpoint
+from runs.recipe import EnvConfig
 from runs.recipes import RECIPES
+from runs.tables import sequences
 from runs.tables.recall import MEMN2N, PUBLISHED, RULES, by_task, recall_row
+from runs.train import train
 
 RUN = {"episodes": 1000, "machine": "a machine", "seconds": 120.0}
 
@@ -40,3 +49,38 @@ def test_several_seeds_give_mean_and_deviation() -> None:
     assert "3.00 ± 1.41" in table  # the deviation of a sample of two
     assert "0.5 tasks above 5 %" in table
     assert "| 2 | 6.0 ± 2.8 |" in table
+
+
+def test_a_seed_that_never_has_it_counts_as_infinitely_many_sequences() -> None:
+    rows = [
+        {"recipe": "copy-none", "seed": 1, "read": 900, "solved": None, "bits": 60.0},
+        *(
+            {"recipe": "copy-ntm", "seed": n, "read": 900, "solved": s, "bits": 0.5}
+            for n, s in enumerate((300, None, 700))
+        ),
+    ]
+    text = sequences.sequences_table(sequences.merged(rows, [{**rows[1], "solved": 500}]))
+    assert "| `copy-none` | 1 | 0 | not reached | – | 900 | 60 |" in text
+    assert "| `copy-ntm` | 3 | 2 | **700** | 500 · – · 700 | 900 | 0.5 |" in text
+    assert sequences.sequences_table([]) == ""
+
+
+def test_a_training_says_how_soon_it_had_it_and_is_tried_on_longer_sequences(tmp_path: Path) -> None:
+    env = EnvConfig("Copy-v0", arguments=("bits=3", "min_length=1", "max_length=1"))
+    recipe = replace(RECIPES["copy-ntm"], name="toy", env=env, batch=16, episodes=16 * 20, lr=1e-2)
+    recipe = replace(recipe, agent=replace(recipe.agent, width=16, memory_options=("slots=8", "width=6")))
+    train(recipe, tmp_path, device="cpu", quiet=True)
+    row = sequences.row_of(tmp_path)
+    assert (row["recipe"], row["seed"], row["read"], row["solved"]) == ("toy", 1, 320, None)
+    assert 0 < row["bits"] < 4
+    short, longer = (
+        evaluate_checkpoint(tmp_path / "agent.pt", arguments=arguments, episodes=50, device="cpu")
+        for arguments in ((), ("min_length=4", "max_length=4"))
+    )
+    assert longer["bits"] > 2 * short["bits"]
+    with pytest.raises(ValueError, match="does not fit the agent"):
+        evaluate_checkpoint(tmp_path / "agent.pt", arguments=("bits=4",), device="cpu")
+    with pytest.raises(ValueError, match="name=value"):
+        evaluate_checkpoint(tmp_path / "agent.pt", arguments=("bits",), device="cpu")
+    with pytest.raises(FileNotFoundError, match="no finished run"):
+        sequences.row_of(tmp_path / "elsewhere")

@@ -36,8 +36,9 @@ class Association(nn.Module):
     """Two chains of a step x over the earlier steps x_i, and what is made of all they recalled.
 
     u_0 = M_0 x, r_k = mean over i of (u_k . M_k x_i) c_ki M_{k+1} x_i, u_{k+1} = u_k + r_k, with maps M of its own for
-    each chain; c_ki is 1 in the linear one, and 1 + (A_k x) . (B_k x_i) in the other. The answer is
-    gelu(W [u_0, r_0, r_1, ...] + b) of both together.
+    each chain; c_ki is 1 in the linear one, and 1 + (A_k x) . (B_k x_i) in the other. The answer is V u_K of the linear
+    chain, plus gelu(W [u_0, r_0, r_1, ...] + b) of the other. Each has an outlet of its own, so that what is wild in one
+    does not drown the other.
 
     What one hop recalls, the next one asks with: the maps M are tied as in Sukhbaatar et al. 2015, section 2.2,
     "adjacent". No norm and no gate lies between: with the chain's wild answers of the first updates, a gate learns to
@@ -56,7 +57,8 @@ class Association(nn.Module):
         self.maps = nn.Parameter(SCALE * torch.randn(2 * (hops + 1), input_size, width))
         self.asks = nn.Parameter(SCALE * torch.randn(hops, input_size, width))
         self.marks = nn.Parameter(torch.zeros(hops, input_size, width))
-        self.answer = nn.Linear(2 * (hops + 1) * width, read_size)
+        self.linear = nn.Linear(width, read_size, bias=False)
+        self.product = nn.Linear((hops + 1) * width, read_size)
 
     @property
     def written_maps(self) -> int:
@@ -78,16 +80,29 @@ class Association(nn.Module):
         Returns:
             (N, Q, read_size).
         """
-        asking, links = bounded(asking)[:, None], self.hops + 1
-        chains, marks = written[:, : 2 * links].unflatten(1, (2, links)), written[:, 2 * links :]
+        asking, links = bounded(asking), self.hops + 1
+        first, second, marks = written.split([links, links, self.hops], 1)
         share = earlier.to(asking.dtype)
-        share = share / share.sum(-1, keepdim=True).clamp(min=1)
-        named = share[:, None] * (1 + (asking @ self.asks) @ marks.mT)
-        among = torch.stack([share[:, None].expand_as(named), named], 1)
-        u = asking @ self.maps[::links]
-        answer = [u]
-        for hop in range(self.hops):
-            recalled = (u @ chains[:, :, hop].mT * among[:, :, hop]) @ chains[:, :, hop + 1]
-            answer.append(recalled)
-            u = u + recalled
-        return F.gelu(self.answer(torch.cat(answer, -1).transpose(1, 2).flatten(2)))
+        share = (share / share.sum(-1, keepdim=True).clamp(min=1))[:, None]
+        named = 1 + (asking[:, None] @ self.asks) @ marks.mT
+        linear = chain(asking @ self.maps[0], first, share.expand_as(named))
+        product = chain(asking @ self.maps[links], second, share * named)
+        return self.linear(sum(linear)) + F.gelu(self.product(torch.cat(product, -1)))
+
+
+def chain(u: Tensor, slots: Tensor, among: Tensor) -> list[Tensor]:
+    """What each hop recalls.
+
+    Args:
+        u: (N, Q, width), u_0.
+        slots: (N, hops + 1, S, width), all M x_i.
+        among: (N, hops, Q, S), the slots' shares of the mean times c.
+
+    Returns:
+        [u_0, r_0, r_1, ...], each (N, Q, width).
+    """
+    links = [u]
+    for hop in range(among.shape[1]):
+        links.append((u @ slots[:, hop].mT * among[:, hop]) @ slots[:, hop + 1])
+        u = u + links[-1]
+    return links

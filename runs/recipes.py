@@ -58,7 +58,7 @@ BABI = Recipe(
     "babi-1k",
     EnvConfig("Babi-v0", arguments=("task=joint", "size=1k", "rename=True")),
     reader(slots=256, heads=4, hops=4, associations=3),
-    episodes=800_000,
+    episodes=400_000,
     batch=64,
     lr=1e-3,
     pool=32,
@@ -69,7 +69,7 @@ BABI_10K = replace(
     BABI,
     name="babi-10k",
     env=EnvConfig("Babi-v0", arguments=("task=joint", "size=10k", "rename=True")),
-    episodes=1_200_000,
+    episodes=1_000_000,
 )
 
 

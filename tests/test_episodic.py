@@ -99,26 +99,28 @@ def oracle(memory: Episodic, inputs: np.ndarray) -> np.ndarray:
                 x = x + linear(gelu(linear(norm(x, f"{net}.0"), f"{net}.1")), f"{net}.3")
         reads.append(norm(x, "norm"))
         if "association.maps" in p:
-            links = chain(p, inputs[: step + 1], memory.slots)
-            reads[-1] = reads[-1] + gelu(linear(links, "association.answer"))
+            first, second = chains(p, inputs[: step + 1], memory.slots)
+            reads[-1] = reads[-1] + linear(sum(first), "association.linear")
+            reads[-1] = reads[-1] + gelu(linear(np.concatenate(second), "association.product"))
     return np.stack(reads)
 
 
-def chain(p: dict[str, np.ndarray], inputs: np.ndarray, slots: int) -> np.ndarray:
+def chains(p: dict[str, np.ndarray], inputs: np.ndarray, slots: int) -> list[list[np.ndarray]]:
     """What the last input's two chains recall of the earlier ones that are still kept, slot by slot."""
     maps, asks, marks = (p[f"association.{name}"] for name in ("maps", "asks", "marks"))
     inputs = np.stack([x * min(1.0, LARGEST / np.sqrt(np.mean(x**2) + 1e-8)) for x in inputs])
     asking, earlier = inputs[-1], list(inputs[max(0, len(inputs) - slots) : -1])
-    links = []
+    both = []
     for number, of_chain in enumerate(np.split(maps, 2)):
         u = asking @ of_chain[0]
-        links.append(u)
+        links = [u]
         for hop, (key, value) in enumerate(pairwise(of_chain)):
             named = [1 + number * (asking @ asks[hop]) @ (x @ marks[hop]) for x in earlier]
             recalled = [c * (u @ (x @ key)) * (x @ value) for c, x in zip(named, earlier, strict=True)]
             links.append(np.sum(recalled, axis=0) / len(earlier) if earlier else np.zeros_like(u))
             u = u + links[-1]
-    return np.concatenate(links)
+        both.append(links)
+    return both
 
 
 OPTIONS = pytest.mark.parametrize(

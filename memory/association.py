@@ -37,8 +37,8 @@ class Association(nn.Module):
 
     u_0 = M_0 x, r_k = mean over i of (u_k . M_k x_i) c_ki M_{k+1} x_i, u_{k+1} = u_k + r_k, with maps M of its own for
     each chain; c_ki is 1 in the linear one, and 1 + (A_k x) . (B_k x_i) in the other. The answer is V u_K of the linear
-    chain, plus gelu(W [u_0, r_0, r_1, ...] + b) of the other. Each has an outlet of its own, so that what is wild in one
-    does not drown the other.
+    chain, plus gelu(W [u_0, r_0, r_1, ...] + b) of the other. Each has an outlet of its own, so that neither drowns the
+    other while its answers are wild.
 
     What one hop recalls, the next one asks with: the maps M are tied as in Sukhbaatar et al. 2015, section 2.2,
     "adjacent". No norm and no gate lies between: with the chain's wild answers of the first updates, a gate learns to

@@ -11,8 +11,8 @@ Attention filters what is stored, and again what is recalled. The gate g = sigmo
 with its slot, and the weight of a slot is proportional to g exp(q . k / sqrt(d) + bias(age)): a step written with
 gate 0 is never seen again by the hops.
 
-Beside the hops, `associations` lays a chain of recalls without a softmax (`memory.association`): what the hops do not
-learn to link, because a softmax hides it from them, the chain does.
+Beside the hops, `associations` lays two chains of recalls without a softmax (`memory.association`): what the hops do
+not learn to link, because a softmax hides it from them, the chains do.
 """
 
 from __future__ import annotations

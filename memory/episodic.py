@@ -244,8 +244,8 @@ class Episodic(Memory):
             x = x + self.hop_embedding[hop]
             query, key, value = stage.project(x)
             if asked is not None and hop == self.hops - 1:
-                x, query = at_steps(x, asked), at_steps(query.transpose(1, 2), asked).transpose(1, 2)
-                offset, bucket = at_steps(offset[:, 0], asked)[:, None], at_steps(bucket, asked)
+                x, query = ring.at_steps(x, asked), ring.at_steps(query.transpose(1, 2), asked).transpose(1, 2)
+                offset, bucket = ring.at_steps(offset[:, 0], asked)[:, None], ring.at_steps(bucket, asked)
             new_keys.append(key)
             new_values.append(value)
             if old:
@@ -258,7 +258,7 @@ class Episodic(Memory):
             written = torch.cat([old["associated"], new], 2) if old else new
             earlier = ~hidden & (age > 0)
             if asked is not None:
-                inputs, earlier = at_steps(inputs, asked), at_steps(earlier, asked)
+                inputs, earlier = ring.at_steps(inputs, asked), ring.at_steps(earlier, asked)
             answer = answer + self.association(inputs, written, earlier)
         answer = answer.transpose(0, 1)
         if not keep:
@@ -283,9 +283,3 @@ class Episodic(Memory):
         if self.association is not None:
             state_after["associated"] = filled(new, "associated", 2)
         return answer, state_after, read, gate.exp()
-
-
-def at_steps(values: Tensor, asked: Tensor) -> Tensor:
-    """Of values (N or 1, T, ...) those of the steps `asked` (Q, N): (N, Q, ...)."""
-    rows = torch.arange(asked.shape[1], device=asked.device) if len(values) > 1 else torch.zeros_like(asked[0])
-    return values[rows[:, None], asked.mT]

@@ -154,3 +154,9 @@ def begin(inputs: Tensor, state: MemoryState | None, episode_start: Tensor | Non
         n = inputs.shape[1]
         raise ValueError(f"the state has {len(time)} rows, the inputs {n}: begin with initial_state({n})")
     return {} if time.device.type == "cpu" and not time.any() else state
+
+
+def at_steps(values: Tensor, asked: Tensor) -> Tensor:
+    """Of values (N or 1, T, ...) those of the steps `asked` (Q, N): (N, Q, ...)."""
+    rows = torch.arange(asked.shape[1], device=asked.device) if len(values) > 1 else torch.zeros_like(asked[0])
+    return values[rows[:, None], asked.mT]

@@ -98,14 +98,14 @@ class Foreign(gym.vector.VectorWrapper):
         self.single_action_space = spaces.Dict({"location": place, "answer": logits})
         self.observation_space = gym.vector.utils.batch_space(self.single_observation_space, self.num_envs)
         self.action_space = gym.vector.utils.batch_space(self.single_action_space, self.num_envs)
-        self.told = np.full(self.num_envs, -1)
+        self.told, self.ended = np.full(self.num_envs, -1), np.zeros(self.num_envs, bool)
         self.begun = False
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """New episodes in every row."""
         observation, info = self.env.reset(seed=seed, options=options)
         told, self.begun = self._target(info), True
-        self.told = np.full(self.num_envs, -1) if told is None else told
+        self.told, self.ended = np.full(self.num_envs, -1) if told is None else told, np.zeros(self.num_envs, bool)
         return self._observed(observation, np.zeros((self.num_envs, self.motion.size), np.float32)), {}
 
     def step(self, actions: Any) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
@@ -122,13 +122,16 @@ class Foreign(gym.vector.VectorWrapper):
             raise ValueError("the environment gives a reward that is not finite")
         told = {}
         if self.names.target:
-            target = self._target(info)
-            target = self.told if target is None else np.where(target < 0, self.told, target)
+            found = self._target(info)
+            found = np.full(self.num_envs, -1) if found is None else found
+            # What a reset told holds until its episode ends, unless each step tells a target of its own.
+            self.told = np.where(self.ended | (found < 0), np.where(self.ended, found, self.told), -1)
+            target = np.where(found < 0, self.told, found)
             if (target < 0).all():
                 known = ", ".join(name for name in info if name[0] != "_") or "nothing"
                 raise ValueError(f"info has no {self.names.target!r} (--target); it has: {known}")
             told["target"] = target
-            self.told = np.where(terminated | truncated, -1, target)  # the next episode's is another
+        self.ended = terminated | truncated
         return self._observed(observation, location.astype(np.float32)), reward, terminated, truncated, told
 
     def _observed(self, observation: Any, motion: np.ndarray) -> dict[str, np.ndarray]:

@@ -44,11 +44,13 @@ class Curriculum:
         """At the start of a training.
 
         Raises:
-            ValueError: for a choice among episodes that are of one task, or without a pool.
+            ValueError: for a choice where episodes are of no numbered task, are looked at, or have no pool.
         """
         tasks = getattr(getattr(env.unwrapped, "task", None), "numbers", None)
-        if recipe.choose > 1 and (tasks is None or recipe.pool == 1):
-            raise ValueError("--choose reads more of the tasks that go badly: it needs stories of bAbI, and a --pool")
+        if recipe.choose != 1 and (recipe.choose < 1 or recipe.pool == 1 or recipe.env.id != "Babi-v0"):
+            raise ValueError(
+                "--choose, 1 or more, reads more of the tasks that go badly: it needs Babi-v0, and a --pool above 1"
+            )
         return Curriculum(torch.ones(1 if tasks is None else int(tasks.max()) + 1, dtype=torch.float64))
 
     def episodes(self, recipe: Recipe, env: Any, update: int) -> np.ndarray:
@@ -67,14 +69,11 @@ class Curriculum:
 
     def learn(self, reading: Reading) -> None:
         """Count the answers of a batch, over all processes."""
-        if "task" not in reading.info or len(self.error) == 1:
-            return
-        task = reading.info["task"][reading.row].cpu()
-        right = reading.right().cpu().double()
-        tally = torch.zeros(2, len(self.error), dtype=torch.float64)
+        task, right = reading.info["task"][reading.row], reading.right().float()
+        tally = torch.zeros(2, len(self.error), device=right.device)
         tally[0].index_add_(0, task, 1 - right)
         tally[1].index_add_(0, task, torch.ones_like(right))
-        wrong, count = all_mean(tally) * world_size()
+        wrong, count = (all_mean(tally) * world_size()).cpu().double()
         keep = torch.exp(-count / MEMORY)
         self.error = torch.where(count > 0, keep * self.error + (1 - keep) * wrong / count.clamp(min=1), self.error)
 

@@ -53,7 +53,12 @@ def sample_episodes(episodes: int, total: int, *, more: bool = False) -> np.ndar
     """Episode numbers: all of `total` where that is no more than `episodes`, else as many drawn from all of them.
 
     With `more`, there are episodes beyond `total`, so that none need be left out.
+
+    Raises:
+        ValueError: for fewer than one.
     """
+    if episodes < 1:
+        raise ValueError(f"episodes must be at least 1, got {episodes}")
     if episodes >= total:
         return np.arange(episodes if more else total)
     return np.sort(np.random.default_rng(0).choice(total, episodes, replace=False))

@@ -16,7 +16,7 @@ from agents.checkpoint import load_checked
 from agents.loading import Agent, agent_from_dict
 from agents.options import parse_options
 from agents.spaces import form_of
-from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, sample_episodes
+from runs.environments import VARIETY, episodes_in, make_canvas_env, make_env, pick_device, sample_episodes
 from runs.foreign import evaluate_foreign
 from runs.places import fixed_gaze
 from runs.recipe import Recipe
@@ -69,6 +69,8 @@ def evaluate_checkpoint(
         raise ValueError(f"--data are stories in bAbI's format, not for {recipe.name}")
     if arguments and (images is not None or recipe.env.foreign()):
         raise ValueError("--arguments are for the recipe's own scenes, stories and sequences")
+    if fixed := {"split", "order", "backend", "device", *VARIETY} & set(parse_options(arguments)):
+        raise ValueError(f"--arguments: {', '.join(sorted(fixed))} cannot be chosen in an evaluation")
     if images is not None:
         env, env_id = make_canvas_env(recipe, agent, images, BATCH, where), "Glimpse/Classify-v0"
     else:
@@ -77,13 +79,18 @@ def evaluate_checkpoint(
         batch = BATCH if recipe.env.num_glimpses or not story else BATCH // 4
         batch = min(batch, recipe.batch) if recipe.env.foreign() else batch
         env_id = recipe.env.id if recipe.env.foreign() else f"Glimpse/{recipe.env.id}"
-        env = make_env(recipe, "test", batch, where, **changed)
+        try:
+            env = make_env(recipe, "test", batch, where, **changed)
+        except TypeError as error:
+            raise ValueError(f"--arguments {' '.join(arguments)}: {error}") from error
         found = form_of(env.single_observation_space, env.single_action_space)
         if found._replace(longest=1) != agent.form._replace(longest=1):
             raise ValueError(f"{data or env_id} does not fit the agent: it was made for {agent.form}, this is {found}")
     scenes = images is None and agent.form.kind == "image"
     episodes = episodes or (10_000 if scenes else episodes_in(env))
     report: dict[str, Any] = {"recipe": recipe.name, "env_id": env_id, "episodes": episodes, "gaze": recipe.gaze}
+    if arguments:
+        report["arguments"] = list(arguments)
     if isinstance(env, Foreign):
         report |= of_foreign(recipe, agent, env, episodes)
     elif agent.form.motion:

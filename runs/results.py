@@ -92,7 +92,21 @@ def command(recipe: Recipe) -> str:
     known = RECIPES.get(recipe.name)
     if known is None:
         return "(custom)"
-    names = ("episodes", "batch", "lr", "std", "seed", "discount", "gaze_lr", "answers", "pool", "learn")
+    names = (
+        "episodes",
+        "batch",
+        "lr",
+        "std",
+        "seed",
+        "discount",
+        "gaze_lr",
+        "answers",
+        "pool",
+        "choose",
+        "learn",
+        "clip",
+        "weight_decay",
+    )
     changed = [
         f" --{n.replace('_', '-')} {getattr(recipe, n)}" for n in names if getattr(recipe, n) != getattr(known, n)
     ]

@@ -95,6 +95,8 @@ class Trainer:
         Raises:
             ValueError: where the environment has other words than the checkpoint, or the guide is another.
         """
+        if "curriculum" not in values:
+            raise ValueError("the checkpoint is of an earlier version, which cannot be resumed: train in a new folder")
         if values.get("words") != self.words:
             raise ValueError("the stories found now have other words than those trained on: set GLIMPSE_DATA as it was")
         if values.get("guide") != (self.guide and self.guide.digest):
@@ -144,7 +146,7 @@ def train_update(trainer: Trainer, env: Any, device: torch.device) -> dict[str, 
     """
     recipe, agent = trainer.recipe, trainer.agent
     # What dropout draws is a function of the update, as all else is, so that a resumed training draws the same.
-    torch.manual_seed((recipe.seed * 2**32 + trainer.update) * world_size() + rank())
+    torch.manual_seed(int(np.random.SeedSequence((recipe.seed, trainer.update, rank(), 1)).generate_state(1)[0]))
     rate = learning_rate(recipe, trainer.update)
     for group in trainer.optimizer.param_groups:
         group["lr"] = rate * group["scale"]
@@ -157,7 +159,8 @@ def train_update(trainer: Trainer, env: Any, device: torch.device) -> dict[str, 
         generator = torch.Generator().manual_seed(recipe.seed * 2**32 + trainer.update * world_size() + rank())
         loss, scalars = answer_loss(recipe, reading, generator)
         scalars["rollout/success_rate"] = reading.right().float().mean()
-        trainer.curriculum.learn(reading)
+        if recipe.choose > 1:
+            trainer.curriculum.learn(reading)
     else:
         loss, scalars = played_loss(trainer, env, numbers, device)
     trainer.optimizer.zero_grad()

@@ -34,7 +34,7 @@ RECOLLECTED = 4 * DRAWN
 
 
 class Validation:
-    """Validates a training, again and again on the same episodes.
+    """Validates a training, again and again on the same episodes (elsewhere than in Glimpse: from the same seed).
 
     Args:
         trainer: the training.
@@ -107,7 +107,7 @@ class Validation:
             writer.add_scalar(tag, value, step)
         add_fixations(writer, path, step)
         if isinstance(env.unwrapped.task, Classify):
-            numbers = spread(DRAWN, episodes)
+            numbers = spread(DRAWN, episodes_in(env))
             traces = record_episodes(agent, self.gallery, numbers, gaze=recipe.gaze, seed=VALIDATION_SEED)
             add_traces(writer, traces, step, recipe.name, f"{step:,} episodes · {words}")
         return result.error, words

@@ -10,17 +10,18 @@ from memory.association import Association
 
 
 def asked_for_both(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Slots (a, b, m), (a, c, m') and (d, b, m'), and the question (a, b): which of the two marks is m?
+    """Slots (a, b, m), (c, d, m), (a, c, m') and (d, b, m'), and the question (a, b): which of the two marks is m?
 
-    Whatever m is, the slots that hold a or b, each counted once for either, hold both marks equally often.
+    Whatever m is, every thing and every mark occurs twice, and the slots that hold a or b, each counted once for
+    either, hold both marks equally often.
 
     Returns:
-        The question (n, 1, 10), the slots (n, 3, 10), and the mark (n,).
+        The question (n, 1, 10), the slots (n, 4, 10), and the mark (n,).
     """
     a, b, c, d = torch.eye(8)[torch.argsort(torch.rand(n, 8, generator=generator))[:, :4]].unbind(1)
     mark = torch.randint(2, (n,), generator=generator)
-    marks = torch.eye(2)[torch.stack([mark, 1 - mark, 1 - mark], 1)]
-    slots = torch.cat([torch.stack([a + b, a + c, d + b], 1), marks], 2)
+    marks = torch.eye(2)[torch.stack([mark, mark, 1 - mark, 1 - mark], 1)]
+    slots = torch.cat([torch.stack([a + b, c + d, a + c, d + b], 1), marks], 2)
     return F.pad(a + b, (0, 2))[:, None], slots, mark
 
 
@@ -30,7 +31,7 @@ def test_one_hop_finds_the_slot_that_has_both():
     head = nn.Linear(32, 2)
     optimizer = torch.optim.Adam([*chain.parameters(), *head.parameters()], 1e-2)
     generator = torch.Generator().manual_seed(1)
-    everything = torch.ones(1, 1, 3, dtype=torch.bool)
+    everything = torch.ones(1, 1, 4, dtype=torch.bool)
     for _ in range(400):
         question, slots, mark = asked_for_both(64, generator)
         loss = F.cross_entropy(head(chain(question, chain.project(slots), everything)[:, 0]), mark)

@@ -318,6 +318,17 @@ def test_a_target_told_at_the_reset_alone_counts_until_the_end():
         ended = terminated
 
 
+def test_a_step_that_tells_no_target_after_others_did_is_not_given_an_old_one() -> None:
+    class Sometimes(Tells):
+        def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            observation, reward, ended, _, _ = super().step(action)
+            return observation, reward, ended, False, {"truth": self.sign} if self.left == 2 else {}
+
+    env = Foreign(gym.vector.SyncVectorEnv([Sometimes] * 2), Names(target="truth"), 12)
+    with pytest.raises(ValueError, match="'truth'"):
+        go_out(agent_for(env), env, seed=0)
+
+
 def test_a_recipe_that_cannot_be_is_refused() -> None:
     for changes, message in (
         ({"env": EnvConfig("Nowhere-v0")}, "--env Nowhere-v0 could not be made"),

@@ -218,7 +218,7 @@ class Tasks:
 
 def test_more_is_read_of_what_goes_badly() -> None:
     env: Any = SimpleNamespace(unwrapped=SimpleNamespace(task=Tasks()), num_envs=50)
-    recipe = Recipe(batch=50, pool=20, choose=4)
+    recipe = Recipe(env=EnvConfig("Babi-v0"), batch=50, pool=20, choose=4)
     curriculum = Curriculum.begin(recipe, env)
 
     def share_of_task_2(pool: int) -> float:
@@ -242,6 +242,7 @@ def test_a_choice_needs_tasks_and_a_pool(babi: EnvConfig) -> None:
     for recipe in (
         replace(copier("none"), choose=2, pool=4),
         Recipe("toy", babi, READER, choose=2),
+        Recipe("toy", babi, READER, choose=0, pool=4),
     ):
         with pytest.raises(ValueError, match="--choose"):
             Curriculum.begin(recipe, make_env(recipe, "train", 2, CPU))

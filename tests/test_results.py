@@ -80,6 +80,10 @@ def test_a_training_says_how_soon_it_had_it_and_is_tried_on_longer_sequences(tmp
     assert longer["bits"] > 2 * short["bits"]
     with pytest.raises(ValueError, match="does not fit the agent"):
         evaluate_checkpoint(tmp_path / "agent.pt", arguments=("bits=4",), device="cpu")
+    for wrong in ("foo=1", "backend=numpy"):
+        with pytest.raises(ValueError, match=f"--arguments.*{wrong[:3]}"):
+            evaluate_checkpoint(tmp_path / "agent.pt", arguments=(wrong,), device="cpu")
+    assert longer["arguments"] == ["min_length=4", "max_length=4"]
     with pytest.raises(ValueError, match="name=value"):
         evaluate_checkpoint(tmp_path / "agent.pt", arguments=("bits",), device="cpu")
     with pytest.raises(FileNotFoundError, match="no finished run"):

@@ -46,13 +46,15 @@ def row_of(folder: Path) -> dict[str, Any]:
     if not (folder / "metrics.json").is_file():
         raise FileNotFoundError(f"{folder} holds no finished run of runs.train")
     recipe = Recipe.from_dict(load_checked(folder / "agent.pt")["recipe"])
-    log = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     if recipe.env.id not in ("Copy-v0", "RepeatCopy-v0", "AssociativeRecall-v0"):
         raise ValueError(f"{folder} trained {recipe.name}, whose answers are not bits: it has no row here")
+    log = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    if "eval/bits_per_sequence" not in log.Tags()["scalars"]:
+        raise FileNotFoundError(f"{folder} has lost its curves (events.out.tfevents…)")
     curve = log.Scalars("eval/bits_per_sequence")
     solved = next((point.step for point in curve if point.value <= SOLVED), None)
-    least = min(point.value for point in curve)
-    return {"recipe": recipe.name, "seed": recipe.seed, "read": recipe.episodes, "solved": solved, "bits": least}
+    bits = curve[-1].value
+    return {"recipe": recipe.name, "seed": recipe.seed, "read": recipe.episodes, "solved": solved, "bits": bits}
 
 
 def merged(rows: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -106,7 +106,7 @@ def test_two_shares_of_a_batch_make_the_gradient_of_the_whole(recipe: Recipe, mo
     def gradients(batch: int, rank: int, scale: torch.Tensor | None) -> tuple[list[torch.Tensor], torch.Tensor]:
         seen: list[torch.Tensor] = []
         share = replace(recipe, batch=64)
-        monkeypatch.setattr("runs.trainer.rank", lambda: rank)
+        monkeypatch.setattr("runs.curriculum.rank", lambda: rank)
         monkeypatch.setattr(
             "runs.objective.all_mean", lambda x: seen.append(x.clone()) or (x if scale is None else scale)
         )

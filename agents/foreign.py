@@ -104,8 +104,7 @@ class Foreign(gym.vector.VectorWrapper):
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """New episodes in every row."""
         observation, info = self.env.reset(seed=seed, options=options)
-        told, self.begun = self._target(info), True
-        self.told, self.ended = np.full(self.num_envs, -1) if told is None else told, np.zeros(self.num_envs, bool)
+        self.told, self.ended, self.begun = self._target(info), np.zeros(self.num_envs, bool), True
         return self._observed(observation, np.zeros((self.num_envs, self.motion.size), np.float32)), {}
 
     def step(self, actions: Any) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
@@ -123,9 +122,8 @@ class Foreign(gym.vector.VectorWrapper):
         told = {}
         if self.names.target:
             found = self._target(info)
-            found = np.full(self.num_envs, -1) if found is None else found
             # What a reset told holds until its episode ends, unless each step tells a target of its own.
-            self.told = np.where(self.ended | (found < 0), np.where(self.ended, found, self.told), -1)
+            self.told = np.where(self.ended, found, np.where(found < 0, self.told, -1))
             target = np.where(found < 0, self.told, found)
             if (target < 0).all():
                 known = ", ".join(name for name in info if name[0] != "_") or "nothing"
@@ -145,13 +143,13 @@ class Foreign(gym.vector.VectorWrapper):
             raise ValueError("the environment shows something that is not finite")
         return {"parts": row, "location": motion}
 
-    def _target(self, info: Any) -> np.ndarray | None:
-        """(N,) int64, the right classes as `info` tells them, -1 in rows without one; None where it tells none."""
+    def _target(self, info: Any) -> np.ndarray:
+        """(N,) int64, the right classes as `info` tells them, -1 in rows without one."""
         *path, name = self.names.target.split(".")
         for part in path:
             info = info.get(part) if isinstance(info, dict) else None
         if not isinstance(info, dict) or name not in info:
-            return None
+            return np.full(self.num_envs, -1)
         target, told = np.asarray(info[name]), info.get(f"_{name}", True)  # a mask, as Gymnasium's vectors add it
         if target.shape != (self.num_envs,) or not np.issubdtype(target.dtype, np.integer):
             raise ValueError(

@@ -63,3 +63,17 @@ def agent_from_dict(values: dict[str, Any], path: str | Path) -> Agent:
     except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} holds an agent of another version ({error}); train one anew") from error
     return agent.eval()
+
+
+def copy_weights(agent: Agent, path: str | Path) -> None:
+    """Give an agent the weights of another that is made alike, such as one trained on shorter episodes.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: for a damaged file, one of another format, or an agent of other sizes.
+    """
+    weights = agent_to_dict(load_agent(path))["weights"]
+    try:
+        agent.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"{path} holds an agent of other sizes ({error}); begin with one made alike") from error

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from agents.glimpse_net import GlimpseNet, Join
-from agents.words import Sentences
+from agents.words import SCALE, Sentences
+from memory.hop import BUCKETS, age_buckets
 
 Encoder = Literal["bag", "attention"]
 
@@ -148,18 +149,29 @@ class StorySense(nn.Module):
         encoder: of line and question, which share their words.
     """
 
+    bucket: Tensor
+
     def __init__(self, vocabulary: int, words: int, scales: int, longest: int, width: int, encoder: Encoder) -> None:
         super().__init__()
         self.vocabulary, self.longest = vocabulary, longest
         self.sentences = Sentences(vocabulary, words, width, encoder)
         self.around = nn.Linear(scales * vocabulary, width, bias=False)
         self.join = nn.Linear(3 * width + 3, width)
+        self.register_buffer("bucket", age_buckets(longest), persistent=False)
+        self.place = nn.Embedding(BUCKETS, width)
+        nn.init.normal_(self.place.weight, std=SCALE)
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
         """(N, width), of `tokens` and `question` (N, words), `periphery` (N, scales, vocabulary) and the place."""
         line, question = self.sentences(observation["tokens"]), self.sentences(observation["question"])
         around = self.around(observation["periphery"].flatten(1))
-        return self.join(torch.cat([line, question, around, observation["location"], *self._extent(observation)], -1))
+        joined = self.join(torch.cat([line, question, around, observation["location"], *self._extent(observation)], -1))
+        return joined + self.place(self.bucket[self.after(observation)])
+
+    def after(self, observation: dict[str, Tensor]) -> Tensor:
+        """(N,) int64, how many lines follow the present one in the story."""
+        lines = observation["lines"]
+        return (lines * (1 - observation["location"]) / 2).floor().long().clamp(min=0)[..., 0]
 
     def periphery(self, observation: dict[str, Tensor]) -> Tensor:
         """(N, (scales + 2) vocabulary + 2): which words the question, the line and the lines around hold."""

@@ -123,9 +123,7 @@ def outing_loss(recipe: Recipe, outing: Outing) -> tuple[Tensor, dict[str, Tenso
     return losses.hybrid(weights * outing.log_likelihood[alive], policy, value), scalars
 
 
-def evaluate_foreign(
-    recipe: Recipe, agent: Any, env: Foreign, episodes: int, *, gaze: str, begin: int | None
-) -> OutingScore:
+def evaluate_foreign(recipe: Recipe, agent: Any, env: Foreign, episodes: int, *, gaze: str, begin: int) -> OutingScore:
     """How well new episodes go, moving as the policy says or at random.
 
     Args:
@@ -134,12 +132,12 @@ def evaluate_foreign(
         env: where.
         episodes: how many.
         gaze: "learned" or "random".
-        begin: seeds the environment; None goes on with its generator.
+        begin: seeds the environment.
     """
     device, motion = next(agent.parameters()).device, agent.form.motion
 
     def anywhere(numbers: np.ndarray) -> Tensor:
         return random_places(recipe.seed, numbers, env.horizon, device, motion)
 
-    seed = None if begin is None else generator_seed(begin, 0)
+    seed = generator_seed(begin, 0)
     return evaluate_outing(agent, env, episodes, places=anywhere if gaze == "random" else None, seed=seed)

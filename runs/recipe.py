@@ -113,8 +113,11 @@ class Recipe:
     choose: int = 1
     """So many times the episodes of a pool are drawn, and those of tasks that go badly are read (`runs.curriculum`); 1
     reads all."""
-    optimizer: Literal["adam", "sgd"] = "adam"
-    """"sgd" is the paper's: momentum 0.9."""
+    optimizer: Literal["adam", "muon", "sgd"] = "adam"
+    """"muon" takes orthogonal steps with hidden matrices (`runs.muon`), and Adam's with all else; "sgd" is the paper's:
+    momentum 0.9."""
+    begin: str | None = None
+    """File of an agent of the same form whose weights the training begins with; None begins anew."""
     seed: int = 1
     """Of the weights, the scenes and the locations drawn."""
 

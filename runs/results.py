@@ -17,12 +17,12 @@ from runs.environments import make_env
 from runs.evaluate import evaluate_checkpoint
 from runs.recipe import Recipe
 from runs.recipes import RECIPES
-from runs.tables import sequences
+from runs.tables import sb3, sequences
 from runs.tables.foreign import HEAD as FOREIGN_HEAD
 from runs.tables.foreign import foreign_row
+from runs.tables.gathering import load_rows
 from runs.tables.recall import HEAD as RECALL_HEAD
 from runs.tables.recall import LONGER, LONGER_HEAD, by_task, longer_row, recall_row
-from runs.tables.sb3 import load_rows, sb3_table
 
 PRETRAINED = Path("runs/pretrained")
 
@@ -120,14 +120,13 @@ def result_row(name: str, report: dict[str, Any], agent: Agent, cost: int) -> st
     paper, controls = PAPER.get(name, ("–", ""))
     quoted = f"{paper} ({controls})" if controls else paper
     chance = f"{report['error_random_gaze']:.2f}" if report["glimpses"] > 1 else "–"
-    parameters = sum(p.numel() for key, p in agent.named_parameters() if not key.startswith("baseline."))
     cells = [
         f"`{name}`",
         report["glimpses"],
         f"**{report['error']:.2f}**",
         chance,
         quoted,
-        f"{parameters:,}",
+        f"{parameter_count(agent):,}",
         f"{cost:,}",
     ]
     return table_row(cells)
@@ -140,6 +139,11 @@ def training_row(name: str, recipe: Recipe, run: dict[str, Any]) -> str:
     returns = recipe.env.foreign() and recipe.reward == "environment"
     error = f"return {-run['validation_error']:.2f}" if returns else f"{run['validation_error']:.2f}"
     return table_row([f"`{name}`", command(recipe), recipe.seed, f"{run['episodes']:,}", error, time, machine])
+
+
+def parameter_count(agent: Agent) -> int:
+    """Of what is used after the training: without the baseline."""
+    return sum(p.numel() for key, p in agent.named_parameters() if not key.startswith("baseline."))
 
 
 def table_row(cells: list[Any]) -> str:
@@ -159,16 +163,15 @@ def main() -> None:
         report = evaluate_checkpoint(path, device="cpu")
         trainings += training_row(path.stem, recipe, values["training"])
         if isinstance(agent, AttentionAgent) and not agent.form.motion:
-            size = sum(parameter.numel() for parameter in agent.parameters())
-            recalled += recall_row(path.stem, report, recipe_memory(agent), size, values["training"])
+            size, run = parameter_count(agent), values["training"]
+            recalled += recall_row(path.stem, report, recipe_memory(agent), size, run)
             if setting := LONGER.get(recipe.env.id):
                 longer += longer_row(path.stem, setting, evaluate_checkpoint(path, arguments=setting, device="cpu"))
             if len(report.get("error_by_task", {})) > 1:
                 stories.setdefault(recipe.name, []).append(report)
             continue
         if recipe.env.foreign():
-            size = sum(p.numel() for key, p in agent.named_parameters() if not key.startswith("baseline."))
-            joined += foreign_row(path.stem, report, agent.form.answers, size)
+            joined += foreign_row(path.stem, report, agent.form.answers, parameter_count(agent))
             continue
         rows += result_row(path.stem, report, agent, multiply_adds(agent, make_env(recipe, "test", 10, "cpu")))
         if report["glimpses"] > 1:
@@ -182,10 +185,10 @@ def main() -> None:
         + RECALL_HEAD
         + recalled
         + (LONGER_HEAD + longer if longer else "")
-        + sequences.sequences_table(sequences.load_rows())
+        + sequences.sequences_table(load_rows(sequences.ROWS))
         + "".join(by_task(name, reports) for name, reports in stories.items())
         + (FOREIGN_HEAD + joined if joined else "")
-        + sb3_table(load_rows())
+        + sb3.sb3_table(load_rows(sb3.ROWS))
         + TRAINING
         + trainings
     )

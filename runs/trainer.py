@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from agents import AttentionAgent, Foreign, play, read
-from agents.loading import Agent, agent_to_dict, make_agent
+from agents.loading import Agent, agent_to_dict, copy_weights, make_agent
 from glimpse_env.tasks.babi import BabiTask
 from runs.curriculum import Curriculum
 from runs.distributed import average_gradients, rank, world_size
 from runs.foreign import foreign_loss
 from runs.guide import Guide, load_guide
 from runs.machine import machine_name
+from runs.muon import Muon, matrices
 from runs.objective import answer_loss, total_loss
 from runs.places import fixed_places, gaze_noise
 from runs.recipe import Recipe
@@ -35,7 +36,7 @@ class Trainer:
 
     recipe: Recipe
     agent: Agent
-    optimizer: torch.optim.Optimizer
+    optimizers: list[torch.optim.Optimizer]
     curriculum: Curriculum
     update: int = 0
     best_error: float = math.inf
@@ -55,30 +56,36 @@ class Trainer:
         if recipe.guide and recipe.gaze != "learned":
             raise ValueError(f"--guide draws a gaze that learns, not one that is {recipe.gaze}")
         guide = load_guide(recipe.guide, env, device) if recipe.guide else None
-        agent = make_agent(env.single_observation_space, env.single_action_space, recipe.agent).to(device)
+        agent = make_agent(env.single_observation_space, env.single_action_space, recipe.agent)
+        if recipe.begin:
+            copy_weights(agent, recipe.begin)
+        agent = agent.to(device)
         gaze = agent.gaze_parameters()
-        own = {id(parameter) for parameter in gaze}
+        hidden = matrices(agent) if recipe.optimizer == "muon" and isinstance(agent, AttentionAgent) else []
+        own = {id(parameter) for parameter in [*gaze, *hidden]}
         groups: list[dict[str, Any]] = [{"params": [p for p in agent.parameters() if id(p) not in own], "scale": 1.0}]
         if gaze:
             groups.append({"params": gaze, "scale": recipe.gaze_lr})
+        optimizers: list[torch.optim.Optimizer]
         if recipe.optimizer == "sgd":
-            optimizer: torch.optim.Optimizer = torch.optim.SGD(groups, recipe.lr, momentum=0.9)
+            optimizers = [torch.optim.SGD(groups, recipe.lr, momentum=0.9)]
         else:
-            optimizer = torch.optim.AdamW(
-                groups, recipe.lr, betas=(0.9, 0.99), weight_decay=recipe.weight_decay, fused=True
-            )
+            decay = recipe.weight_decay
+            optimizers = [torch.optim.AdamW(groups, recipe.lr, betas=(0.9, 0.99), weight_decay=decay, fused=True)]
+            if hidden:
+                optimizers.append(Muon([{"params": hidden, "scale": 1.0}], recipe.lr, decay))
         task = getattr(env.unwrapped, "task", None)
         words = None
         if isinstance(task, BabiTask):
             words = {"vocabulary": list(task.vocabulary.words), "answers": list(task.answers)}
-        return Trainer(recipe, agent, optimizer, Curriculum.begin(recipe, env), words=words, guide=guide)
+        return Trainer(recipe, agent, optimizers, Curriculum.begin(recipe, env), words=words, guide=guide)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types and tensors."""
         return {
             "recipe": self.recipe.to_dict(),
             "agent": agent_to_dict(self.agent),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "curriculum": self.curriculum.to_dict(),
             "update": self.update,
             "best_error": self.best_error,
@@ -95,7 +102,7 @@ class Trainer:
         Raises:
             ValueError: where the environment has other words than the checkpoint, or the guide is another.
         """
-        if "curriculum" not in values:
+        if "optimizers" not in values:
             raise ValueError("the checkpoint is of an earlier version, which cannot be resumed: train in a new folder")
         if values.get("words") != self.words:
             raise ValueError("the stories found now have other words than those trained on: set GLIMPSE_DATA as it was")
@@ -104,7 +111,8 @@ class Trainer:
                 f"the guide {self.recipe.guide} has changed since the training began: put the old one back"
             )
         self.agent.load_state_dict(values["agent"]["weights"])
-        self.optimizer.load_state_dict(values["optimizer"])
+        for optimizer, state in zip(self.optimizers, values["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
         self.curriculum = Curriculum.from_dict(values["curriculum"])
         self.update, self.best_error = values["update"], values["best_error"]
         self.best_weights, self.seconds = values["best_weights"], values["seconds"]
@@ -148,8 +156,9 @@ def train_update(trainer: Trainer, env: Any, device: torch.device) -> dict[str, 
     # What dropout draws is a function of the update, as all else is, so that a resumed training draws the same.
     torch.manual_seed(int(np.random.SeedSequence((recipe.seed, trainer.update, rank(), 1)).generate_state(1)[0]))
     rate = learning_rate(recipe, trainer.update)
-    for group in trainer.optimizer.param_groups:
-        group["lr"] = rate * group["scale"]
+    for optimizer in trainer.optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["scale"]
     numbers = trainer.curriculum.episodes(recipe, env, trainer.update)
     if isinstance(env, Foreign):
         assert isinstance(agent, AttentionAgent)
@@ -163,11 +172,12 @@ def train_update(trainer: Trainer, env: Any, device: torch.device) -> dict[str, 
             trainer.curriculum.learn(reading)
     else:
         loss, scalars = played_loss(trainer, env, numbers, device)
-    trainer.optimizer.zero_grad()
+    agent.zero_grad()
     loss.backward()
     average_gradients(agent.parameters())
     scalars["train/grad_norm"] = torch.nn.utils.clip_grad_norm_(agent.parameters(), recipe.clip)
-    trainer.optimizer.step()
+    for optimizer in trainer.optimizers:
+        optimizer.step()
     trainer.update += 1
     return scalars
 

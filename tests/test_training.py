@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -112,7 +113,7 @@ def test_two_shares_of_a_batch_make_the_gradient_of_the_whole(recipe: Recipe, mo
         )
         env = make_env(share, "train", batch, CPU)
         trainer = Trainer.begin(share, env, CPU)
-        trainer.optimizer.step = lambda: None  # type: ignore[method-assign]
+        trainer.optimizers[0].step = lambda: None  # type: ignore[method-assign]
         monkeypatch.setattr("torch.nn.utils.clip_grad_norm_", lambda *_: torch.zeros(()))
         train_update(trainer, env, CPU)
         return [p.grad.clone() for p in trainer.agent.parameters() if p.grad is not None], seen[0]
@@ -149,9 +150,14 @@ def test_a_whole_image_network_trains_by_the_same_code(recipe: Recipe, tmp_path:
     assert load_agent(tmp_path / "agent.pt").form.answers == 3
 
 
-@pytest.mark.parametrize("memory", [{}, {"memory": "episodic", "memory_options": ("slots=3", "dropout=0.2")}])
-def test_resuming_goes_on_exactly(recipe: Recipe, memory: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    recipe = replace(recipe, agent=replace(recipe.agent, **memory))
+@pytest.mark.parametrize(
+    ("memory", "optimizer"),
+    [({}, "adam"), ({}, "sgd"), ({"memory": "episodic", "memory_options": ("slots=3", "dropout=0.2")}, "muon")],
+)
+def test_resuming_goes_on_exactly(
+    recipe: Recipe, memory: dict, optimizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    recipe = replace(recipe, agent=replace(recipe.agent, **memory), optimizer=optimizer)
     train(recipe, tmp_path / "whole", device="cpu", quiet=True)
     asked = iter([False] * 3 + [True] * 10)
     monkeypatch.setattr("runs.train.interruption", interrupting(lambda: next(asked)))
@@ -165,6 +171,17 @@ def test_resuming_goes_on_exactly(recipe: Recipe, memory: dict, tmp_path: Path, 
         assert torch.equal(value, weights(tmp_path / "parts")[name]), name
     saved = [load_checked(tmp_path / name / "agent.pt") for name in ("whole", "parts")]
     assert saved[0]["training"]["validation_error"] == saved[1]["training"]["validation_error"]
+
+
+def test_a_training_begins_with_the_weights_of_another(recipe: Recipe, tmp_path: Path):
+    train(recipe, tmp_path / "first", device="cpu", quiet=True)
+    recipe = replace(recipe, begin=str(tmp_path / "first" / "agent.pt"))
+    trainer = Trainer.begin(recipe, make_env(recipe, "train", 64, CPU), CPU)
+    for name, value in weights(tmp_path / "first").items():
+        assert torch.equal(value, trainer.agent.state_dict()[name]), name
+    narrower = replace(recipe, agent=replace(recipe.agent, width=24))
+    with pytest.raises(ValueError, match="begin with one made alike"):
+        Trainer.begin(narrower, make_env(recipe, "train", 64, CPU), CPU)
 
 
 def interrupting(asked):

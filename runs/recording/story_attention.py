@@ -214,7 +214,7 @@ def _recalled(agent: AttentionAgent, env: Any, numbers: np.ndarray, seed: int) -
     steps = torch.arange(len(reads), device=last.device)
     lines = reads[last, rows][..., steps % slots]  # step t is in slot t % slots
     kept = (steps < last[:, None]) & (steps > last[:, None] - slots)  # the question itself is no line
-    answer = agent.answer(agent.unroll(story.observations)[last, rows]).argmax(-1)
+    answer = agent.answer(agent.unroll(story.observations, last[None])[0]).argmax(-1)
     return (lines * kept[:, None]).double().cpu().numpy(), (answer == story.target[last, rows]).cpu().numpy()
 
 

@@ -7,16 +7,16 @@ one of the same learner on the same environment; `python -m runs.results` makes 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import tyro
 
-from agents.checkpoint import load_checked, write_atomically
+from agents.checkpoint import load_checked
 from glimpse_env.tasks import TASKS
 from runs.evaluate import evaluate_checkpoint
 from runs.recipe import Recipe
+from runs.tables.gathering import gather
 
 ROWS = Path(__file__).parent / "sb3.json"
 
@@ -85,11 +85,6 @@ def merged(rows: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[s
     return [table[key] for key in sorted(table, key=lambda key: (key[0], key[1] == OURS, key[1]))]
 
 
-def load_rows(path: Path = ROWS) -> list[dict[str, Any]]:
-    """The rows gathered so far."""
-    return json.loads(path.read_text()) if path.is_file() else []
-
-
 def sb3_table(rows: list[dict[str, Any]]) -> str:
     """The table in Markdown; nothing without rows."""
     lines = []
@@ -106,12 +101,7 @@ def main(folders: tyro.conf.Positional[tuple[Path, ...]], /) -> None:
     Args:
         folders: Of runs.train_sb3 or runs.train.
     """
-    try:
-        rows = merged(load_rows(), [row_of(folder) for folder in folders])
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f"error: {error}")
-    write_atomically((json.dumps(rows, indent=1) + "\n").encode(), ROWS)
-    print(sb3_table(rows))
+    print(sb3_table(gather(ROWS, folders, row_of, merged)))
 
 
 if __name__ == "__main__":

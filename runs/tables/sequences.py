@@ -7,8 +7,6 @@ makes the table of them.
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,9 @@ import numpy as np
 import tyro
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.checkpoint import load_checked, write_atomically
+from agents.checkpoint import load_checked
 from runs.recipe import Recipe
+from runs.tables.gathering import gather
 
 ROWS = Path(__file__).parent / "sequences.json"
 
@@ -63,11 +62,6 @@ def merged(rows: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[s
     return [table[key] for key in sorted(table)]
 
 
-def load_rows(path: Path = ROWS) -> list[dict[str, Any]]:
-    """The rows gathered so far."""
-    return json.loads(path.read_text()) if path.is_file() else []
-
-
 def sequences_table(rows: list[dict[str, Any]]) -> str:
     """The table in Markdown; nothing without rows. A seed that was never solved counts as infinitely many sequences."""
     lines = []
@@ -89,12 +83,7 @@ def main(folders: tyro.conf.Positional[tuple[Path, ...]], /) -> None:
     Args:
         folders: Of runs.train.
     """
-    try:
-        rows = merged(load_rows(), [row_of(folder) for folder in folders])
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f"error: {error}")
-    write_atomically((json.dumps(rows, indent=1) + "\n").encode(), ROWS)
-    print(sequences_table(rows))
+    print(sequences_table(gather(ROWS, folders, row_of, merged)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,35 @@
+"""Rows that finished runs leave for a table, in a JSON file beside it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from agents.checkpoint import write_atomically
+
+Rows = list[dict[str, Any]]
+
+
+def load_rows(path: Path) -> Rows:
+    """The rows gathered so far."""
+    return json.loads(path.read_text()) if path.is_file() else []
+
+
+def gather(path: Path, folders: tuple[Path, ...], row_of: Callable[[Path], Any], merged: Callable[..., Rows]) -> Rows:
+    """Add the rows of finished runs to the file at `path`; where one has none, say why and leave it as it is.
+
+    Args:
+        path: of the rows gathered so far.
+        folders: of the runs.
+        row_of: a run's row; raises ValueError or FileNotFoundError where it has none.
+        merged: the old rows and the new in one list.
+    """
+    try:
+        rows = merged(load_rows(path), [row_of(folder) for folder in folders])
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    write_atomically((json.dumps(rows, indent=1) + "\n").encode(), path)
+    return rows

@@ -21,6 +21,8 @@ from runs.tables import sb3, sequences
 from runs.tables.foreign import HEAD as FOREIGN_HEAD
 from runs.tables.foreign import foreign_row
 from runs.tables.gathering import load_rows
+from runs.tables.hidden_stories import HEAD as HIDDEN_HEAD
+from runs.tables.hidden_stories import story_row
 from runs.tables.recall import HEAD as RECALL_HEAD
 from runs.tables.recall import LONGER, LONGER_HEAD, by_task, longer_row, recall_row
 
@@ -39,12 +41,6 @@ PAPER = {
     "cnn-cluttered": ("–", ""),
     "paper-cnn-cluttered": ("8.09", ""),
     "paper-cnn-cluttered100": ("14.35", ""),
-    "babi-gaze-1": ("–", ""),
-    "babi-gaze-1-last": ("–", "the last lines"),
-    "babi-gaze-1-random": ("–", "random lines"),
-    "babi-gaze-2": ("–", ""),
-    "babi-gaze-2-last": ("–", "the last lines"),
-    "babi-gaze-2-random": ("–", "random lines"),
 }
 """Error of the paper's model and its controls (Mnih et al. 2014, tables 1 to 3, NIPS version)."""
 
@@ -55,9 +51,8 @@ no averaging. Weights were chosen on the validation split; nothing was chosen by
 `python -m runs.results`; each row is reproduced by `python -m runs.evaluate runs/pretrained/<recipe>.pt`.
 
 *Random gaze* shows the same weights random places; the rows `*-random` are the same network **trained** for random
-places, which is the fair control, though for fewer episodes here. `babi-gaze-*` look at lines of hidden stories, and
-are tested on the released questions, each once; `*-last` was trained for the last lines. *Multiply-adds* are those of
-one whole decision, all glimpses together.
+places, which is the fair control, though for fewer episodes here. *Multiply-adds* are those of one whole decision, all
+glimpses together.
 
 | recipe | glimpses | error | random gaze | paper | parameters | multiply-adds |
 |---|---|---|---|---|---|---|
@@ -106,6 +101,8 @@ def command(recipe: Recipe) -> str:
         "learn",
         "clip",
         "weight_decay",
+        "optimizer",
+        "begin",
     )
     changed = [
         f" --{n.replace('_', '-')} {getattr(recipe, n)}" for n in names if getattr(recipe, n) != getattr(known, n)
@@ -155,6 +152,7 @@ def main() -> None:
     """Evaluate every committed weight file and write the tables."""
     rows, trainings, by_glimpse, recalled, longer, joined = "", "", "", "", "", ""
     stories: dict[str, list[dict[str, Any]]] = {}
+    hidden: list[tuple[str, dict[str, Any], str, int]] = []
     order = list(PAPER)
     paths = sorted(PRETRAINED.glob("*.pt"), key=lambda p: (order.index(p.stem) if p.stem in order else 99, p.stem))
     for path in tqdm(paths, unit=" weights"):
@@ -173,10 +171,15 @@ def main() -> None:
         if recipe.env.foreign():
             joined += foreign_row(path.stem, report, agent.form.answers, parameter_count(agent))
             continue
-        rows += result_row(path.stem, report, agent, multiply_adds(agent, make_env(recipe, "test", 10, "cpu")))
+        if recipe.env.id == "BabiGaze-v0":
+            hidden.append((path.stem, report, str(recipe.env.kwargs()["task"]), parameter_count(agent)))
+        else:
+            rows += result_row(path.stem, report, agent, multiply_adds(agent, make_env(recipe, "test", 10, "cpu")))
         if report["glimpses"] > 1:
             errors = " · ".join(f"{error:.2f}" for error in report["error_by_glimpse"])
             by_glimpse += table_row([f"`{path.stem}`", errors])
+    reader = stories["babi-10k"][0]["error_by_task"] if "babi-10k" in stories else {}
+    told = "".join(story_row(name, report, task, reader, size) for name, report, task, size in hidden)
     text = (
         HEAD
         + rows
@@ -187,6 +190,7 @@ def main() -> None:
         + (LONGER_HEAD + longer if longer else "")
         + sequences.sequences_table(load_rows(sequences.ROWS))
         + "".join(by_task(name, reports) for name, reports in stories.items())
+        + (HIDDEN_HEAD + told if told else "")
         + (FOREIGN_HEAD + joined if joined else "")
         + sb3.sb3_table(load_rows(sb3.ROWS))
         + TRAINING

@@ -67,7 +67,7 @@ class Association(nn.Module):
 
     def project(self, x: Tensor) -> Tensor:
         """What is written: (N, T, input_size) to (N, 3 hops + 2, T, width), all M x, chain by chain, and all B x."""
-        return bounded(x)[:, None] @ torch.cat([self.maps, self.marks])
+        return mapped(bounded(x), torch.cat([self.maps, self.marks]))
 
     def forward(self, asking: Tensor, written: Tensor, earlier: Tensor) -> Tensor:
         """The answer of the chains.
@@ -84,10 +84,15 @@ class Association(nn.Module):
         first, second, marks = written.split([links, links, self.hops], 1)
         share = earlier.to(asking.dtype)
         share = (share / share.sum(-1, keepdim=True).clamp(min=1))[:, None]
-        named = 1 + (asking[:, None] @ self.asks) @ marks.mT
+        named = 1 + mapped(asking, self.asks) @ marks.mT
         linear = chain(asking @ self.maps[0], first, share.expand_as(named))
         product = chain(asking @ self.maps[links], second, share * named)
         return self.linear(sum(linear)) + F.gelu(self.product(torch.cat(product, -1)))
+
+
+def mapped(x: Tensor, maps: Tensor) -> Tensor:
+    """(N, T, D) by maps (K, D, width) to (N, K, T, width): one product of matrices, not N K small ones."""
+    return (x @ maps.transpose(0, 1).flatten(1)).unflatten(-1, (len(maps), -1)).transpose(1, 2)
 
 
 def chain(u: Tensor, slots: Tensor, among: Tensor) -> list[Tensor]:

@@ -171,7 +171,7 @@ class StorySense(nn.Module):
     def after(self, observation: dict[str, Tensor]) -> Tensor:
         """(N,) int64, how many lines follow the present one in the story."""
         lines = observation["lines"]
-        return (lines * (1 - observation["location"]) / 2).floor().long().clamp(min=0)[..., 0]
+        return (lines * (1 - observation["location"]) / 2).floor().long().clamp(0, self.longest - 1)[..., 0]
 
     def periphery(self, observation: dict[str, Tensor]) -> Tensor:
         """(N, (scales + 2) vocabulary + 2): which words the question, the line and the lines around hold."""

@@ -19,7 +19,10 @@ from glimpse_env.datasets import VARIABLE
 from glimpse_env.images import SPLITS
 from glimpse_env.text import Vocabulary, tokenize
 
-Size = Literal["1k", "10k"]
+Size = Literal["1k", "10k", "100k"]
+
+QUESTIONS: dict[str, int] = {"1k": 1_000, "10k": 10_000, "100k": 100_000}
+"""Questions of a training file. Files of 100,000 were never released: they are generated."""
 Language = Literal["en", "hn", "shuffled"]
 
 TASK_NAMES = (
@@ -101,7 +104,8 @@ def load_babi(
 
     Args:
         task: 1 to 20, or "joint" for all: which tasks must have their files.
-        size: "1k" or "10k" training questions a task; the test questions are the same 1,000.
+        size: "1k" or "10k" training questions a task; the test questions are the same 1,000. Or "100k": generated
+            training questions for `task` (English only), all else as for "10k".
         language: "en", "hn" (Hindi) or "shuffled" (English with its letters exchanged).
         data: a folder or an archive (.tar.gz, .tar.xz) of files of the released format.
         vocabulary: the words to use in place of the files' own: those of a trained agent.
@@ -116,10 +120,12 @@ def load_babi(
     """
     if task != "joint" and (not isinstance(task, (int, np.integer)) or not 1 <= task <= 20 or isinstance(task, bool)):
         raise ValueError(f'task must be 1 to 20 or "joint", got {task!r}')
-    if size not in ("1k", "10k"):
-        raise ValueError(f'size must be "1k" or "10k", got {size!r}')
+    if size not in QUESTIONS:
+        raise ValueError(f'size must be "1k", "10k" or "100k", got {size!r}')
     if language not in ("en", "hn", "shuffled"):
         raise ValueError(f'language must be "en", "hn" or "shuffled", got {language!r}')
+    if size == "100k" and language != "en":
+        raise ValueError(f'size="100k" is generated, in English only, not for language={language!r}')
     tasks = tuple(range(1, 21)) if task == "joint" else (int(task),)
     place = None if data is None else os.fspath(data)
     name = language if size == "1k" else f"{language}-10k"
@@ -135,7 +141,11 @@ def load_babi(
         raise FileNotFoundError(
             f"the {half} file of task {wanted} for {name} is {where}; only English files can be generated"
         )
-    return _assemble(place, name, variable, lacking, words, classes)
+    released = QUESTIONS["1k" if size == "1k" else "10k"]
+    made = {part: released if part[1] == "train" else QUESTIONS["1k"] for part in lacking}
+    if size == "100k":
+        made |= {(number, "train"): QUESTIONS[size] for number in tasks}
+    return _assemble(place, name, variable, tuple(made.items()), words, classes)
 
 
 def parse(text: str, name: str, sentences: dict[str, int]) -> tuple[list[int], list[Asked]]:
@@ -193,14 +203,14 @@ def _assemble(
     data: str | None,
     name: str,
     variable: str | None,
-    lacking: tuple[Part, ...],
+    made: tuple[tuple[Part, int], ...],
     vocabulary: tuple[str, ...] | None,
     answers: tuple[str, ...] | None,
 ) -> Stories:
-    """The files of a set and generated ones for those that are lacking."""
+    """The files of a set, and those made for it with so many questions."""
     place, found = find_files(data, name, variable)
-    files = found | {part: generate(part, name.endswith("10k")) for part in lacking}
-    sources = dict.fromkeys(found, place) | dict.fromkeys(lacking, GENERATOR)
+    files = found | {part: generate(part, questions) for part, questions in made}
+    sources = dict.fromkeys(found, place) | {part: GENERATOR for part, _ in made}
     sentences: dict[str, int] = {}
     lines: list[int] = []
     questions: list[tuple[Part, Asked]] = []

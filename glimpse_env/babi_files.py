@@ -136,12 +136,12 @@ def _archive(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
 
 
 @functools.cache
-def generate(part: Part, large: bool) -> str:
+def generate(part: Part, questions: int) -> str:
     """The text of a generated file, always the same; train and test come from different seeds.
 
     Args:
         part: the file.
-        large: 10,000 questions for training, not 1,000.
+        questions: that it asks.
 
     Raises:
         ImportError: this copy of the package has no generator.
@@ -154,4 +154,4 @@ def generate(part: Part, large: bool) -> str:
             "folder with the files in babi/, or install the package whole"
         ) from error
     task, half = part
-    return generate_file(task, 10_000 if large and half == "train" else 1_000, 0 if half == "train" else 1)
+    return generate_file(task, questions, 0 if half == "train" else 1)

@@ -209,6 +209,14 @@ def test_another_language_is_read_and_not_generated(language: Any, tmp_path: Pat
         load_babi(1, "1k", language)
 
 
+def test_a_hundred_thousand_training_questions_are_generated(tmp_path: Path) -> None:
+    write(tmp_path, task=1)
+    released, data = load_babi(1, "10k", data=tmp_path), load_babi(1, "100k", data=tmp_path)
+    assert data.sources == {"qa1_train": "generator", "qa1_test": str(tmp_path)}
+    assert (data.split != 2).sum() == 100_000
+    assert (data.split == 2).sum() == (released.split == 2).sum()
+
+
 def test_one_missing_file_is_generated_alone(tmp_path: Path) -> None:
     write(tmp_path, task=6)
     (tmp_path / "qa6_a-name_train.txt").unlink()
@@ -296,7 +304,8 @@ def test_a_damaged_archive_is_named(kind: str, tmp_path: Path) -> None:
         ({"task": True}, "got True"),
         ({"task": "all"}, "got 'all'"),
         ({"task": 1.0}, "got 1.0"),
-        ({"size": "100k"}, """size must be "1k" or "10k", got '100k'"""),
+        ({"size": "5k"}, """size must be "1k", "10k" or "100k", got '5k'"""),
+        ({"size": "100k", "language": "hn"}, "in English only"),
         ({"language": "fr"}, """language must be "en", "hn" or "shuffled", got 'fr'"""),
         ({"split": "dev"}, "unknown split 'dev'; it is one of train, validation, test"),
         ({"order": "sorted"}, """order must be "random" or "sequential", got 'sorted'"""),

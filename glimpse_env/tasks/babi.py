@@ -184,7 +184,7 @@ class Babi(BabiTask):
     | name | default | meaning |
     |---|---|---|
     | `task` | 1 | 1 to 20, or `"joint"` for all |
-    | `size` | `"1k"` | or `"10k"` training questions a task |
+    | `size` | `"1k"` | or `"10k"` training questions a task; or `"100k"`, which are generated |
     | `language` | `"en"` | or `"hn"` (Hindi), `"shuffled"` |
     | `data` | `None` | a folder or an archive (.tar.gz, .tar.xz) of files in the released format; else they are looked for in the folder that the environment variable GLIMPSE_DATA names (babi/en, babi/en-10k, tasks_1-20_v1-2/…, archives in babi/), in the cache, at mirrors, and else generated |
     | `split` | `"train"` | or `"validation"` (every tenth story of the training files), `"test"` |

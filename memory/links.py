@@ -3,12 +3,15 @@
 Left to autograd, the link matrix of (N, S, S) costs dozens of passes a step, most of them over fresh memory. Here
 only the links themselves are kept for the way back, work is done in place and, on a CPU, in blocks of the batch that
 stay in the cache. Heads are rows on the left of every product: a thin matrix on the right takes a BLAS five times as
-long.
+long. With one thread, as in trainings, and Numba, the compiled loops of `memory.kernels` do the same in one pass.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -28,21 +31,42 @@ def _blocks(links: Tensor) -> Iterator[slice]:
         yield slice(begin, min(begin + size, rows))
 
 
+@functools.cache
+def _kernels() -> ModuleType | None:
+    try:
+        from numba import config
+    except ImportError:
+        return None
+    return None if getattr(config, "DISABLE_JIT", 0) else importlib.import_module("memory.kernels")
+
+
+def _compiled(tensor: Tensor) -> ModuleType | None:
+    """`memory.kernels`, where it is the fastest there is: on the host, where PyTorch has one thread."""
+    return _kernels() if tensor.device.type == "cpu" and torch.get_num_threads() == 1 else None
+
+
+def _arrays(*tensors: Tensor) -> list[Any]:
+    return [tensor.detach().contiguous().numpy() for tensor in tensors]
+
+
 class _Follow(torch.autograd.Function):
     """L_t = (1 - w_i - w_j) L_{t-1} + w_i p_j, diagonal zero; f = r L_tᵀ; b = r L_t."""
 
     @staticmethod
     def forward(ctx: Any, previous: Tensor, precedence: Tensor, write: Tensor, read: Tensor) -> tuple[Tensor, ...]:
-        links, forward, backward = torch.empty_like(previous), torch.empty_like(read), torch.empty_like(read)
-        kept, column, row, last = (1 - write).unsqueeze(2), write.unsqueeze(2), write.unsqueeze(1), precedence[:, None]
         read = read.contiguous()
+        links, forward, backward = torch.empty_like(previous), torch.empty_like(read), torch.empty_like(read)
+        ctx.save_for_backward(previous, precedence, write, read, links)
+        ctx.set_materialize_grads(False)
+        if kernels := _compiled(previous):
+            kernels.follow(*_arrays(previous, precedence, write, read), *_arrays(links, forward, backward))
+            return links, forward, backward
+        kept, column, row, last = (1 - write).unsqueeze(2), write.unsqueeze(2), write.unsqueeze(1), precedence[:, None]
         for rows in _blocks(previous):
             block = torch.sub(kept[rows], row[rows], out=links[rows]).mul_(previous[rows])
             block.addcmul_(column[rows], last[rows]).diagonal(dim1=1, dim2=2).zero_()
             torch.bmm(read[rows], block.mT, out=forward[rows])
             torch.bmm(read[rows], block, out=backward[rows])
-        ctx.save_for_backward(previous, precedence, write, read, links)
-        ctx.set_materialize_grads(False)
         return links, forward, backward
 
     @staticmethod
@@ -51,6 +75,11 @@ class _Follow(torch.autograd.Function):
         previous, precedence, write, read, links = ctx.saved_tensors
         forward = torch.zeros_like(read) if forward is None else forward.contiguous()
         backward = torch.zeros_like(read) if backward is None else backward.contiguous()
+        if kernels := _compiled(previous):
+            grads = [torch.empty_like(value, memory_format=torch.contiguous_format) for value in ctx.saved_tensors[:4]]
+            above = previous.new_empty(0, 0, 0) if links_grad is None else links_grad
+            kernels.follow_back(*_arrays(previous, precedence, write, read, above, forward, backward), *_arrays(*grads))
+            return tuple(grads)
         left, right = torch.cat([forward, read], 1).mT, torch.cat([read, backward], 1)
         kept, row, last = (1 - write).unsqueeze(2), write.unsqueeze(1), precedence.unsqueeze(1)
         previous_grad, read_grad = torch.empty_like(previous), torch.empty_like(read)
@@ -80,6 +109,10 @@ class _Write(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, memory: Tensor, write: Tensor, erase: Tensor, add: Tensor) -> Tensor:
         ctx.save_for_backward(memory, write, erase, add)
+        if kernels := _compiled(memory):
+            after = torch.empty_like(memory, memory_format=torch.contiguous_format)
+            kernels.write(*_arrays(memory, write, erase, add, after))
+            return after
         change = torch.addcmul(add.unsqueeze(1), erase.unsqueeze(1), memory, value=-1)
         return change.mul_(write.unsqueeze(2)).add_(memory)
 
@@ -87,6 +120,10 @@ class _Write(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         memory, write, erase, add = ctx.saved_tensors
+        if kernels := _compiled(memory):
+            grads = [torch.empty_like(value, memory_format=torch.contiguous_format) for value in ctx.saved_tensors]
+            kernels.write_back(*_arrays(memory, write, erase, add, grad, *grads))
+            return tuple(grads)
         row, scratch = write.unsqueeze(1), grad * memory
         erase_grad = -(row @ scratch).squeeze(1)
         add_grad = (row @ grad).squeeze(1)
@@ -100,6 +137,11 @@ class _Match(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, memory: Tensor, keys: Tensor) -> Tensor:
+        if kernels := _compiled(memory):
+            scales, scores = memory.new_empty(memory.shape[:2]), memory.new_empty(*keys.shape[:2], memory.shape[1])
+            kernels.match(*_arrays(memory, keys), EPSILON, *_arrays(scales, scores))
+            ctx.save_for_backward(memory, keys, scales.unsqueeze(1), scores)
+            return scores
         scales = (torch.linalg.vector_norm(memory, dim=-1).square() + EPSILON).rsqrt().unsqueeze(1)
         scores = (keys @ memory.mT).mul_(scales)
         ctx.save_for_backward(memory, keys, scales, scores)
@@ -109,6 +151,10 @@ class _Match(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         memory, keys, scales, scores = ctx.saved_tensors
+        if kernels := _compiled(memory):
+            grads = [torch.empty_like(value, memory_format=torch.contiguous_format) for value in (memory, keys)]
+            kernels.match_back(*_arrays(memory, keys, scales.squeeze(1), scores, grad, *grads))
+            return tuple(grads)
         shrink = (grad * scores).sum(1, keepdim=True).mul_(scales.square())
         products = grad * scales
         memory_grad = (products.mT @ keys).addcmul_(shrink.mT, memory, value=-1)

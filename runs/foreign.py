@@ -59,7 +59,7 @@ def foreign_loss(
         agent,
         env,
         seed=None if env.begun else generator_seed(recipe.seed, first),
-        std=recipe.std,
+        std=recipe.deviation(first // recipe.batch),
         noise=noise,
         places=places,
         generator=torch.Generator().manual_seed(generator_seed(recipe.seed, 2**32 + first)),

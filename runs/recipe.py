@@ -89,7 +89,9 @@ class Recipe:
     gaze_lr: float = 0.5
     """Learning rate of the gaze's own parameters, as a share of `lr`."""
     std: float = 0.1
-    """Standard deviation of the locations around the policy's mean."""
+    """Standard deviation of the locations around the policy's mean, at first."""
+    std_end: float | None = None
+    """The same at the end, towards which it falls evenly; None leaves it as it is."""
     reward: Literal["gain", "final", "environment"] = "gain"
     """"gain": at every glimpse, the gain in log-likelihood of the truth; "final": 1 for a right last answer;
     "environment": what somebody else's environment gives."""
@@ -124,6 +126,10 @@ class Recipe:
     def updates(self) -> int:
         """Number of updates."""
         return max(1, self.episodes // self.batch)
+
+    def deviation(self, update: int) -> float:
+        """Standard deviation of the locations drawn in an update."""
+        return self.std if self.std_end is None else self.std + (self.std_end - self.std) * update / self.updates()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for the checkpoint."""

@@ -92,6 +92,7 @@ def command(recipe: Recipe) -> str:
         "batch",
         "lr",
         "std",
+        "std_end",
         "seed",
         "discount",
         "gaze_lr",
@@ -132,7 +133,7 @@ def result_row(name: str, report: dict[str, Any], agent: Agent, cost: int) -> st
 def training_row(name: str, recipe: Recipe, run: dict[str, Any]) -> str:
     """A line of the second table."""
     time = f"{run['seconds'] / 60:.1f} min"
-    machine = f"{run['machine']}, {run['processes']} processes"
+    machine = f"{run['machine']}, {run['processes']} process{'es' * (run['processes'] > 1)}"
     returns = recipe.env.foreign() and recipe.reward == "environment"
     error = f"return {-run['validation_error']:.2f}" if returns else f"{run['validation_error']:.2f}"
     return table_row([f"`{name}`", command(recipe), recipe.seed, f"{run['episodes']:,}", error, time, machine])

@@ -193,9 +193,8 @@ def played_loss(
         places = fixed_places(recipe.gaze, recipe.seed, env, numbers, device)
     elif steps:
         noise = gaze_noise(recipe.seed, numbers, steps, device, motion)
-    rollout = play(
-        trainer.agent, env, numbers, seed=recipe.seed, std=recipe.std if steps else 0.0, noise=noise, places=places
-    )
+    std = recipe.deviation(trainer.update) if steps else 0.0
+    rollout = play(trainer.agent, env, numbers, seed=recipe.seed, std=std, noise=noise, places=places)
     guided = score = None
     if trainer.guide is not None:
         guided, score = trainer.guide.at(env, numbers, recipe.seed, rollout.location[1:])

@@ -21,6 +21,13 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
+@pytest.fixture(params=["plain", "compiled"], autouse=True)
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The costly steps as PyTorch's operations, and as compiled loops."""
+    compiled = pytest.importorskip("memory.kernels") if request.param == "compiled" else None
+    monkeypatch.setattr(links, "_compiled", lambda _: compiled)
+
+
 def distributions(rng: np.random.Generator, *shape: int, total: float = 1.0) -> np.ndarray:
     values = rng.random(shape) ** 3
     return total * values / values.sum(-1, keepdims=True)

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from agents import AgentConfig, make_agent
+from agents.senses import StorySense
 from glimpse_env import GlimpseEnv, GlimpseVectorEnv
 from glimpse_env.backend import get_backend
 from glimpse_env.tasks import BabiGaze
@@ -123,6 +126,24 @@ def test_the_periphery_tells_which_words_are_near(folder: str) -> None:
             near = {word for words in text[max(0, middle - side) : middle + side + 1] for word in words}
             assert {task.vocabulary.words[n] for n in np.flatnonzero(found[row, scale])} == near
     assert set(np.unique(found)) == {0.0, 1.0}
+
+
+def test_an_agent_counts_the_lines_that_follow(folder: str) -> None:
+    task = make(folder, "cpu")
+    sense = StorySense(len(task.vocabulary), task.width, 2, task.longest, 8, "bag")
+    state = begin(task)
+    for line in range(20):
+        here = torch.full((4,), line).minimum(task.counts - 1)
+        assert torch.equal(sense.after(task.observe({**state, "line": here})), task.counts - 1 - here)
+
+
+def test_a_gaze_begins_by_going_back_a_line(folder: str) -> None:
+    task = make(folder, "cpu", num_glimpses=4)
+    config = AgentConfig(width=8, core="none", memory="episodic", memory_options=("slots=4", "width=8"))
+    agent = make_agent(task.observation_space, task.action_space, config)
+    observation = task.observe(begin(task))
+    location = agent(observation, agent.initial_state(4)).location[:, 0]
+    assert torch.equal(task.line_at(location.clip(-1, 1), task.counts), (task.counts - 2).clip(0))
 
 
 def test_support_hit_is_the_share_of_supporting_lines_looked_at(folder: str) -> None:

@@ -35,8 +35,9 @@ def recipe(images: str) -> Recipe:
 @pytest.fixture
 def story(babi_folder: str) -> Recipe:
     env = EnvConfig("BabiGaze-v0", arguments=(f"data={babi_folder}", "start=random"))
-    agent = AgentConfig(width=16, core="none", memory="episodic", memory_options=("slots=3", "width=16"))
-    return Recipe("story", env, agent, episodes=64 * 80, batch=64, lr=1e-2, std=1.0)
+    options = ("slots=3", "width=16")
+    agent = AgentConfig(width=16, saccades="absolute", core="none", memory="episodic", memory_options=options)
+    return Recipe("story", env, agent, episodes=64 * 40, batch=64, lr=1e-2, std=1.0)
 
 
 @pytest.fixture

@@ -259,6 +259,12 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: p
     assert [p.name for p in tmp_path.iterdir()] == ["a.pt"]
 
 
+def test_the_deviation_falls_evenly():
+    recipe = Recipe(episodes=400, batch=100, std=0.5, std_end=0.1)
+    assert [recipe.deviation(update) for update in range(4)] == pytest.approx([0.5, 0.4, 0.3, 0.2])
+    assert Recipe(std=0.5).deviation(7) == 0.5
+
+
 def test_recipes_survive_a_checkpoint():
     for recipe in RECIPES.values():
         assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe

@@ -86,5 +86,8 @@ def test_a_training_says_how_soon_it_had_it_and_is_tried_on_longer_sequences(tmp
     assert longer["arguments"] == ["min_length=4", "max_length=4"]
     with pytest.raises(ValueError, match="name=value"):
         evaluate_checkpoint(tmp_path / "agent.pt", arguments=("bits",), device="cpu")
-    with pytest.raises(FileNotFoundError, match="no finished run"):
+    with pytest.raises(FileNotFoundError, match="holds no run"):
         sequences.row_of(tmp_path / "elsewhere")
+    (tmp_path / "metrics.json").unlink()
+    with pytest.raises(FileNotFoundError, match="stopped before its task was solved"):
+        sequences.row_of(tmp_path)

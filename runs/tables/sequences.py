@@ -27,8 +27,8 @@ HEAD = """
 ### How soon a memory has it
 
 Sequences read until the validation (1,000 sequences, twenty times in a training) is first at 0.01 bits per sequence;
-the median over seeds, and all of them. Gathered by `python -m runs.tables.sequences` from
-`python -m runs.train <recipe> --seed 1 --processes 1`, and so on.
+the median over seeds, and all of them; a training may be stopped there. Gathered by `python -m runs.tables.sequences`
+from `python -m runs.train <recipe> --seed 1 --processes 1`, and so on.
 
 | recipe | seeds | solved | sequences, median | seed by seed | read at most | bits at the end, median |
 |---|---|---|---|---|---|---|
@@ -39,11 +39,11 @@ def row_of(folder: Path) -> dict[str, Any]:
     """What the table needs of a run.
 
     Raises:
-        FileNotFoundError: where the folder holds no finished run.
+        FileNotFoundError: where the folder holds no run, or one that was stopped before it had solved its task.
         ValueError: for a run on a task whose answers are not bits.
     """
-    if not (folder / "metrics.json").is_file():
-        raise FileNotFoundError(f"{folder} holds no finished run of runs.train")
+    if not (folder / "agent.pt").is_file():
+        raise FileNotFoundError(f"{folder} holds no run of runs.train")
     recipe = Recipe.from_dict(load_checked(folder / "agent.pt")["recipe"])
     if recipe.env.id not in ("Copy-v0", "RepeatCopy-v0", "AssociativeRecall-v0"):
         raise ValueError(f"{folder} trained {recipe.name}, whose answers are not bits: it has no row here")
@@ -52,8 +52,10 @@ def row_of(folder: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{folder} has lost its curves (events.out.tfevents…)")
     curve = log.Scalars("eval/bits_per_sequence")
     solved = next((point.step for point in curve if point.value <= SOLVED), None)
-    bits = curve[-1].value
-    return {"recipe": recipe.name, "seed": recipe.seed, "read": recipe.episodes, "solved": solved, "bits": bits}
+    if solved is None and not (folder / "metrics.json").is_file():
+        raise FileNotFoundError(f"{folder} was stopped before its task was solved: go on with --resume")
+    last = curve[-1]
+    return {"recipe": recipe.name, "seed": recipe.seed, "read": last.step, "solved": solved, "bits": last.value}
 
 
 def merged(rows: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:

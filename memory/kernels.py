@@ -23,17 +23,18 @@ def follow(previous: Any, precedence: Any, write: Any, read: Any, links: Any, fo
     """Links (N, S, S), and forward and backward weights (N, H, S), into the last three; see `memory.links._Follow`."""
     rows, slots, _ = previous.shape
     heads = read.shape[1]
+    zero, one = previous.dtype.type(0), previous.dtype.type(1)  # a plain 1 would make doubles of floats
     backward[:] = 0
     for n in range(rows):
         w, p = write[n], precedence[n]
         for i in range(slots):
-            link, before, here, kept = links[n, i], previous[n, i], w[i], 1 - w[i]
+            link, before, here, kept = links[n, i], previous[n, i], w[i], one - w[i]
             for j in range(slots):
                 link[j] = (kept - w[j]) * before[j] + here * p[j]
             link[i] = 0
             for h in range(heads):
                 r, b = read[n, h], backward[n, h]
-                at, total = r[i], link[0] * 0
+                at, total = r[i], zero
                 for j in range(slots):
                     total += link[j] * r[j]
                     b[j] += link[j] * at
@@ -57,6 +58,7 @@ def follow_back(
     """The gradients of `follow` into the last four; `links_grad` of no rows stands for zeros."""
     rows, slots, _ = previous.shape
     heads = read.shape[1]
+    zero, one = previous.dtype.type(0), previous.dtype.type(1)
     precedence_grad[:] = 0
     write_grad[:] = 0
     read_grad[:] = 0
@@ -64,7 +66,7 @@ def follow_back(
     for n in range(rows):
         w, p, wg, pg = write[n], precedence[n], write_grad[n], precedence_grad[n]
         for i in range(slots):
-            before, here, kept = previous[n, i], w[i], 1 - w[i]
+            before, here, kept = previous[n, i], w[i], one - w[i]
             for j in range(slots):
                 link[j] = (kept - w[j]) * before[j] + here * p[j]
             link[i] = 0
@@ -74,7 +76,7 @@ def follow_back(
                 grad[:] = 0
             for h in range(heads):
                 r, b, rg, f = read[n, h], backward_grad[n, h], read_grad[n, h], forward_grad[n, h, i]
-                at, total = r[i], link[0] * 0
+                at, total = r[i], zero
                 for j in range(slots):
                     grad[j] += f * r[j] + at * b[j]
                 for j in range(slots):
@@ -82,7 +84,7 @@ def follow_back(
                     total += b[j] * link[j]
                 rg[i] += total
             grad[i] = 0
-            total = link[0] * 0
+            total = zero
             for j in range(slots):
                 lost = grad[j] * before[j]
                 total += grad[j] * p[j] - lost
@@ -121,16 +123,17 @@ def write_back(
 ) -> None:
     """The gradients of `write` into the last four."""
     rows, slots, width = memory.shape
+    zero, one = memory.dtype.type(0), memory.dtype.type(1)
     erase_grad[:] = 0
     add_grad[:] = 0
     for n in range(rows):
         e, v, eg, vg = erase[n], add[n], erase_grad[n], add_grad[n]
         for s in range(slots):
             m, g, out, w = memory[n, s], grad[n, s], memory_grad[n, s], weights[n, s]
-            total = m[0] * 0
+            total = zero
             for k in range(width):
                 total += g[k] * (v[k] - e[k] * m[k])
-                out[k] = g[k] * (1 - w * e[k])
+                out[k] = g[k] * (one - w * e[k])
             weights_grad[n, s] = total
             for k in range(width):
                 vg[k] += w * g[k]
@@ -142,17 +145,18 @@ def match(memory: Any, keys: Any, epsilon: float, scales: Any, scores: Any) -> N
     """1 / |slot| (N, S), and keys . slot / |slot| (N, H, S), into the last two."""
     rows, slots, width = memory.shape
     heads = keys.shape[1]
+    zero, one, least = memory.dtype.type(0), memory.dtype.type(1), memory.dtype.type(epsilon)
     for n in range(rows):
         for s in range(slots):
             m = memory[n, s]
-            total = m[0] * 0
+            total = zero
             for k in range(width):
                 total += m[k] * m[k]
-            scale = 1 / np.sqrt(total + epsilon)
+            scale = one / np.sqrt(total + least)
             scales[n, s] = scale
             for h in range(heads):
                 key = keys[n, h]
-                total = m[0] * 0
+                total = zero
                 for k in range(width):
                     total += m[k] * key[k]
                 scores[n, h, s] = total * scale
@@ -163,11 +167,12 @@ def match_back(memory: Any, keys: Any, scales: Any, scores: Any, grad: Any, memo
     """The gradients of `match` into the last two."""
     rows, slots, width = memory.shape
     heads = keys.shape[1]
+    zero = memory.dtype.type(0)
     keys_grad[:] = 0
     for n in range(rows):
         for s in range(slots):
             m, out, scale = memory[n, s], memory_grad[n, s], scales[n, s]
-            shrink = m[0] * 0
+            shrink = zero
             for h in range(heads):
                 shrink += grad[n, h, s] * scores[n, h, s]
             shrink *= scale * scale

@@ -119,7 +119,9 @@ def look(task: int, gaze: Gaze) -> Recipe:
     recipe = Recipe(name, env, agent, gaze, episodes, batch=128, optimizer="muon", lr=3e-3, std=0.7, clip=1.0)
     if gaze != "learned":
         return recipe
-    return replace(recipe, begin=f"runs/pretrained/babi-gaze-{task}-last.pt", lr=2e-3, gaze_lr=1.0, std_end=0.1)
+    return replace(
+        recipe, begin=f"runs/pretrained/babi-gaze-{task}-last.pt", lr=2e-3, gaze_lr=1.0, std_end=0.1, discount=0.95
+    )
 
 
 MQAR = (

@@ -21,7 +21,7 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-@pytest.fixture(params=["plain", "compiled"], autouse=True)
+@pytest.fixture(params=["plain", "compiled"])
 def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The costly steps as PyTorch's operations, and as compiled loops."""
     compiled = pytest.importorskip("memory.kernels") if request.param == "compiled" else None
@@ -43,6 +43,7 @@ def check(ours: Callable[..., Tensor], expected: np.ndarray, *arguments: np.ndar
     np.testing.assert_allclose(result.numpy(), expected, rtol=0, atol=atol)
 
 
+@pytest.mark.usefixtures("loops")
 @pytest.mark.parametrize("masked", [False, True])
 def test_content_weights(rng: np.random.Generator, masked: bool) -> None:
     memory, keys, strengths = rng.normal(size=(N, S, W)), rng.normal(size=(N, H, W)), rng.uniform(1, 9, (N, H))
@@ -152,6 +153,7 @@ def test_write_weights(rng: np.random.Generator) -> None:
     check(addressing.write_weights, expected, content, allocated, allocate, write)
 
 
+@pytest.mark.usefixtures("loops")
 def test_links_over_several_writes(rng: np.random.Generator) -> None:
     """Precedence and links of the paper, slot by slot, and the weights along them."""
     link, last = np.zeros((N, S, S)), np.zeros((N, S))
@@ -177,6 +179,38 @@ def test_links_over_several_writes(rng: np.random.Generator) -> None:
         link, last = after, precedence
 
 
+def test_loops_are_compiled_for_one_thread_on_the_host() -> None:
+    kernels = pytest.importorskip("memory.kernels")
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        assert links._compiled(torch.zeros(1)) is kernels
+        assert links._compiled(torch.zeros(1, dtype=torch.bfloat16)) is None
+        assert links._compiled(torch.zeros(1, device="meta")) is None
+        torch.set_num_threads(2)
+        assert links._compiled(torch.zeros(1)) is None
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_compiled_loops_are_the_plain_ones(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float32, and from links that do not lie in order."""
+    kernels = pytest.importorskip("memory.kernels")
+    shapes = (5, S, S), (5, S), (5, S), (5, H, S)
+    results = []
+    for compiled in (kernels, None):
+        monkeypatch.setattr(links, "_compiled", lambda _, found=compiled: found)
+        given = [torch.from_numpy(distributions(np.random.default_rng(1), *shape)).float() for shape in shapes]
+        given[0] = given[0].mT
+        for tensor in given:
+            tensor.requires_grad_()
+        found = links.follow_links(*given)
+        sum(value.square().sum() for value in found).backward()
+        results.append([*found, *(tensor.grad for tensor in given)])
+    for ours, expected in zip(*results, strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
 def test_links_follow_the_order_of_writing() -> None:
     state = torch.zeros(1, 4, 4), torch.zeros(1, 4)
     for slot in (2, 0, 3):
@@ -194,6 +228,7 @@ def test_read_weights(rng: np.random.Generator) -> None:
     check(addressing.read_weights, np.asarray(expected), *ways, modes)
 
 
+@pytest.mark.usefixtures("loops")
 def test_erase_add(rng: np.random.Generator) -> None:
     memory, weights = rng.normal(size=(N, S, W)), distributions(rng, N, H, S)
     erase, add = rng.random((N, H, W)), rng.normal(size=(N, H, W))
@@ -211,6 +246,7 @@ def leaves(rng: np.random.Generator, *shapes: tuple[int, ...]) -> list[Tensor]:
     return [torch.from_numpy(distributions(rng, *shape)).requires_grad_() for shape in shapes]
 
 
+@pytest.mark.usefixtures("loops")
 def test_gradients_by_hand(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "BLOCK", 2 * S * S)
     rows = 5
@@ -222,6 +258,7 @@ def test_gradients_by_hand(rng: np.random.Generator, monkeypatch: pytest.MonkeyP
     assert torch.autograd.gradcheck(links.match_slots, leaves(rng, (rows, S, W), (rows, H, W), (rows, H)))
 
 
+@pytest.mark.usefixtures("loops")
 @pytest.mark.parametrize("block", [1, 3 * 16 * 16, 2**18])
 def test_the_dnc_is_the_straightforward_one(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(links, "BLOCK", block)

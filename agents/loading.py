@@ -65,15 +65,29 @@ def agent_from_dict(values: dict[str, Any], path: str | Path) -> Agent:
     return agent.eval()
 
 
-def copy_weights(agent: Agent, path: str | Path) -> None:
+def copy_weights(agent: Agent, path: str | Path, words: Any = None) -> None:
     """Give an agent the weights of another that is made alike, such as one trained on shorter episodes.
+
+    Args:
+        agent: to be changed.
+        path: of the other; a relative one is looked for in the present folder, then beside this package.
+        words: that the agent's numbers stand for, as weight files keep them.
 
     Raises:
         FileNotFoundError: where there is no such file.
-        ValueError: for a damaged file, one of another format, or an agent of other sizes.
+        ValueError: for a damaged file, one of another format, other words, or an agent of other sizes.
     """
-    weights = agent_to_dict(load_agent(path))["weights"]
+    found = Path(path) if Path(path).is_file() else Path(__file__).parents[1] / path
+    if not found.is_file():
+        raise FileNotFoundError(
+            f"no weights at {path} to begin with: train them first, or begin anew with --begin None"
+        )
+    values = load_checked(found)
+    if values.get("words") != words:
+        raise ValueError(
+            f"{path} knows other words than the stories found now: set GLIMPSE_DATA as it was, or --begin None"
+        )
     try:
-        agent.load_state_dict(weights)
+        agent.load_state_dict(agent_to_dict(agent_from_dict(values, found))["weights"])
     except RuntimeError as error:
         raise ValueError(f"{path} holds an agent of other sizes ({error}); begin with one made alike") from error

@@ -20,10 +20,10 @@ from glimpse_env.images import SPLITS
 from glimpse_env.text import Vocabulary, tokenize
 
 Size = Literal["1k", "10k", "100k"]
+Language = Literal["en", "hn", "shuffled"]
 
 QUESTIONS: dict[str, int] = {"1k": 1_000, "10k": 10_000, "100k": 100_000}
-"""Questions of a training file. Files of 100,000 were never released: they are generated."""
-Language = Literal["en", "hn", "shuffled"]
+"""Questions of a training file. Files of 100,000 were never released: they are generated, which takes a minute."""
 
 TASK_NAMES = (
     *("single supporting fact", "two supporting facts", "three supporting facts", "two-argument relations"),

@@ -3,13 +3,13 @@
 The gradient of a matrix is mostly of low rank: what is common to all questions outweighs what tells them apart, and
 an optimizer that looks at one number at a time follows it. Muon (Jordan et al. 2024,
 https://kellerjordan.github.io/posts/muon/) takes the momentum M = U S V', and steps along U V'. As PyTorch's own
-(`torch.optim.Muon`, from 2.9 on, with adjust_lr_fn="match_rms_adamw"), but stacks of matrices are taken too, and alike
-matrices are made orthogonal together.
+(`torch.optim.Muon`, from 2.9 on, with adjust_lr_fn="match_rms_adamw"), but in the parameters' own precision; stacks of
+matrices are taken too, and alike matrices are made orthogonal together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from agents import AttentionAgent
 from agents.words import Sentences
+from memory.hop import Hop
 
 MOMENTUM = 0.95
 COEFFICIENTS = (3.4445, -4.775, 2.0315)
@@ -61,7 +62,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self) -> None:  # type: ignore[override]
         """One step of all parameters that have a gradient."""
         for group in self.param_groups:
             moving = [parameter for parameter in group["params"] if parameter.grad is not None]
@@ -96,7 +97,7 @@ def matrices(agent: AttentionAgent) -> list[nn.Parameter]:
 
     Words, tables, biases, the answer's layer and all of the gaze are better left to Adam (Jordan et al. 2024).
     """
-    other = [m for m in agent.modules() if isinstance(m, (nn.Embedding, Sentences))]
+    other = [m for m in agent.modules() if isinstance(m, (nn.Embedding, Sentences, Hop))]  # a hop's own are of ages
     ends = [part for part in (agent.answer, agent.gaze, agent.baseline) if part is not None]
     kept = {id(p) for m in other for p in m.parameters(recurse=False)} | {id(p) for m in ends for p in m.parameters()}
     return [p for p in agent.parameters() if id(p) not in kept and p.dim() > 1 and min(p.shape[-2:]) >= SMALLEST]

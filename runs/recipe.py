@@ -85,7 +85,7 @@ class Recipe:
     batch: int = 512
     """Episodes of an update."""
     lr: float = 2e-3
-    """Learning rate (Adam) at its height."""
+    """Learning rate at its height."""
     gaze_lr: float = 0.5
     """Learning rate of the gaze's own parameters, as a share of `lr`."""
     std: float = 0.1
@@ -109,7 +109,7 @@ class Recipe:
     clip: float = 10.0
     """Largest norm of a gradient."""
     weight_decay: float = 0.0
-    """Of the weights, decoupled (Adam only)."""
+    """Of the weights, decoupled (Adam and Muon)."""
     pool: int = 1
     """Batches whose episodes are drawn together and dealt out by length, so that those of a batch are alike."""
     choose: int = 1

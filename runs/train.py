@@ -75,7 +75,7 @@ def train(
     folder, where = Path(folder), pick_device(device)
     with process_group(where), interruption() as interrupted:
         env = make_env(recipe, "train", share_of(recipe), where)
-        trainer = Trainer.begin(recipe, env, where)
+        trainer = Trainer.begin(recipe, env, where, restored=resume)
         if resume:
             values = load_checked(folder / "checkpoint.pt", where)
             if Recipe.from_dict(values["recipe"]) != recipe:

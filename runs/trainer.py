@@ -48,8 +48,8 @@ class Trainer:
     """What draws the gaze beside the reward."""
 
     @staticmethod
-    def begin(recipe: Recipe, env: Any, device: torch.device) -> Trainer:
-        """A training at its start."""
+    def begin(recipe: Recipe, env: Any, device: torch.device, *, restored: bool = False) -> Trainer:
+        """A training at its start; one to be `restored` needs no weights to begin with."""
         torch.manual_seed(recipe.seed)
         if recipe.learn == "reward" and "location" in env.single_action_space.spaces:
             raise ValueError('learn="reward" is for episodes that are read: a gaze learns from reward anyway')
@@ -57,11 +57,17 @@ class Trainer:
             raise ValueError(f"--guide draws a gaze that learns, not one that is {recipe.gaze}")
         guide = load_guide(recipe.guide, env, device) if recipe.guide else None
         agent = make_agent(env.single_observation_space, env.single_action_space, recipe.agent)
-        if recipe.begin:
-            copy_weights(agent, recipe.begin)
+        task = getattr(env.unwrapped, "task", None)
+        words = None
+        if isinstance(task, BabiTask):
+            words = {"vocabulary": list(task.vocabulary.words), "answers": list(task.answers)}
+        if recipe.begin and not restored:
+            copy_weights(agent, recipe.begin, words)
         agent = agent.to(device)
         gaze = agent.gaze_parameters()
         hidden = matrices(agent) if recipe.optimizer == "muon" and isinstance(agent, AttentionAgent) else []
+        if recipe.optimizer == "muon" and not hidden:
+            raise ValueError("--optimizer muon is for hidden matrices, of which this agent has none: use adam")
         own = {id(parameter) for parameter in [*gaze, *hidden]}
         groups: list[dict[str, Any]] = [{"params": [p for p in agent.parameters() if id(p) not in own], "scale": 1.0}]
         if gaze:
@@ -74,10 +80,6 @@ class Trainer:
             optimizers = [torch.optim.AdamW(groups, recipe.lr, betas=(0.9, 0.99), weight_decay=decay, fused=True)]
             if hidden:
                 optimizers.append(Muon([{"params": hidden, "scale": 1.0}], recipe.lr, decay))
-        task = getattr(env.unwrapped, "task", None)
-        words = None
-        if isinstance(task, BabiTask):
-            words = {"vocabulary": list(task.vocabulary.words), "answers": list(task.answers)}
         return Trainer(recipe, agent, optimizers, Curriculum.begin(recipe, env), words=words, guide=guide)
 
     def to_dict(self) -> dict[str, Any]:

@@ -177,11 +177,22 @@ def test_a_training_begins_with_the_weights_of_another(recipe: Recipe, tmp_path:
     train(recipe, tmp_path / "first", device="cpu", quiet=True)
     recipe = replace(recipe, begin=str(tmp_path / "first" / "agent.pt"))
     trainer = Trainer.begin(recipe, make_env(recipe, "train", 64, CPU), CPU)
-    for name, value in weights(tmp_path / "first").items():
+    for name, value in load_agent(recipe.begin).state_dict().items():
         assert torch.equal(value, trainer.agent.state_dict()[name]), name
     narrower = replace(recipe, agent=replace(recipe.agent, width=24))
     with pytest.raises(ValueError, match="begin with one made alike"):
         Trainer.begin(narrower, make_env(recipe, "train", 64, CPU), CPU)
+    train(recipe, tmp_path / "second", device="cpu", quiet=True)
+    Path(recipe.begin).unlink()
+    train(recipe, tmp_path / "second", device="cpu", quiet=True, resume=True)
+    with pytest.raises(FileNotFoundError, match=r"no weights at .*begin anew"):
+        Trainer.begin(recipe, make_env(recipe, "train", 64, CPU), CPU)
+
+
+def test_muon_without_hidden_matrices_is_refused(recipe: Recipe):
+    recipe = replace(recipe, agent=AgentConfig(width=8), optimizer="muon")
+    with pytest.raises(ValueError, match="hidden matrices"):
+        Trainer.begin(recipe, make_env(recipe, "train", 64, CPU), CPU)
 
 
 def interrupting(asked):

@@ -124,10 +124,10 @@ class AttentionAgent(nn.Module):
         self.baseline: Baseline | None = None
         if form.motion:
             values = form.periphery()
-            # On an image stay where you are; in a story, which is looked at from its end, go back a line at a time.
-            habit = -1.0 if form.kind == "story" and config.saccades == "relative" else 0.0
+            # On an image, stay where you are; in a story, go back a line at a time.
+            first = -1.0 if form.kind == "story" and config.saccades == "relative" else 0.0
             self.gaze = (
-                WhereStream(values, features, config.where_stream, form.motion, habit)
+                WhereStream(values, features, config.where_stream, form.motion, first)
                 if config.where_stream
                 else LocationHead(features, form.motion)
             )

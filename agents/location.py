@@ -38,15 +38,15 @@ class WhereStream(nn.Module):
         core: width of the core's state.
         hidden: units of the hidden layer.
         motion: dimensions of a location.
-        habit: the mean at first, whatever is seen, until it pays to do otherwise.
+        initial_mean: the mean at first, whatever is seen, until it pays to do otherwise.
     """
 
-    def __init__(self, glimpse: int, core: int, hidden: int, motion: int = 2, habit: float = 0.0) -> None:
+    def __init__(self, glimpse: int, core: int, hidden: int, motion: int = 2, initial_mean: float = 0.0) -> None:
         super().__init__()
         self.hidden = nn.Linear(glimpse + motion + core, hidden)
         self.mean = nn.Linear(hidden, motion)
         nn.init.zeros_(self.mean.weight)
-        nn.init.constant_(self.mean.bias, habit)
+        nn.init.constant_(self.mean.bias, initial_mean)
 
     def forward(self, glimpse: Tensor, location: Tensor, core: Tensor) -> Tensor:
         """Mean (N, motion), from the glimpse (N, glimpse), the location (N, motion) and the core (N, core)."""

@@ -138,7 +138,7 @@ class BitsSense(nn.Module):
 
 
 class StorySense(nn.Module):
-    """A line of a hidden story, the question in view, and the blurred words around.
+    """A line of a hidden story, the question in view, the blurred words around, and how many lines follow.
 
     Args:
         vocabulary: number of words.

@@ -94,7 +94,7 @@ def sequence(name: str, id: str, agent: AgentConfig, episodes: int, lr: float) -
 def memoryless(recipe: Recipe) -> Recipe:
     """A control: the recipe with an LSTM of the same width in place of its memory."""
     agent = AgentConfig(width=recipe.agent.width, core="lstm", memory="none")
-    return replace(recipe, name=f"{recipe.name}-none", agent=agent, begin=None)
+    return replace(recipe, name=f"{recipe.name}-none", agent=agent)
 
 
 LOOKS = {1: (3, 2, 100_000), 2: (6, 3, 150_000), 3: (10, 3, 150_000)}
@@ -124,11 +124,11 @@ def look(task: int, gaze: Gaze) -> Recipe:
     )
 
 
+LOOK_UPS = (look_up("mqar-64", 64, 4), look_up("mqar-128", 128, 8), look_up("mqar-256", 256, 16))
 MQAR = (
-    look_up("mqar-64", 64, 4),
-    look_up("mqar-128", 128, 8),
+    *LOOK_UPS[:2],
     # Anew, it still answers by chance after 80,000 episodes.
-    replace(look_up("mqar-256", 256, 16), begin="runs/pretrained/mqar-128.pt", episodes=100_000, lr=2e-3),
+    replace(LOOK_UPS[2], begin="runs/pretrained/mqar-128.pt", episodes=100_000, lr=2e-3),
 )
 
 RECALL = (
@@ -136,7 +136,7 @@ RECALL = (
     *(look(task, gaze) for task in LOOKS for gaze in ("learned", "random", "last")),
     BABI_10K,
     *MQAR,
-    *map(memoryless, (BABI, BABI_10K, *MQAR)),
+    *map(memoryless, (BABI, BABI_10K, *LOOK_UPS)),
     *(
         sequence(f"{task}-{memory}", id, controlled(units, memory, **options), episodes, lr)
         for task, id, units, episodes, lr in (

@@ -162,7 +162,7 @@ def main() -> None:
         report = evaluate_checkpoint(path, device="cpu")
         trainings += training_row(path.stem, recipe, values["training"])
         if isinstance(agent, AttentionAgent) and not agent.form.motion:
-            size, run = parameter_count(agent), values["training"]
+            size, run = parameter_count(agent), {**values["training"], "begin": recipe.begin}
             recalled += recall_row(path.stem, report, recipe_memory(agent), size, run)
             if setting := LONGER.get(recipe.env.id):
                 longer += longer_row(path.stem, setting, evaluate_checkpoint(path, arguments=setting, device="cpu"))
@@ -173,7 +173,7 @@ def main() -> None:
             joined += foreign_row(path.stem, report, agent.form.answers, parameter_count(agent))
             continue
         if recipe.env.id == "BabiGaze-v0":
-            hidden.append((path.stem, report, str(recipe.env.kwargs()["task"]), parameter_count(agent)))
+            hidden.append((path.stem, report, str(recipe.env.kwargs().get("task", 1)), parameter_count(agent)))
         else:
             rows += result_row(path.stem, report, agent, multiply_adds(agent, make_env(recipe, "test", 10, "cpu")))
         if report["glimpses"] > 1:

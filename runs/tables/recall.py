@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ question once, one model for all twenty tasks; in training the names of people, 
 def recall_row(name: str, report: dict[str, Any], memory: str, parameters: int, run: dict[str, Any]) -> str:
     """A line of the table."""
     unit = " bits" if report["unit"].startswith("bits") else ""
+    begun = f", begun with `{Path(run['begin']).stem}`" if run.get("begin") else ""
     cells = [
         f"`{name}`",
         memory,
@@ -66,7 +68,7 @@ def recall_row(name: str, report: dict[str, Any], memory: str, parameters: int, 
         f"{report['wrong_episodes']:.2f} %",
         PUBLISHED.get(name, "–"),
         f"{parameters:,}",
-        f"{run['episodes']:,}",
+        f"{run['episodes']:,}{begun}",
         f"{run['machine']}, {run['seconds'] / 60:.1f} min",
     ]
     return f"| {' | '.join(cells)} |\n"

@@ -38,7 +38,8 @@ LSTM of 128 units; both are rewarded for the last answer alone and choose among 
     python -m runs.train_sb3 PPO Glimpse/BabiGaze-v0 --steps 447744 --grid 20 \\
         --task-kwargs task=1 size=10k rename=True num_glimpses=3 scales=2          # and RecurrentPPO
     python -m runs.train cluttered --episodes 124928 --processes 1
-    python -m runs.train babi-gaze-1 --episodes 149248 --processes 1
+    python -m runs.train babi-gaze-1 --begin None --arguments task=1 size=10k rename=True \\
+        --episodes 149248 --processes 1
 
 | environment | learner | steps | error | wall time | steps/s | machine |
 |---|---|---|---|---|---|---|
@@ -55,6 +56,8 @@ def row_of(folder: Path) -> dict[str, Any]:
     if (folder / "agent.pt").is_file():
         values = load_checked(folder / "agent.pt")
         recipe, training = Recipe.from_dict(values["recipe"]), values["training"]
+        if recipe.begin:
+            raise ValueError(f"{folder} began with the weights of {recipe.begin}, whose steps nobody counted")
         if recipe.env.foreign() or "num_glimpses" not in TASKS[recipe.env.id].kwargs:
             raise ValueError(f"{folder} trained {recipe.name}: the table is of Glimpse's tasks with a gaze")
         report = evaluate_checkpoint(folder / "agent.pt", episodes=test_episodes(recipe), device="cpu")

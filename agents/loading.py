@@ -88,6 +88,6 @@ def copy_weights(agent: Agent, path: str | Path, words: Any = None) -> None:
             f"{path} knows other words than the stories found now: set GLIMPSE_DATA as it was, or --begin None"
         )
     try:
-        agent.load_state_dict(agent_to_dict(agent_from_dict(values, found))["weights"])
+        agent.load_state_dict(agent_from_dict(values, found).state_dict())
     except RuntimeError as error:
         raise ValueError(f"{path} holds an agent of other sizes ({error}); begin with one made alike") from error

@@ -9,6 +9,7 @@ from memory import addressing
 from memory.addressing import content_weights, oneplus
 from memory.base import Memory, MemoryState
 from memory.links import follow_links, match_slots, write_slots
+from memory.step import compiled, step
 
 
 class DNC(Memory):
@@ -66,6 +67,7 @@ class DNC(Memory):
             3 * reads if links else 0,  # read modes
             2 * reads if sharpen else 0,  # sharpness forward, backward
         )
+        self._plain = links and not (masked or deallocate or sharpen)
         self._lookup = content_weights if masked else match_slots
         self.interface = nn.Linear(input_size, sum(self._sizes))
 
@@ -95,15 +97,21 @@ class DNC(Memory):
             self._sizes, 1
         )
         keys, strengths = keys.view(batch, heads, self.width), oneplus(strengths)
-        query = (keys, strengths, torch.sigmoid(masks).view(batch, heads, -1)) if self.masked else (keys, strengths)
-        write_gate = torch.sigmoid(write_gate)
+        erase, free = torch.sigmoid(erase), torch.sigmoid(free)
+        allocate, write_gate = torch.sigmoid(allocate), torch.sigmoid(write_gate)
+        mixture = torch.softmax(modes.view(batch, -1, 3), -1)
+        if self._plain and compiled(state["memory"]):
+            reads, after = step(keys, strengths, erase, add, free, allocate, write_gate, mixture, state)
+            after |= {"write_gate": write_gate, "read": reads.flatten(1)}
+            return after["read"], after
 
-        retained = addressing.retention(state["reading"], torch.sigmoid(free))
+        query = (keys, strengths, torch.sigmoid(masks).view(batch, heads, -1)) if self.masked else (keys, strengths)
+        retained = addressing.retention(state["reading"], free)
         usage = addressing.usage(state["usage"], state["write"], retained)
         content = self._lookup(state["memory"], *(part[:, -1:] for part in query)).squeeze(1)
-        write = addressing.write_weights(content, addressing.allocation(usage), torch.sigmoid(allocate), write_gate)
+        write = addressing.write_weights(content, addressing.allocation(usage), allocate, write_gate)
         memory = state["memory"] * retained.unsqueeze(2) if self.deallocate else state["memory"]
-        memory = write_slots(memory, write, torch.sigmoid(erase), add)
+        memory = write_slots(memory, write, erase, add)
         after = {"memory": memory, "usage": usage, "write": write, "write_gate": write_gate}
 
         reading = self._lookup(memory, *(part[:, :-1] for part in query))
@@ -115,7 +123,6 @@ class DNC(Memory):
             if self.sharpen:
                 ahead, back = oneplus(sharpness).chunk(2, 1)
                 forward, backward = addressing.sharpen(forward, ahead), addressing.sharpen(backward, back)
-            mixture = torch.softmax(modes.view(batch, self.reads, 3), -1)
             reading = addressing.read_weights(backward, reading, forward, mixture)
         after["reading"] = reading
         after["read"] = (reading @ memory).flatten(1)

@@ -3,14 +3,12 @@
 Left to autograd, the link matrix of (N, S, S) costs dozens of passes a step, most of them over fresh memory. Here
 only the links themselves are kept for the way back, work is done in place and, on a CPU, in blocks of the batch that
 stay in the cache. Heads are rows on the left of every product: a thin matrix on the right takes a BLAS five times as
-long. With one thread, as in trainings, and Numba, the compiled loops of `memory.kernels` do the same in one pass.
+long.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -30,51 +28,16 @@ def _blocks(links: Tensor) -> Iterator[slice]:
         yield slice(begin, min(begin + size, rows))
 
 
-@functools.cache
-def _kernels() -> ModuleType | None:
-    """`memory.kernels`, where there is Numba and it may compile."""
-    try:
-        from numba import config
-
-        from memory import kernels
-    except ImportError:
-        return None
-    return None if getattr(config, "DISABLE_JIT", 0) else kernels
-
-
-def _compiled(tensor: Tensor) -> ModuleType | None:
-    """`memory.kernels`, where it is the fastest there is: on the host, where PyTorch has one thread."""
-    fits = tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64)
-    return _kernels() if fits and torch.get_num_threads() == 1 else None
-
-
-def _given(*tensors: Tensor) -> list[Any]:
-    """Arrays to be read."""
-    return [tensor.detach().contiguous().numpy() for tensor in tensors]
-
-
-def _empty(*like: Tensor) -> list[Tensor]:
-    """Tensors to be filled, whatever the strides of those that they are like."""
-    return [torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in like]
-
-
-def _filled(*tensors: Tensor) -> list[Any]:
-    """Arrays that share the memory of tensors from `_empty`."""
-    return [tensor.numpy() for tensor in tensors]
-
-
 class _Follow(torch.autograd.Function):
     """L_t = (1 - w_i - w_j) L_{t-1} + w_i p_j, diagonal zero; f = r L_tᵀ; b = r L_t."""
 
     @staticmethod
     def forward(ctx: Any, previous: Tensor, precedence: Tensor, write: Tensor, read: Tensor) -> tuple[Tensor, ...]:
         read = read.contiguous()
-        links, forward, backward = _empty(previous, read, read)
+        links = torch.empty_like(previous, memory_format=torch.contiguous_format)
+        forward, backward = torch.empty_like(read), torch.empty_like(read)
         ctx.save_for_backward(previous, precedence, write, read, links)
         ctx.set_materialize_grads(False)
-        if kernels := _compiled(previous):
-            kernels.follow(*_given(previous, precedence, write, read), *_filled(links, forward, backward))
-            return links, forward, backward
         kept, column, row, last = (1 - write).unsqueeze(2), write.unsqueeze(2), write.unsqueeze(1), precedence[:, None]
         for rows in _blocks(previous):
             block = torch.sub(kept[rows], row[rows], out=links[rows]).mul_(previous[rows])
@@ -89,11 +52,6 @@ class _Follow(torch.autograd.Function):
         previous, precedence, write, read, links = ctx.saved_tensors
         forward = torch.zeros_like(read) if forward is None else forward.contiguous()
         backward = torch.zeros_like(read) if backward is None else backward.contiguous()
-        if kernels := _compiled(previous):
-            grads = _empty(previous, precedence, write, read)
-            above = previous.new_empty(0, 0, 0) if links_grad is None else links_grad
-            kernels.follow_back(*_given(previous, precedence, write, read, above, forward, backward), *_filled(*grads))
-            return tuple(grads)
         left, right = torch.cat([forward, read], 1).mT, torch.cat([read, backward], 1)
         kept, row, last = (1 - write).unsqueeze(2), write.unsqueeze(1), precedence.unsqueeze(1)
         previous_grad, read_grad = torch.empty_like(previous), torch.empty_like(read)
@@ -123,10 +81,6 @@ class _Write(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, memory: Tensor, write: Tensor, erase: Tensor, add: Tensor) -> Tensor:
         ctx.save_for_backward(memory, write, erase, add)
-        if kernels := _compiled(memory):
-            (after,) = _empty(memory)
-            kernels.write(*_given(memory, write, erase, add), *_filled(after))
-            return after
         change = torch.addcmul(add.unsqueeze(1), erase.unsqueeze(1), memory, value=-1)
         return change.mul_(write.unsqueeze(2)).add_(memory)
 
@@ -134,10 +88,6 @@ class _Write(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         memory, write, erase, add = ctx.saved_tensors
-        if kernels := _compiled(memory):
-            grads = _empty(memory, write, erase, add)
-            kernels.write_back(*_given(memory, write, erase, add, grad), *_filled(*grads))
-            return tuple(grads)
         row, scratch = write.unsqueeze(1), grad * memory
         erase_grad = -(row @ scratch).squeeze(1)
         add_grad = (row @ grad).squeeze(1)
@@ -151,11 +101,6 @@ class _Match(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, memory: Tensor, keys: Tensor) -> Tensor:
-        if kernels := _compiled(memory):
-            scales, scores = memory.new_empty(memory.shape[:2]), memory.new_empty(*keys.shape[:2], memory.shape[1])
-            kernels.match(*_given(memory, keys), EPSILON, *_filled(scales, scores))
-            ctx.save_for_backward(memory, keys, scales.unsqueeze(1), scores)
-            return scores
         scales = (torch.linalg.vector_norm(memory, dim=-1).square() + EPSILON).rsqrt().unsqueeze(1)
         scores = (keys @ memory.mT).mul_(scales)
         ctx.save_for_backward(memory, keys, scales, scores)
@@ -165,10 +110,6 @@ class _Match(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         memory, keys, scales, scores = ctx.saved_tensors
-        if kernels := _compiled(memory):
-            grads = _empty(memory, keys)
-            kernels.match_back(*_given(memory, keys, scales.squeeze(1), scores, grad), *_filled(*grads))
-            return tuple(grads)
         shrink = (grad * scores).sum(1, keepdim=True).mul_(scales.square())
         products = grad * scales
         memory_grad = (products.mT @ keys).addcmul_(shrink.mT, memory, value=-1)

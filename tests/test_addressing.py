@@ -11,7 +11,6 @@ from torch import Tensor
 
 from memory import addressing, links, make_memory
 from memory.ntm import BLANK
-from runs.measures.reference_dnc import ReferenceDNC
 
 N, S, W, H = 2, 6, 3, 2
 
@@ -19,13 +18,6 @@ N, S, W, H = 2, 6, 3, 2
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
-
-
-@pytest.fixture(params=["plain", "compiled"])
-def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The costly steps as PyTorch's operations, and as compiled loops."""
-    compiled = pytest.importorskip("memory.kernels") if request.param == "compiled" else None
-    monkeypatch.setattr(links, "_compiled", lambda _: compiled)
 
 
 def distributions(rng: np.random.Generator, *shape: int, total: float = 1.0) -> np.ndarray:
@@ -43,7 +35,6 @@ def check(ours: Callable[..., Tensor], expected: np.ndarray, *arguments: np.ndar
     np.testing.assert_allclose(result.numpy(), expected, rtol=0, atol=atol)
 
 
-@pytest.mark.usefixtures("loops")
 @pytest.mark.parametrize("masked", [False, True])
 def test_content_weights(rng: np.random.Generator, masked: bool) -> None:
     memory, keys, strengths = rng.normal(size=(N, S, W)), rng.normal(size=(N, H, W)), rng.uniform(1, 9, (N, H))
@@ -153,7 +144,6 @@ def test_write_weights(rng: np.random.Generator) -> None:
     check(addressing.write_weights, expected, content, allocated, allocate, write)
 
 
-@pytest.mark.usefixtures("loops")
 def test_links_over_several_writes(rng: np.random.Generator) -> None:
     """Precedence and links of the paper, slot by slot, and the weights along them."""
     link, last = np.zeros((N, S, S)), np.zeros((N, S))
@@ -179,38 +169,6 @@ def test_links_over_several_writes(rng: np.random.Generator) -> None:
         link, last = after, precedence
 
 
-def test_loops_are_compiled_for_one_thread_on_the_host() -> None:
-    kernels = pytest.importorskip("memory.kernels")
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        assert links._compiled(torch.zeros(1)) is kernels
-        assert links._compiled(torch.zeros(1, dtype=torch.bfloat16)) is None
-        assert links._compiled(torch.zeros(1, device="meta")) is None
-        torch.set_num_threads(2)
-        assert links._compiled(torch.zeros(1)) is None
-    finally:
-        torch.set_num_threads(threads)
-
-
-def test_compiled_loops_are_the_plain_ones(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In float32, and from links that do not lie in order."""
-    kernels = pytest.importorskip("memory.kernels")
-    shapes = (5, S, S), (5, S), (5, S), (5, H, S)
-    results = []
-    for compiled in (kernels, None):
-        monkeypatch.setattr(links, "_compiled", lambda _, found=compiled: found)
-        given = [torch.from_numpy(distributions(np.random.default_rng(1), *shape)).float() for shape in shapes]
-        given[0] = given[0].mT
-        for tensor in given:
-            tensor.requires_grad_()
-        found = links.follow_links(*given)
-        sum(value.square().sum() for value in found).backward()
-        results.append([*found, *(tensor.grad for tensor in given)])
-    for ours, expected in zip(*results, strict=True):
-        torch.testing.assert_close(ours, expected)
-
-
 def test_links_follow_the_order_of_writing() -> None:
     state = torch.zeros(1, 4, 4), torch.zeros(1, 4)
     for slot in (2, 0, 3):
@@ -228,7 +186,6 @@ def test_read_weights(rng: np.random.Generator) -> None:
     check(addressing.read_weights, np.asarray(expected), *ways, modes)
 
 
-@pytest.mark.usefixtures("loops")
 def test_erase_add(rng: np.random.Generator) -> None:
     memory, weights = rng.normal(size=(N, S, W)), distributions(rng, N, H, S)
     erase, add = rng.random((N, H, W)), rng.normal(size=(N, H, W))
@@ -246,7 +203,6 @@ def leaves(rng: np.random.Generator, *shapes: tuple[int, ...]) -> list[Tensor]:
     return [torch.from_numpy(distributions(rng, *shape)).requires_grad_() for shape in shapes]
 
 
-@pytest.mark.usefixtures("loops")
 def test_gradients_by_hand(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "BLOCK", 2 * S * S)
     rows = 5
@@ -256,44 +212,6 @@ def test_gradients_by_hand(rng: np.random.Generator, monkeypatch: pytest.MonkeyP
         assert torch.autograd.gradcheck(lambda *x, o=outputs: tuple(links.follow_links(*x)[k] for k in o), given)
     assert torch.autograd.gradcheck(links.write_slots, leaves(rng, (rows, S, W), (rows, S), (rows, W), (rows, W)))
     assert torch.autograd.gradcheck(links.match_slots, leaves(rng, (rows, S, W), (rows, H, W), (rows, H)))
-
-
-@pytest.mark.usefixtures("loops")
-@pytest.mark.parametrize("block", [1, 3 * 16 * 16, 2**18])
-def test_the_dnc_is_the_straightforward_one(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(links, "BLOCK", block)
-    torch.manual_seed(0)
-    memory = make_memory("dnc", 5, slots=16, width=4, reads=3).double()
-    oracle = ReferenceDNC(5, 16, 4, 3).double()
-    oracle.load_state_dict(memory.state_dict())
-    given = 3 * torch.randn(25, 7, 5, dtype=torch.float64)
-    # slots that differ: which of two alike comes first in the free list hangs on the last bit
-    begin = {"memory": torch.randn(7, 16, 4).double(), "usage": torch.rand(7, 16).double()}
-    reads, state = memory.unroll(given, memory.initial_state(7) | begin)
-    expected, other = [], oracle.initial_state(7) | begin
-    for now in given:
-        read, other = oracle(now, other)
-        expected.append(read)
-    torch.testing.assert_close(reads, torch.stack(expected), rtol=1e-9, atol=1e-9)
-    for name, value in other.items():
-        torch.testing.assert_close(state[name], value, rtol=1e-9, atol=1e-9)
-    weight = torch.randn_like(reads)
-    ours = torch.autograd.grad((reads * weight).sum(), list(memory.parameters()))
-    theirs = torch.autograd.grad((torch.stack(expected) * weight).sum(), list(oracle.parameters()))
-    torch.testing.assert_close(ours, theirs, rtol=1e-7, atol=1e-7)
-
-
-def test_freed_slots_are_wiped_only_where_asked() -> None:
-    for wipe in (False, True):
-        memory = make_memory("dnc", 2, slots=4, width=3, reads=1, links=False, deallocate=wipe)
-        with torch.no_grad():
-            memory.interface.weight.zero_()
-            free, gate = 2 * 3 + 2 + 2 * 3, 2 * 3 + 2 + 2 * 3 + 2
-            memory.interface.bias[free], memory.interface.bias[gate] = 50, -50
-            state = memory.initial_state(1) | {"memory": torch.ones(1, 4, 3), "reading": torch.eye(4)[None, [1]]}
-            _, after = memory(torch.zeros(1, 2), state)
-        kept = torch.tensor([1.0, 0.0 if wipe else 1.0, 1.0, 1.0])
-        torch.testing.assert_close(after["memory"], kept.view(1, 4, 1).expand(1, 4, 3))
 
 
 def test_the_ntm_begins_blank_and_learns_where() -> None:

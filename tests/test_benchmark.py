@@ -138,6 +138,6 @@ def test_the_memories_section_sets_ours_against_the_reference(monkeypatch: pytes
     monkeypatch.setattr("runs.measures.memories.medians", lambda calls, **_: dict.fromkeys(calls, 2.0))
     with tqdm(file=io.StringIO()) as bar:
         figures = {figure.name: figure.value for figure in memories(3, bar)}
-    assert figures["DNC / reference"] == 1.0
+    assert figures["DNC / formulas"] == 1.0
     assert figures["DNC, 256×64, 4 reads, batch 32"] == 4.0  # eight steps in two seconds
     assert figures["DNC, 64 slots, batch 32"] == 250.0

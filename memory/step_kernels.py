@@ -1,0 +1,240 @@
+"""A whole step of the DNC and its gradient, row by row of the batch, out of the parts in `memory.kernels`.
+
+A row's slots and links then stay in the cache from the lookup to the read. Shapes: N rows, S slots, W the width of a
+slot, H read heads; the write's key is the last of H + 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from memory.kernels import (
+    allocate,
+    allocate_back,
+    follow,
+    follow_back,
+    look,
+    look_back,
+    loops,
+    read,
+    read_back,
+    write,
+    write_back,
+)
+
+
+class State(NamedTuple):
+    """What a step begins with, and what it leaves; as in `memory.dnc`."""
+
+    memory: Any
+    usage: Any
+    write: Any
+    precedence: Any
+    links: Any
+    reading: Any
+
+
+class Interface(NamedTuple):
+    """What the controller asks for."""
+
+    keys: Any
+    """(N, H + 1, W), each as long as its strength."""
+    erase: Any
+    """(N, W) in [0, 1]."""
+    add: Any
+    """(N, W)."""
+    free: Any
+    """(N, H) in [0, 1]."""
+    allocation: Any
+    """(N, 1) in [0, 1]."""
+    gate: Any
+    """(N, 1) in [0, 1]."""
+    modes: Any
+    """(N, H, 3), distributions over backward, content, forward."""
+
+
+class Trail(NamedTuple):
+    """What is kept for the way back."""
+
+    order: Any
+    """(N, S), slots from the least used one on."""
+    allocated: Any
+    """(N, S)."""
+    scales: Any
+    """(N, 2, S): of the slots before the write, and after."""
+    scores: Any
+    """(N, H + 1, S)."""
+    alike: Any
+    """(N, H + 1, S), their softmax."""
+    forward: Any
+    """(N, H, S)."""
+    backward: Any
+    """(N, H, S)."""
+
+
+@loops
+def use(state: State, free: Any, usage: Any) -> None:
+    """The usage (N, S) after what was written and what is freed."""
+    one = usage.dtype.type(1)
+    for n in range(len(usage)):
+        before, written, after = state.usage[n], state.write[n], usage[n]
+        for s in range(len(after)):
+            after[s] = before[s] + written[s] - before[s] * written[s]
+        for h in range(free.shape[1]):
+            r, f = state.reading[n, h], free[n, h]
+            for s in range(len(after)):
+                after[s] *= one - f * r[s]
+
+
+@loops
+def use_back(usage: Any, written: Any, reading: Any, free: Any, grad: Any, *grads: Any) -> None:
+    """The gradients of `use` in one row, added to those of usage, write, reading and free gates."""
+    usage_grad, write_grad, reading_grad, free_grad = grads
+    one = usage.dtype.type(1)
+    for s in range(len(usage)):
+        used, retained = usage[s] + written[s] - usage[s] * written[s], one
+        for h in range(len(free)):
+            retained *= one - free[h] * reading[h, s]
+        usage_grad[s] += grad[s] * retained * (one - written[s])
+        write_grad[s] += grad[s] * retained * (one - usage[s])
+        for h in range(len(free)):
+            others = grad[s] * used
+            for k in range(len(free)):
+                if k != h:
+                    others *= one - free[k] * reading[k, s]
+            free_grad[h] -= others * reading[h, s]
+            reading_grad[h, s] -= others * free[h]
+
+
+@loops
+def step(state: State, asked: Interface, trail: Trail, after: State, reads: Any) -> None:
+    """Write, then read; `after.usage` and `trail.order` are given, the rest of the last three is filled."""
+    heads = reads.shape[1]
+    for n in range(len(reads)):
+        memory, weights, alike = after.memory[n], after.write[n], trail.alike[n]
+        keys, scores, scales, allocated = asked.keys[n], trail.scores[n], trail.scales[n], trail.allocated[n]
+        look(state.memory[n], keys[heads:], scales[0], scores[heads:], alike[heads:])
+        allocate(after.usage[n], trail.order[n], allocated)
+        allocation, gate, like, total = asked.allocation[n, 0], asked.gate[n, 0], alike[heads], reads.dtype.type(0)
+        for s in range(len(weights)):
+            weights[s] = gate * (like[s] + allocation * (allocated[s] - like[s]))
+            total += weights[s]
+        write(state.memory[n], weights, asked.erase[n], asked.add[n], memory)
+        look(memory, keys[:heads], scales[1], scores[:heads], alike[:heads])
+        forward, backward = trail.forward[n], trail.backward[n]
+        follow(state.links[n], state.precedence[n], weights, state.reading[n], after.links[n], forward, backward)
+        last, precedence = state.precedence[n], after.precedence[n]
+        for s in range(len(weights)):
+            precedence[s] = last[s] - total * last[s] + weights[s]
+        for h in range(heads):
+            back, content, ahead = asked.modes[n, h]
+            for s in range(len(weights)):
+                after.reading[n, h, s] = back * backward[h, s] + content * alike[h, s] + ahead * forward[h, s]
+        read(memory, after.reading[n], reads[n])
+
+
+@loops
+def step_back(
+    state: State,
+    asked: Interface,
+    trail: Trail,
+    after: State,
+    after_grad: State,
+    reads_grad: Any,
+    state_grad: State,
+    asked_grad: Interface,
+) -> None:
+    """The gradients of `use` and `step`, added to the zeros of the last two; no links in `after_grad` are zeros."""
+    heads = reads_grad.shape[1]
+    zero, one = reads_grad.dtype.type(0), reads_grad.dtype.type(1)
+    alike_grad = np.empty_like(trail.alike[0])
+    forward_grad, backward_grad = np.empty_like(state.reading[0]), np.empty_like(state.reading[0])
+    allocated_grad = np.empty_like(state.usage[0])
+    for n in range(len(reads_grad)):
+        memory_grad, usage_grad = after_grad.memory[n].copy(), after_grad.usage[n].copy()
+        weights_grad, reading_grad = after_grad.write[n].copy(), after_grad.reading[n].copy()
+        weights, alike, allocated = after.write[n], trail.alike[n], trail.allocated[n]
+        read_back(after.memory[n], after.reading[n], reads_grad[n], memory_grad, reading_grad)
+        for h in range(heads):
+            back, content, ahead = asked.modes[n, h]
+            modes_grad = asked_grad.modes[n, h]
+            for s in range(len(weights)):
+                grad = reading_grad[h, s]
+                modes_grad[0] += grad * trail.backward[n, h, s]
+                modes_grad[1] += grad * alike[h, s]
+                modes_grad[2] += grad * trail.forward[n, h, s]
+                backward_grad[h, s], alike_grad[h, s], forward_grad[h, s] = back * grad, content * grad, ahead * grad
+        last, last_grad, late_grad = state.precedence[n], state_grad.precedence[n], after_grad.precedence[n]
+        total, lost = zero, zero
+        for s in range(len(weights)):
+            total += weights[s]
+            lost += late_grad[s] * last[s]
+        for s in range(len(weights)):
+            weights_grad[s] += late_grad[s] - lost
+            last_grad[s] += (one - total) * late_grad[s]
+        follow_back(
+            state.links[n],
+            last,
+            weights,
+            state.reading[n],
+            after_grad.links[n] if len(after_grad.links) else state.links[n, :0],
+            forward_grad,
+            backward_grad,
+            state_grad.links[n],
+            last_grad,
+            weights_grad,
+            state_grad.reading[n],
+        )
+        keys, keys_grad, scores, scales = asked.keys[n], asked_grad.keys[n], trail.scores[n], trail.scales[n]
+        look_back(
+            after.memory[n],
+            keys[:heads],
+            scales[1],
+            scores[:heads],
+            alike[:heads],
+            alike_grad[:heads],
+            memory_grad,
+            keys_grad[:heads],
+        )
+        write_back(
+            state.memory[n],
+            weights,
+            asked.erase[n],
+            asked.add[n],
+            memory_grad,
+            state_grad.memory[n],
+            weights_grad,
+            asked_grad.erase[n],
+            asked_grad.add[n],
+        )
+        allocation, gate, like = asked.allocation[n, 0], asked.gate[n, 0], alike[heads]
+        for s in range(len(weights)):
+            choice = allocated[s] - like[s]
+            asked_grad.gate[n, 0] += weights_grad[s] * (like[s] + allocation * choice)
+            asked_grad.allocation[n, 0] += weights_grad[s] * gate * choice
+            allocated_grad[s] = weights_grad[s] * gate * allocation
+            alike_grad[heads, s] = weights_grad[s] * gate * (one - allocation)
+        look_back(
+            state.memory[n],
+            keys[heads:],
+            scales[0],
+            scores[heads:],
+            alike[heads:],
+            alike_grad[heads:],
+            state_grad.memory[n],
+            keys_grad[heads:],
+        )
+        allocate_back(after.usage[n], trail.order[n], allocated, allocated_grad, usage_grad)
+        use_back(
+            state.usage[n],
+            state.write[n],
+            state.reading[n],
+            asked.free[n],
+            usage_grad,
+            state_grad.usage[n],
+            state_grad.write[n],
+            state_grad.reading[n],
+            asked_grad.free[n],
+        )

@@ -12,8 +12,9 @@ from agents.core import CORES, CoreKind
 from agents.glimpse_net import Join
 from agents.location import Baseline, LocationHead, Saccades, WhereStream
 from agents.options import parse_options
-from agents.senses import BitsSense, Encoder, GlimpseSense, PartsSense, SentenceSense, StorySense
+from agents.senses import BitsSense, Encoder, GlimpseSense, Hidden, PartsSense, SentenceSense, StorySense
 from agents.spaces import Form
+from agents.story_map import NEAR, StoryMap
 from memory import MemoryState, make_memory
 
 
@@ -41,6 +42,9 @@ class AgentConfig:
     """A row of `memory.MEMORIES`."""
     memory_options: tuple[str, ...] = ()
     """Keyword options of that memory, as `slots=64 heads=4`."""
+    imagine: int = 0
+    """Lines of a hidden story, from its end on, that are drawn in a map and imagined where they were not looked at; 0
+    remembers only what was looked at, in the order of looking."""
     core_limit: float = 20.0
     """Largest absolute value of what the core hands to a memory."""
 
@@ -73,6 +77,7 @@ class Decision(NamedTuple):
         features: (N, F), what both rest on.
         unit: of saccades, in the unit of a location: 1, or (N, 1) the width of a line. The policy's deviation is in it.
         state: to be passed to the next call.
+        drawn: (N, …), what of a map drew the gaze; empty without one.
     """
 
     answer: Tensor
@@ -80,6 +85,7 @@ class Decision(NamedTuple):
     features: Tensor
     unit: Tensor | float
     state: AgentState
+    drawn: Tensor
 
 
 class AttentionAgent(nn.Module):
@@ -110,6 +116,8 @@ class AttentionAgent(nn.Module):
         super().__init__()
         if config.core == "none" and config.memory == "none":
             raise ValueError('core="none" and memory="none" would remember nothing: choose one of them')
+        if config.imagine and (form.kind != "story" or config.core != "none"):
+            raise ValueError('imagine is for hidden stories, and for core="none": a memory that reads whole stories')
         self.form, self.config = form, config
         self.sense, seen = make_sense(form, config)
         recurrent = config.core != "none"
@@ -123,9 +131,11 @@ class AttentionAgent(nn.Module):
         self.gaze: nn.Module | None = None
         self.baseline: Baseline | None = None
         if form.motion:
-            values = form.periphery()
-            # On an image, stay where you are; in a story, go back a line at a time.
-            first = -1.0 if form.kind == "story" and config.saccades == "relative" else 0.0
+            values = form.periphery() + (3 * NEAR if config.imagine else 0)
+            # On an image, stay where you are; in a story, go back a line at a time, or two where the one between can be
+            # told from the words around.
+            back = -2.0 if config.imagine else -1.0
+            first = back if form.kind == "story" and config.saccades == "relative" else 0.0
             self.gaze = (
                 WhereStream(values, features, config.where_stream, form.motion, first)
                 if config.where_stream
@@ -137,7 +147,7 @@ class AttentionAgent(nn.Module):
         """The state before the first glimpse of `batch` episodes."""
         like = self.answer.weight
         size = self.core.state_size if self.core else 0
-        state = self.memory.initial_state(batch)
+        state = (self.sense if isinstance(self.sense, StoryMap) else self.memory).initial_state(batch)
         return AgentState(like.new_zeros(batch, size), like.new_zeros(batch, self.memory.read_size), state)
 
     def forward(self, observation: dict[str, Tensor], state: AgentState) -> Decision:
@@ -147,17 +157,44 @@ class AttentionAgent(nn.Module):
             observation: of the form the agent was made for, batch first.
             state: from `initial_state`, or the last decision's.
         """
-        features, state = self.remember(self.sense(observation), state)
-        location, unit = self.look(observation, features)
-        return Decision(self.answer(features), location, features, unit, state)
+        features, drawn, state = self.perceive(observation, state)
+        location, unit = self.look(observation, features, drawn)
+        return Decision(self.answer(features), location, features, unit, state, drawn)
 
-    def look(self, observation: dict[str, Tensor], features: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Where to look next, given the present features (N, F): the mean, and its unit, as in `Decision`."""
+    def perceive(self, observation: dict[str, Tensor], state: AgentState) -> tuple[Tensor, Tensor, AgentState]:
+        """The features (N, F) that answer and gaze rest on, what of a map draws the gaze (N, …), and the next state."""
+        if isinstance(self.sense, StoryMap):
+            seen = self.sense.look(observation, state.memory)
+            story, drawn = self.sense(seen)
+            return self._read(story), drawn, AgentState(state.core, state.read, seen)
+        features, state = self.remember(self.sense(observation), state)
+        return features, features[:, :0], state
+
+    def _read(self, story: Tensor) -> Tensor:
+        """What an imagined story (T, N, width), its question last, recalls: (N, F)."""
+        last = torch.full((1, story.shape[1]), len(story) - 1, device=story.device)
+        return self.memory.read_episodes(story, last)[0]
+
+    def weights(self, state: AgentState) -> dict[str, Tensor]:
+        """What the memory did in the last step, see `Memory.weights`; of a map, over the lines imagined."""
+        if not isinstance(self.sense, StoryMap):
+            return self.memory.weights(state.memory)
+        story, _ = self.sense(state.memory)
+        return self.memory.weights(self.memory.unroll(story, self.memory.initial_state(story.shape[1]))[1])
+
+    def look(self, observation: dict[str, Tensor], features: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Where to look next: the mean, and its unit, as in `Decision`.
+
+        Args:
+            observation: the present one.
+            features: (N, F).
+            drawn: (N, …), what of a map draws the gaze; (N, 0) without one.
+        """
         if self.gaze is None:
             return features.new_zeros(features.shape[0], 0), 1.0
-        assert isinstance(self.sense, (GlimpseSense, PartsSense, StorySense))
+        assert isinstance(self.sense, (GlimpseSense, PartsSense, Hidden))
         here, unit = observation["location"], self.sense.unit(observation)
-        step = self.gaze(self.sense.periphery(observation), here, features)
+        step = self.gaze(torch.cat([self.sense.periphery(observation), drawn], -1), here, features)
         relative = self.config.saccades == "relative" and self.form.kind != "parts"
         return here + unit * step if relative else step, unit
 
@@ -169,12 +206,40 @@ class AttentionAgent(nn.Module):
         steps, n = observations["location"].shape[:2]
         flat = {key: value.flatten(0, 1) for key, value in observations.items()}
         features = self.memory.read_episodes(self.sense(flat).unflatten(0, (steps, n))).flatten(0, 1)
-        location, unit = self.look(flat, features)
+        location, unit = self.look(flat, features, features[:, :0])
         units = [unit] * steps if isinstance(unit, float) else unit.unflatten(0, (steps, n))
         answer = self.answer(features).unflatten(0, (steps, n))
         location, features = location.unflatten(0, (steps, n)), features.unflatten(0, (steps, n))
         nothing = self.initial_state(0)
-        return [Decision(answer[t], location[t], features[t], units[t], nothing) for t in range(steps)]
+        none = features[:, :, :0]
+        return [Decision(answer[t], location[t], features[t], units[t], nothing, none[t]) for t in range(steps)]
+
+    def reconsider(self, observations: dict[str, Tensor], decisions: list[Decision]) -> list[Decision]:
+        """Decisions that were made without gradient, with it: for agents that imagine.
+
+        The last answer rests on all that was seen; the gaze, on features through which nothing flows back. So the story
+        is imagined and read with gradient once, at the end.
+
+        Args:
+            observations: (T, N, …), of whole episodes.
+            decisions: on each; none, where the places were given, makes earlier answers of zeros.
+        """
+        assert isinstance(self.sense, StoryMap)
+        steps, n = observations["location"].shape[:2]
+        state = self.sense.initial_state(n)
+        for step in range(steps):
+            state = self.sense.look({key: value[step] for key, value in observations.items()}, state)
+        last = {key: value[-1] for key, value in observations.items()}
+        story, drawn = self.sense(state)
+        features = self._read(story)
+        end = Decision(self.answer(features), last["location"], features, 1.0, self.initial_state(0), drawn)
+        if not decisions:
+            return [end._replace(answer=torch.zeros_like(end.answer))] * (steps - 1) + [end]
+        early = decisions[:-1]
+        flat = {key: value[:-1].flatten(0, 1) for key, value in observations.items()}
+        known, around = (torch.cat([getattr(one, name) for one in early]) for name in ("features", "drawn"))
+        means = self.look(flat, known, around)[0].unflatten(0, (steps - 1, n))
+        return [one._replace(location=mean) for one, mean in zip(early, means, strict=True)] + [end]
 
     def remember(self, seen: Tensor, state: AgentState) -> tuple[Tensor, AgentState]:
         """What is seen (N, …) to the features (N, F) that answer and gaze rest on, and the next state."""
@@ -225,4 +290,7 @@ def make_sense(form: Form, config: AgentConfig) -> tuple[nn.Module, int]:
     if form.kind == "text":
         return SentenceSense(form.vocabulary, form.shape[0], config.width, config.encoder), config.width
     words, scales = form.shape
+    if config.imagine:
+        args = (form.vocabulary, words, scales, form.longest, config.width, config.encoder, config.imagine)
+        return StoryMap(*args), config.width
     return StorySense(form.vocabulary, words, scales, form.longest, config.width, config.encoder), config.width

@@ -69,24 +69,27 @@ def play(
     at_once = isinstance(agent, AttentionAgent) and agent.core is None and torch.is_grad_enabled()
     state = agent.initial_state(n)
     decisions, samples, seen = [], [], []
+    waiting = places is None or not at_once  # otherwise all is decided at the end, at once
     for step in range(steps):
         seen.append(observation)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not at_once):
-            decision = agent(observation, state)
-        state = decision.state
-        decisions.append(decision)
+        if waiting:
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not at_once):
+                decision = agent(observation, state)
+            state = decision.state
+            decisions.append(decision)
         if step == steps - 1:
             break
-        mean = decision.location.detach()
         if places is not None:
             location = places[step]
         else:
+            mean = decision.location.detach()
             location = mean + std * decision.unit * noise[step] if noise is not None else mean
         samples.append(location)
-        action = {"location": location, "answer": decision.answer.detach().argmax(-1)}
-        observation, info = lockstep.step(action)
+        answer = decision.answer.detach().argmax(-1) if waiting else torch.zeros_like(target)
+        observation, info = lockstep.step({"location": location, "answer": answer})
     if at_once and isinstance(agent, AttentionAgent):
-        decisions = agent.review({key: torch.stack([moment[key] for moment in seen]) for key in seen[0]})
+        observations = {key: torch.stack([moment[key] for moment in seen]) for key in seen[0]}
+        decisions = agent.reconsider(observations, decisions) if agent.config.imagine else agent.review(observations)
     answer = torch.stack([decision.answer for decision in decisions])
     locations = torch.stack([moment["location"] for moment in seen])
     likelihood = log_likelihood(answer, target)

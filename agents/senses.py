@@ -137,7 +137,45 @@ class BitsSense(nn.Module):
         return observation["bits"]
 
 
-class StorySense(nn.Module):
+class Hidden(nn.Module):
+    """What all that see a hidden story can tell of a glimpse.
+
+    Args:
+        vocabulary: number of words.
+        longest: lines of the longest story.
+    """
+
+    def __init__(self, vocabulary: int, longest: int) -> None:
+        super().__init__()
+        self.vocabulary, self.longest = vocabulary, longest
+
+    def after(self, observation: dict[str, Tensor]) -> Tensor:
+        """(N,) int64, how many lines follow the present one in the story."""
+        lines = observation["lines"]
+        return (lines * (1 - observation["location"]) / 2).floor().long().clamp(0, self.longest - 1)[..., 0]
+
+    def periphery(self, observation: dict[str, Tensor]) -> Tensor:
+        """(N, (scales + 2) vocabulary + 2): which words the question, the line and the lines around hold."""
+        bags = [self.bag(observation[key]) for key in ("question", "tokens")]
+        return torch.cat([observation["periphery"].flatten(1), *bags, *self.extent(observation)], dim=-1)
+
+    def unit(self, observation: dict[str, Tensor]) -> Tensor:
+        """(N, 1), one line in the unit of a location."""
+        return 2 / observation["lines"]
+
+    def extent(self, observation: dict[str, Tensor]) -> list[Tensor]:
+        """The length of the story and the time, (N, 1) each, in [0, 1]."""
+        return [observation["lines"] / self.longest, observation["time"]]
+
+    def bag(self, tokens: Tensor) -> Tensor:
+        """(…, vocabulary) float32, 1 where a word occurs in `tokens` (…, words); padding is none."""
+        bag = torch.zeros(*tokens.shape[:-1], self.vocabulary, device=tokens.device)
+        bag.scatter_(-1, tokens, 1.0)
+        bag[..., 0] = 0.0
+        return bag
+
+
+class StorySense(Hidden):
     """A line of a hidden story, the question in view, the blurred words around, and how many lines follow.
 
     Args:
@@ -152,8 +190,7 @@ class StorySense(nn.Module):
     bucket: Tensor
 
     def __init__(self, vocabulary: int, words: int, scales: int, longest: int, width: int, encoder: Encoder) -> None:
-        super().__init__()
-        self.vocabulary, self.longest = vocabulary, longest
+        super().__init__(vocabulary, longest)
         self.sentences = Sentences(vocabulary, words, width, encoder)
         self.around = nn.Linear(scales * vocabulary, width, bias=False)
         self.join = nn.Linear(3 * width + 3, width)
@@ -165,29 +202,5 @@ class StorySense(nn.Module):
         """(N, width), of `tokens` and `question` (N, words), `periphery` (N, scales, vocabulary) and the place."""
         line, question = self.sentences(observation["tokens"]), self.sentences(observation["question"])
         around = self.around(observation["periphery"].flatten(1))
-        joined = self.join(torch.cat([line, question, around, observation["location"], *self._extent(observation)], -1))
+        joined = self.join(torch.cat([line, question, around, observation["location"], *self.extent(observation)], -1))
         return joined + self.place(self.bucket[self.after(observation)])
-
-    def after(self, observation: dict[str, Tensor]) -> Tensor:
-        """(N,) int64, how many lines follow the present one in the story."""
-        lines = observation["lines"]
-        return (lines * (1 - observation["location"]) / 2).floor().long().clamp(0, self.longest - 1)[..., 0]
-
-    def periphery(self, observation: dict[str, Tensor]) -> Tensor:
-        """(N, (scales + 2) vocabulary + 2): which words the question, the line and the lines around hold."""
-        bags = [self._bag(observation[key]) for key in ("question", "tokens")]
-        return torch.cat([observation["periphery"].flatten(1), *bags, *self._extent(observation)], dim=-1)
-
-    def unit(self, observation: dict[str, Tensor]) -> Tensor:
-        """(N, 1), one line in the unit of a location."""
-        return 2 / observation["lines"]
-
-    def _extent(self, observation: dict[str, Tensor]) -> list[Tensor]:
-        return [observation["lines"] / self.longest, observation["time"]]
-
-    def _bag(self, tokens: Tensor) -> Tensor:
-        """(N, vocabulary) float32, 1 where a word occurs; padding is none."""
-        bag = torch.zeros(tokens.shape[0], self.vocabulary, device=tokens.device)
-        bag.scatter_(1, tokens, 1.0)
-        bag[:, 0] = 0.0
-        return bag

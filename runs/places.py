@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from agents import Places
+from agents.lockstep import Lockstep
 from glimpse_env.draws import draw_words, uniform
 from glimpse_env.tasks.babi_gaze import BabiGaze
 
@@ -64,3 +65,21 @@ def fixed_places(gaze: str, seed: int, env: Any, episodes: np.ndarray, device: t
 def fixed_gaze(gaze: str, seed: int, env: Any, device: torch.device) -> Places:
     """A control's gaze for `agents.evaluate`: the same in the same episode, however many are played at once."""
     return lambda episodes: fixed_places(gaze, seed, env, episodes, device)
+
+
+def told_lines(env: Any, seed: int, device: torch.device, episodes: int = 8192) -> Tensor:
+    """Lines (…, words) int64 that are found by looking at random in `episodes` episodes, before any training.
+
+    The same in every process: each looks at all of them.
+    """
+    lockstep = Lockstep(env, device)
+    found = []
+    for first in range(0, episodes, lockstep.num_envs):
+        numbers = np.arange(first, first + lockstep.num_envs)
+        observation, info = lockstep.reset(seed, numbers)
+        found.append(observation["tokens"])
+        answer = torch.zeros_like(info["target"])
+        for location in fixed_places("random", seed, env, numbers, device):
+            observation, _ = lockstep.step({"location": location, "answer": answer})
+            found.append(observation["tokens"])
+    return torch.cat(found)

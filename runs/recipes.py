@@ -97,30 +97,32 @@ def memoryless(recipe: Recipe) -> Recipe:
     return replace(recipe, name=f"{recipe.name}-none", agent=agent)
 
 
-LOOKS = {1: (3, 2, 100_000), 2: (6, 3, 150_000), 3: (10, 3, 150_000)}
-"""Glimpses, scales of the periphery, and episodes, by the task of bAbI."""
+LOOKS = {1: (3, 2, 16, 60_000), 2: (6, 3, 24, 120_000), 3: (10, 3, 32, 120_000)}
+"""Glimpses, scales of the periphery, lines of the map and episodes, by the task of bAbI. Of 99 of 100 questions, all
+that matters is told in the last 6, 17 and 25 lines."""
 
 
 def look(task: int, gaze: Gaze) -> Recipe:
     """A hidden story of bAbI's task, of which a few lines may be looked at. The deviation is in lines.
 
-    The stories are generated: 10,000 questions are known by heart before they are understood. A gaze that learns begins
-    with the reader of the last lines: with one that cannot read yet, it learns to leap, and the reader never to read.
+    The stories are generated: 10,000 questions are known by heart before they are understood.
     """
-    glimpses, scales, episodes = LOOKS[task]
-    env = EnvConfig("BabiGaze-v0", num_glimpses=glimpses, scales=scales, arguments=(f"task={task}", "size=100k"))
-    agent = AgentConfig(
-        width=128,
-        core="none",
-        memory="episodic",
-        memory_options=format_options({"slots": glimpses, "heads": 4, "hops": 3, "associations": 3}),
-    )
-    name = f"babi-gaze-{task}" + ("" if gaze == "learned" else f"-{gaze}")
-    recipe = Recipe(name, env, agent, gaze, episodes, batch=128, optimizer="muon", lr=3e-3, std=0.7, clip=1.0)
-    if gaze != "learned":
-        return recipe
-    return replace(
-        recipe, begin=f"runs/pretrained/babi-gaze-{task}-last.pt", lr=2e-3, gaze_lr=1.0, std_end=0.1, discount=0.95
+    glimpses, scales, lines, episodes = LOOKS[task]
+    return Recipe(
+        f"babi-gaze-{task}" + ("" if gaze == "learned" else f"-{gaze}"),
+        EnvConfig("BabiGaze-v0", num_glimpses=glimpses, scales=scales, arguments=(f"task={task}", "size=100k")),
+        replace(reader(slots=lines + 1, heads=4, hops=3, associations=3), imagine=lines),
+        gaze,
+        episodes,
+        batch=128,
+        optimizer="muon",
+        lr=3e-3,
+        gaze_lr=1.0,
+        discount=1.0,
+        answers="last",
+        std=0.7,
+        std_end=0.1,
+        clip=1.0,
     )
 
 

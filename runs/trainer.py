@@ -12,6 +12,7 @@ from torch import Tensor
 
 from agents import AttentionAgent, Foreign, play, read
 from agents.loading import Agent, agent_to_dict, copy_weights, make_agent
+from agents.story_map import StoryMap
 from glimpse_env.tasks.babi import BabiTask
 from runs.curriculum import Curriculum
 from runs.distributed import average_gradients, rank, world_size
@@ -20,7 +21,7 @@ from runs.guide import Guide, load_guide
 from runs.machine import machine_name
 from runs.muon import Muon, matrices
 from runs.objective import answer_loss, total_loss
-from runs.places import fixed_places, gaze_noise
+from runs.places import fixed_places, gaze_noise, told_lines
 from runs.recipe import Recipe
 
 WARM_UP = 50
@@ -64,6 +65,8 @@ class Trainer:
         if recipe.begin and not restored:
             copy_weights(agent, recipe.begin, words)
         agent = agent.to(device)
+        if isinstance(agent, AttentionAgent) and isinstance(agent.sense, StoryMap) and not (recipe.begin or restored):
+            agent.sense.learn(told_lines(env, recipe.seed, device))
         gaze = agent.gaze_parameters()
         hidden = matrices(agent) if recipe.optimizer == "muon" and isinstance(agent, AttentionAgent) else []
         if recipe.optimizer == "muon" and not hidden:

@@ -7,6 +7,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from agents import AttentionAgent, Foreign, Rollout, evaluate, evaluate_reading
 from glimpse_env.tasks import Classify
+from glimpse_env.tasks.babi_gaze import BabiGaze
 from runs.environments import episodes_in, make_env, sample_episodes
 from runs.foreign import evaluate_foreign
 from runs.gallery import DRAWN, add_contents, add_memories, add_traces, spread
@@ -23,6 +24,9 @@ VALIDATION_SEED = 2**40
 
 VALIDATION_EPISODES = 5_000
 """At most; no image is shown twice."""
+
+HIDDEN_EPISODES = 1_000
+"""Of hidden stories, whose glimpses are read one after the other."""
 
 BATCH = 250
 
@@ -57,7 +61,8 @@ class Validation:
         """What is to be least, and in words; everything else goes to TensorBoard at this step."""
         if isinstance(self.env, Foreign):
             return self._foreign(self.env, step)
-        episodes = min(VALIDATION_EPISODES, episodes_in(self.env))
+        hidden = isinstance(self.env.unwrapped.task, BabiGaze)
+        episodes = min(HIDDEN_EPISODES if hidden else VALIDATION_EPISODES, episodes_in(self.env))
         error, words = self._gaze(episodes, step) if self.gazes else self._reading(episodes, step)
         memories = self._recollect(episodes_in(self.env))
         for tag, value in memory_scalars(memories).items():

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from agents import AttentionAgent, Places
 from agents.lockstep import Lockstep
+from agents.story_map import StoryMap
 from glimpse_env.tasks import Classify
 from glimpse_env.tasks.babi import BabiTask
 from memory import MemoryState
@@ -143,15 +144,19 @@ def _remembered(agent: AttentionAgent, seen: dict[str, Tensor]) -> tuple[Weights
     kept: dict[str, list[np.ndarray]] = {}
     for step in range(steps):
         observation = {key: value[step] for key, value in seen.items()}
-        feature, state = agent.remember(agent.sense(observation), state)
+        feature, _, state = agent.perceive(observation, state)
         features.append(feature)
-        for name, value in agent.memory.weights(state.memory).items():
+        for name, value in agent.weights(state).items():
             kept.setdefault(name, []).append(value[0].cpu().numpy())
     gate, write, read = (np.stack(kept[name]) if name in kept else None for name in ("write_gate", "write", "read"))
     if write is not None:
         write = write.reshape(steps, -1, write.shape[-1]).sum(1).clip(0, 1)
     recalled = None
-    if isinstance(agent.memory, Episodic) and read is not None:
+    if isinstance(agent.sense, StoryMap):
+        assert read is not None
+        places = agent.sense.slots(state.memory)[0].tolist()
+        recalled = np.stack([read[-1, :, place] if place >= 0 else 0 * read[-1, :, 0] for place in places], 1)
+    elif isinstance(agent.memory, Episodic) and read is not None:
         slots = agent.memory.slots
         recalled = np.zeros((read.shape[1], steps))  # the oldest steps have been overwritten
         for step in range(max(0, steps - slots), steps):

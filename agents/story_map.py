@@ -1,0 +1,148 @@
+"""A map of a hidden story: what each of its lines may hold, sharp where it was looked at and blurred around.
+
+An agent that keeps what it saw in the order in which it looked must learn to put the lines in order, and cannot tell
+what lay between them. Here every glimpse is drawn into a map whose places are the lines of the story, as in a neural
+map (Parisotto & Salakhutdinov 2018); a line not looked at is a mixture of the sentences that the agent knows, by how
+well they agree with the blurred words around (`memory.beliefs`). The memory then reads the map as if it were the story.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from agents.senses import Encoder, Hidden
+from agents.words import Sentences
+from memory import MemoryState
+from memory.beliefs import line_beliefs
+
+KNOWN = 1024
+"""Sentences that can be known."""
+
+NEAR, LATER = 24, 8
+"""Lines around the present one that draw the gaze, and how many of them follow it."""
+
+
+class StoryMap(Hidden):
+    """The lines of a story from its end on, then the question: what has been seen, and what is imagined between.
+
+    Args:
+        vocabulary: number of words.
+        words: of a line, padded.
+        scales: of the periphery.
+        longest: lines of the longest story.
+        width: of the result.
+        encoder: of line and question, which share their words.
+        lines: that are mapped.
+    """
+
+    known: Tensor
+    count: Tensor
+
+    def __init__(
+        self, vocabulary: int, words: int, scales: int, longest: int, width: int, encoder: Encoder, lines: int
+    ) -> None:
+        super().__init__(vocabulary, longest)
+        self.words, self.scales, self.lines = words, scales, lines
+        self.sentences = Sentences(vocabulary, words, width, encoder)
+        self.place, self.certainty = nn.Embedding(lines, width), nn.Linear(2, width)
+        for parameter in (self.place.weight, self.certainty.weight, self.certainty.bias):
+            nn.init.zeros_(parameter)
+        # sentences that were read, and how often: known by experience, not by gradient
+        self.register_buffer("known", torch.zeros(KNOWN, words, dtype=torch.int64))
+        self.register_buffer("count", torch.zeros(KNOWN, dtype=torch.int64))
+
+    def learn(self, tokens: Tensor) -> None:
+        """Know these lines (N, words) int64, and how often they occur, in place of others; `KNOWN` of them at most."""
+        found, count = torch.unique(tokens[(tokens > 0).any(1)], dim=0, return_counts=True)
+        kept = count.argsort(descending=True, stable=True)[:KNOWN]
+        self.known.zero_()[: len(kept)] = found[kept]
+        self.count.zero_()[: len(kept)] = count[kept]
+
+    def initial_state(self, batch: int) -> MemoryState:
+        """Nothing looked at: no glimpses (N, 0, …), no question, no lines."""
+        like = self.known
+        return {
+            "after": like.new_zeros(batch, 0),
+            "tokens": like.new_zeros(batch, 0, self.words),
+            "around": like.new_zeros(batch, 0, self.scales, self.vocabulary, dtype=torch.bool),
+            "question": like.new_zeros(batch, self.words),
+            "lines": like.new_zeros(batch, 1),
+        }
+
+    def look(self, observation: dict[str, Tensor], state: MemoryState) -> MemoryState:
+        """The glimpses of `state` and this one."""
+        now = {
+            "after": self.after(observation),
+            "tokens": observation["tokens"],
+            "around": observation["periphery"] > 0,
+        }
+        glimpses = {name: torch.cat([state[name], value[:, None]], 1) for name, value in now.items()}
+        return {**glimpses, "question": observation["question"], "lines": observation["lines"].long()}
+
+    def slots(self, state: MemoryState) -> Tensor:
+        """Where in the imagined story each glimpse lies, (N, glimpses) int64; below 0 where it is beyond the map."""
+        return self.lines - 1 - state["after"]
+
+    def forward(self, state: MemoryState) -> tuple[Tensor, Tensor]:
+        """The story as it is imagined after the glimpses of `state`, one at least.
+
+        Returns:
+            Vectors (lines + 1, N, width), from the earliest line to the last and the question; and what draws the gaze,
+            (N, 3 × NEAR): of the lines around the present one whether each was looked at, the entropy of what it may be
+            (1: nothing is known), and how many of the question's words it is expected to hold, the rarer the more.
+        """
+        told = torch.arange(self.lines, device=self.known.device) < state["lines"]
+        some = self.count > 0
+        known = self.known[some]
+        columns = torch.unique(known[known > 0])
+        bag = self._bag(known, columns)
+        read, looked = self._draw(state["after"], self._bag(state["tokens"], columns))
+        prior = torch.log(self.count[some] / self.count.sum().clamp(min=1))
+        with torch.no_grad():
+            belief = line_beliefs(
+                *self._windows(state),
+                state["around"].flatten(1, 2)[..., columns],
+                *(looked, read, told, bag, prior),
+            )
+            entropy = -torch.special.xlogy(belief, belief).sum(-1) / max(1.0, math.log(max(1, len(known))))
+            entropy = torch.where(looked, 0.0, entropy)
+            rare = -torch.log(bag.mean(0) + 1e-6) * self._bag(state["question"], columns)
+            holds = (torch.where(looked[..., None], read, belief @ bag) * rare[:, None]).sum(-1)
+        imagined = belief @ self.sentences(known)
+        seen = torch.where(looked[..., None], self._draw(state["after"], self.sentences(state["tokens"]))[0], imagined)
+        certain = torch.stack([looked.to(entropy.dtype), entropy], -1)
+        lines = (seen + self.place.weight + self.certainty(certain)) * told[..., None]
+        story = torch.cat([lines.flip(1), self.sentences(state["question"])[:, None]], 1)
+        drawn = torch.stack([looked.to(entropy.dtype), entropy, holds], -1) * told[..., None]
+        return story.transpose(0, 1), self._near(drawn, state["after"][:, -1])
+
+    def _draw(self, after: Tensor, glimpses: Tensor) -> tuple[Tensor, Tensor]:
+        """What was seen in each glimpse (N, G, F) by lines (N, lines, F), and which they are, (N, lines) bool."""
+        map = glimpses.new_zeros(len(after), self.lines + 1, glimpses.shape[2])  # one more for all that lie beyond
+        looked = torch.zeros(map.shape[:2], dtype=torch.bool, device=after.device)
+        place = after.clamp(max=self.lines)
+        map = map.scatter(1, place[..., None].expand_as(glimpses), glimpses)
+        return map[:, :-1], looked.scatter(1, place, torch.ones_like(place, dtype=torch.bool))[:, :-1]
+
+    def _bag(self, tokens: Tensor, columns: Tensor) -> Tensor:
+        """(…, len(columns)) float, 1 for each of these words that occurs in `tokens` (…, words)."""
+        number = torch.zeros(self.vocabulary, dtype=torch.int64, device=tokens.device)
+        number[columns] = torch.arange(1, len(columns) + 1, device=tokens.device)
+        bag = torch.zeros(*tokens.shape[:-1], len(columns) + 1, device=tokens.device)
+        return bag.scatter_(-1, number[tokens], 1.0)[..., 1:]
+
+    def _near(self, drawn: Tensor, after: Tensor) -> Tensor:
+        """What is drawn (N, lines, F) around the present line, (N, NEAR × F); beyond the map is nothing."""
+        place = after[:, None] + torch.arange(-LATER, NEAR - LATER, device=after.device)
+        inside = (place >= 0) & (place < self.lines)
+        rows = place.clamp(0, self.lines - 1)[..., None].expand(-1, -1, drawn.shape[2])
+        return (drawn.gather(1, rows) * inside[..., None]).flatten(1)
+
+    def _windows(self, state: MemoryState) -> tuple[Tensor, Tensor]:
+        """The first and last line of every blurred window, (N, glimpses × scales)."""
+        reach = 3 ** torch.arange(1, self.scales + 1, device=self.known.device) // 2
+        after, end = state["after"][..., None], state["lines"][..., None] - 1
+        return (after - reach).clamp(min=0).flatten(1), torch.minimum(after + reach, end).flatten(1)

@@ -176,11 +176,12 @@ class AttentionAgent(nn.Module):
         return self.memory.read_episodes(story, last)[0]
 
     def weights(self, state: AgentState) -> dict[str, Tensor]:
-        """What the memory did in the last step, see `Memory.weights`; of a map, over the lines imagined."""
+        """What the memory did in the last step, see `Memory.weights`; of a map "read" alone, over its lines."""
         if not isinstance(self.sense, StoryMap):
             return self.memory.weights(state.memory)
         story, _ = self.sense(state.memory)
-        return self.memory.weights(self.memory.unroll(story, self.memory.initial_state(story.shape[1]))[1])
+        _, read = self.memory.unroll(story, self.memory.initial_state(story.shape[1]))
+        return {"read": self.memory.weights(read)["read"]}
 
     def look(self, observation: dict[str, Tensor], features: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor | float]:
         """Where to look next: the mean, and its unit, as in `Decision`.

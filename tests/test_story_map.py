@@ -1,0 +1,176 @@
+"""The map of a hidden story: what is drawn where, what is imagined between, and the agent that reads it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from agents import AgentConfig, AttentionAgent, make_agent, play
+from agents.loading import agent_from_dict, agent_to_dict
+from agents.story_map import StoryMap
+from glimpse_env import GlimpseVectorEnv
+from runs.places import told_lines
+
+WIDTH, LINES = 16, 6
+CONFIG = AgentConfig(
+    width=WIDTH, core="none", memory="episodic", memory_options=("slots=7", "width=16", "heads=2"), imagine=LINES
+)
+
+
+def make_env(folder: str, count: int = 5, **kwargs: Any) -> GlimpseVectorEnv:
+    given = {"task": 1, "data": folder, "num_glimpses": 3, "backend": "torch", "autoreset_mode": "Disabled"}
+    return GlimpseVectorEnv("BabiGaze-v0", count, **{**given, **kwargs})
+
+
+@pytest.fixture
+def env(babi_folder: str) -> GlimpseVectorEnv:
+    return make_env(babi_folder)
+
+
+def make(env: GlimpseVectorEnv, **changes: Any) -> AttentionAgent:
+    torch.manual_seed(0)
+    agent = make_agent(env.single_observation_space, env.single_action_space, replace(CONFIG, **changes))
+    assert isinstance(agent, AttentionAgent)
+    assert isinstance(agent.sense, StoryMap)
+    agent.sense.learn(told_lines(env, 0, torch.device("cpu"), 40))
+    with torch.no_grad():  # the place and the certainty of a line count from the first
+        for parameter in (agent.sense.place.weight, agent.sense.certainty.weight):
+            parameter.normal_()
+    return agent.eval()
+
+
+def observed(env: GlimpseVectorEnv, locations: list[float]) -> list[dict[str, Tensor]]:
+    """The first observation of five episodes, and those at these locations."""
+    observation, _ = env.reset(seed=[0] * env.num_envs, options={"episode": np.arange(env.num_envs)})
+    every = [observation]
+    for location in locations:
+        action = {"location": torch.full((env.num_envs, 1), location), "answer": torch.zeros(env.num_envs).long()}
+        every.append(env.step(action)[0])
+    return [{key: value.clone() for key, value in one.items()} for one in every]
+
+
+def imagined(agent: AttentionAgent, glimpses: list[dict[str, Tensor]]) -> tuple[Tensor, Tensor]:
+    assert isinstance(agent.sense, StoryMap)
+    state = agent.sense.initial_state(len(glimpses[0]["lines"]))
+    for glimpse in glimpses:
+        state = agent.sense.look(glimpse, state)
+    return agent.sense(state)
+
+
+def test_the_known_sentences_are_those_found(env: GlimpseVectorEnv) -> None:
+    sense = make(env).sense
+    assert isinstance(sense, StoryMap)
+    found = told_lines(env, 0, torch.device("cpu"), 40)
+    assert len(found) == 40 * 3
+    rows, counts = torch.unique(found, dim=0, return_counts=True)
+    assert int(sense.count.sum()) == 120
+    for row, count in zip(sense.known[sense.count > 0], sense.count[sense.count > 0], strict=True):
+        assert counts[(rows == row).all(1)].tolist() == [int(count)]
+
+
+def test_the_order_of_looking_does_not_matter(env: GlimpseVectorEnv) -> None:
+    agent = make(env)
+    first, *others = observed(env, [-1.0, 0.2])
+    story = imagined(agent, [first, *others])[0]
+    torch.testing.assert_close(imagined(agent, [first, *others[::-1]])[0], story)
+    assert not torch.allclose(imagined(agent, [first, others[0]])[0], story)
+
+
+def test_a_line_looked_at_is_itself_whatever_is_known(env: GlimpseVectorEnv) -> None:
+    agent = make(env)
+    glimpses = observed(env, [])
+    for taught in (True, False):
+        if not taught:
+            agent.sense.learn(torch.zeros(0, env.unwrapped.task.width, dtype=torch.int64))
+        story, drawn = imagined(agent, glimpses)
+        assert story.shape == (LINES + 1, 5, WIDTH)
+        assert torch.isfinite(story).all()
+        assert torch.isfinite(drawn).all()
+        line = agent.sense.sentences(glimpses[0]["tokens"]) + agent.sense.place.weight[0]
+        line = line + agent.sense.certainty(torch.tensor([1.0, 0.0]))
+        torch.testing.assert_close(story[LINES - 1], line)
+        torch.testing.assert_close(story[LINES], agent.sense.sentences(glimpses[0]["question"]))
+
+
+def test_the_line_before_the_last_is_told_by_the_blur(babi_folder: str) -> None:
+    """Of the two lines within reach one was looked at: what it does not explain, the other says."""
+    env = make_env(babi_folder, 30)
+    agent, task = make(env), env.unwrapped.task
+    index = task.pick(torch.zeros(30, dtype=torch.int64), torch.arange(30))
+    count = task.counts[index]
+    last, before = (task.words({}, task.told(index, (count - back).clamp(min=0)[:, None])) for back in (1, 2))
+    differ = (last != before).sum(1) == 2  # who and where
+    rows = ((count > 1) & differ).nonzero()[:, 0]
+    assert len(rows) > 5
+    story = imagined(agent, observed(env, []))[0][LINES - 2]
+    line = agent.sense.sentences(before) + agent.sense.place.weight[1] + agent.sense.certainty.bias
+    torch.testing.assert_close(story[rows], line[rows], rtol=0, atol=0.1)
+
+
+def test_all_at_once_is_step_by_step(env: GlimpseVectorEnv) -> None:
+    agent = make(env)
+    noise = torch.randn(2, 5, 1)
+    with torch.no_grad():
+        stepwise = play(agent, env, np.arange(5), seed=3, std=0.5, noise=noise)
+    at_once = play(agent, env, np.arange(5), seed=3, std=0.5, noise=noise)
+    for name in ("answer", "location", "log_prob", "value", "log_likelihood"):
+        torch.testing.assert_close(getattr(at_once, name), getattr(stepwise, name))
+    assert at_once.log_prob.requires_grad
+
+
+def test_given_places_ask_for_the_last_answer_alone(env: GlimpseVectorEnv) -> None:
+    agent = make(env)
+    places = torch.linspace(-1, 0.5, 10).view(2, 5, 1)
+    with torch.no_grad():
+        stepwise = play(agent, env, np.arange(5), seed=3, places=places)
+    at_once = play(agent, env, np.arange(5), seed=3, places=places)
+    torch.testing.assert_close(at_once.answer[-1], stepwise.answer[-1])
+    torch.testing.assert_close(at_once.location, stepwise.location)
+    assert (at_once.answer[:-1] == 0).all()
+
+
+def test_the_gaze_teaches_the_reader_nothing(env: GlimpseVectorEnv) -> None:
+    agent = make(env)
+    rollout = play(agent, env, np.arange(5), seed=3, std=0.5, noise=torch.randn(2, 5, 1))
+    own = {id(parameter) for parameter in agent.gaze_parameters()}
+    gradients = torch.autograd.grad(rollout.log_prob.sum(), list(agent.parameters()), allow_unused=True)
+    for parameter, gradient in zip(agent.parameters(), gradients, strict=True):
+        assert id(parameter) in own or gradient is None
+    assert any(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients)
+    (words,) = torch.autograd.grad(rollout.answer[-1].sum(), [agent.sense.sentences.embedding.weight])
+    assert words.abs().sum() > 0
+
+
+def test_it_begins_two_lines_back(env: GlimpseVectorEnv) -> None:
+    agent = make(env)
+    (glimpse,) = observed(env, [])
+    decision = agent(glimpse, agent.initial_state(5))
+    torch.testing.assert_close(decision.location, glimpse["location"] - 2 * 2 / glimpse["lines"])
+
+
+def test_the_weights_are_over_the_lines(env: GlimpseVectorEnv) -> None:
+    agent = make(env)
+    state = agent.initial_state(5)
+    for glimpse in observed(env, [0.0]):
+        state = agent(glimpse, state).state
+    weights = agent.weights(state)
+    assert weights["read"].shape == (5, 3, LINES + 1)
+    torch.testing.assert_close(weights["read"].sum(-1), torch.ones(5, 3))
+
+
+def test_it_survives_a_file(env: GlimpseVectorEnv) -> None:
+    agent = make(env)
+    other = agent_from_dict({"agent": agent_to_dict(agent)}, "memory")
+    glimpses = observed(env, [0.3])
+    torch.testing.assert_close(imagined(other, glimpses), imagined(agent, glimpses))
+
+
+@pytest.mark.parametrize("changes", [{"core": "rnn"}, {"core": "lstm", "memory": "none", "memory_options": ()}])
+def test_other_agents_do_not_imagine(env: GlimpseVectorEnv, changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="hidden stories"):
+        make_agent(env.single_observation_space, env.single_action_space, replace(CONFIG, **changes))

@@ -14,7 +14,7 @@ from agents.location import Baseline, LocationHead, Saccades, WhereStream
 from agents.options import parse_options
 from agents.senses import BitsSense, Encoder, GlimpseSense, Hidden, PartsSense, SentenceSense, StorySense
 from agents.spaces import Form
-from agents.story_map import NEAR, StoryMap
+from agents.story_map import NEAR, Imagined, StoryMap
 from memory import MemoryState, make_memory
 
 
@@ -43,8 +43,8 @@ class AgentConfig:
     memory_options: tuple[str, ...] = ()
     """Keyword options of that memory, as `slots=64 heads=4`."""
     imagine: int = 0
-    """Lines of a hidden story, from its end on, that are drawn in a map and imagined where they were not looked at; 0
-    remembers only what was looked at, in the order of looking."""
+    """Lines of a hidden story, from its end on, that are drawn in a map and imagined where they were not looked at. The
+    gaze then begins with what matters most. 0 remembers only what was looked at, in the order of looking."""
     core_limit: float = 20.0
     """Largest absolute value of what the core hands to a memory."""
 
@@ -116,8 +116,8 @@ class AttentionAgent(nn.Module):
         super().__init__()
         if config.core == "none" and config.memory == "none":
             raise ValueError('core="none" and memory="none" would remember nothing: choose one of them')
-        if config.imagine and (form.kind != "story" or config.core != "none"):
-            raise ValueError('imagine is for hidden stories, and for core="none": a memory that reads whole stories')
+        if config.imagine and (form.kind, config.core, config.saccades) != ("story", "none", "relative"):
+            raise ValueError('imagine is for hidden stories, with core="none" and relative saccades')
         self.form, self.config = form, config
         self.sense, seen = make_sense(form, config)
         recurrent = config.core != "none"
@@ -132,10 +132,8 @@ class AttentionAgent(nn.Module):
         self.baseline: Baseline | None = None
         if form.motion:
             values = form.periphery() + (3 * NEAR if config.imagine else 0)
-            # On an image, stay where you are; in a story, go back a line at a time, or two where the one between can be
-            # told from the words around.
-            back = -2.0 if config.imagine else -1.0
-            first = back if form.kind == "story" and config.saccades == "relative" else 0.0
+            # On an image, stay; in a story, go back a line at a time; where it is imagined, to what matters most.
+            first = -1.0 if form.kind == "story" and not config.imagine and config.saccades == "relative" else 0.0
             self.gaze = (
                 WhereStream(values, features, config.where_stream, form.motion, first)
                 if config.where_stream
@@ -165,8 +163,8 @@ class AttentionAgent(nn.Module):
         """The features (N, F) that answer and gaze rest on, what of a map draws the gaze (N, …), and the next state."""
         if isinstance(self.sense, StoryMap):
             seen = self.sense.look(observation, state.memory)
-            story, drawn = self.sense(seen)
-            return self._read(story), drawn, AgentState(state.core, state.read, seen)
+            features, drawn = self._ponder(self.sense(seen), seen)
+            return features, drawn, AgentState(state.core, state.read, seen)
         features, state = self.remember(self.sense(observation), state)
         return features, features[:, :0], state
 
@@ -175,11 +173,29 @@ class AttentionAgent(nn.Module):
         last = torch.full((1, story.shape[1]), len(story) - 1, device=story.device)
         return self.memory.read_episodes(story, last)[0]
 
+    def _ponder(self, imagined: Imagined, state: MemoryState) -> tuple[Tensor, Tensor]:
+        """What an imagined story recalls (N, F), and what of it draws the gaze (N, 1 + …).
+
+        First of that are the lines to go, to the line that matters most: where knowing what it says would move the
+        answer furthest. Several answers are moved apart at once, each by its probability, in turn up and down.
+        """
+        with torch.enable_grad():
+            story = imagined.story.detach().requires_grad_()
+            features = self._read(story)
+            logits = self.answer(features)
+            chance, rank = logits.detach().softmax(-1).sort(dim=-1, descending=True)
+            sign = 1 - 2.0 * (torch.arange(chance.shape[1], device=chance.device) % 2)
+            (slope,) = torch.autograd.grad((logits.gather(1, rank) * chance.sqrt() * sign).sum(), story)
+        with torch.no_grad():
+            matters = imagined.stakes(slope).argmax(-1)
+        step = (state["after"][:, -1] - matters).to(features.dtype)
+        return features.detach(), torch.cat([step[:, None], imagined.near], -1)
+
     def weights(self, state: AgentState) -> dict[str, Tensor]:
         """What the memory did in the last step, see `Memory.weights`; of a map "read" alone, over its lines."""
         if not isinstance(self.sense, StoryMap):
             return self.memory.weights(state.memory)
-        story, _ = self.sense(state.memory)
+        story = self.sense(state.memory).story
         _, read = self.memory.unroll(story, self.memory.initial_state(story.shape[1]))
         return {"read": self.memory.weights(read)["read"]}
 
@@ -189,13 +205,15 @@ class AttentionAgent(nn.Module):
         Args:
             observation: the present one.
             features: (N, F).
-            drawn: (N, …), what of a map draws the gaze; (N, 0) without one.
+            drawn: (N, 1 + …), the step to what matters in a map, and what is near there; (N, 0) without one.
         """
         if self.gaze is None:
             return features.new_zeros(features.shape[0], 0), 1.0
         assert isinstance(self.sense, (GlimpseSense, PartsSense, Hidden))
         here, unit = observation["location"], self.sense.unit(observation)
-        step = self.gaze(torch.cat([self.sense.periphery(observation), drawn], -1), here, features)
+        step = self.gaze(torch.cat([self.sense.periphery(observation), drawn[:, 1:]], -1), here, features)
+        if self.config.imagine:
+            step = step + drawn[:, :1]
         relative = self.config.saccades == "relative" and self.form.kind != "parts"
         return here + unit * step if relative else step, unit
 
@@ -231,9 +249,9 @@ class AttentionAgent(nn.Module):
         for step in range(steps):
             state = self.sense.look({key: value[step] for key, value in observations.items()}, state)
         last = {key: value[-1] for key, value in observations.items()}
-        story, drawn = self.sense(state)
-        features = self._read(story)
-        end = Decision(self.answer(features), last["location"], features, 1.0, self.initial_state(0), drawn)
+        features = self._read(self.sense(state).story)
+        none = features[:, :0]
+        end = Decision(self.answer(features), last["location"], features, 1.0, self.initial_state(0), none)
         if not decisions:
             return [end._replace(answer=torch.zeros_like(end.answer))] * (steps - 1) + [end]
         early = decisions[:-1]

@@ -9,6 +9,7 @@ well they agree with the blurred words around (`memory.beliefs`). The memory the
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,34 @@ KNOWN = 1024
 
 NEAR, LATER = 24, 8
 """Lines around the present one that draw the gaze, and how many of them follow it."""
+
+
+class Imagined(NamedTuple):
+    """A story as it is imagined. L lines are mapped, K sentences known; lines are counted from the end of the story.
+
+    Attributes:
+        story: (L + 1, N, width), from the earliest line to the last, then the question.
+        near: (N, 3 × NEAR), of the lines around the present one whether each was looked at, the entropy of what it may
+            be (1: nothing is known), and how many of the question's words it is expected to hold, the rarer the more.
+        belief: (N, L, K), what each line may be; zeros where it was looked at, or does not exist.
+        sentences: (K, width), the vectors of these.
+    """
+
+    story: Tensor
+    near: Tensor
+    belief: Tensor
+    sentences: Tensor
+
+    def stakes(self, slope: Tensor) -> Tensor:
+        """(N, L), the variance of a number that depends on the story, due to what is not known of each line.
+
+        To first order, as the expected gain of information is for small uncertainties (MacKay 1992, section 4).
+
+        Args:
+            slope: (L + 1, N, width), the gradient of that number by `story`.
+        """
+        change = slope[:-1].flip(0).transpose(0, 1) @ self.sentences.T
+        return (self.belief * change.square()).sum(-1) - (self.belief * change).sum(-1).square()
 
 
 class StoryMap(Hidden):
@@ -86,14 +115,8 @@ class StoryMap(Hidden):
         """Where in the imagined story each glimpse lies, (N, glimpses) int64; below 0 where it is beyond the map."""
         return self.lines - 1 - state["after"]
 
-    def forward(self, state: MemoryState) -> tuple[Tensor, Tensor]:
-        """The story as it is imagined after the glimpses of `state`, one at least.
-
-        Returns:
-            Vectors (lines + 1, N, width), from the earliest line to the last and the question; and what draws the gaze,
-            (N, 3 × NEAR): of the lines around the present one whether each was looked at, the entropy of what it may be
-            (1: nothing is known), and how many of the question's words it is expected to hold, the rarer the more.
-        """
+    def forward(self, state: MemoryState) -> Imagined:
+        """The story as it is imagined after the glimpses of `state`, one at least."""
         told = torch.arange(self.lines, device=self.known.device) < state["lines"]
         some = self.count > 0
         known = self.known[some]
@@ -111,13 +134,14 @@ class StoryMap(Hidden):
             entropy = torch.where(looked, 0.0, entropy)
             rare = -torch.log(bag.mean(0) + 1e-6) * self._bag(state["question"], columns)
             holds = (torch.where(looked[..., None], read, belief @ bag) * rare[:, None]).sum(-1)
-        imagined = belief @ self.sentences(known)
-        seen = torch.where(looked[..., None], self._draw(state["after"], self.sentences(state["tokens"]))[0], imagined)
+        sentences = self.sentences(known)
+        belief = belief * (told & ~looked)[..., None]
+        seen, _ = self._draw(state["after"], self.sentences(state["tokens"]))
         certain = torch.stack([looked.to(entropy.dtype), entropy], -1)
-        lines = (seen + self.place.weight + self.certainty(certain)) * told[..., None]
-        story = torch.cat([lines.flip(1), self.sentences(state["question"])[:, None]], 1)
+        lines = (seen + belief @ sentences + self.place.weight + self.certainty(certain)) * told[..., None]
+        story = torch.cat([lines.flip(1), self.sentences(state["question"])[:, None]], 1).transpose(0, 1)
         drawn = torch.stack([looked.to(entropy.dtype), entropy, holds], -1) * told[..., None]
-        return story.transpose(0, 1), self._near(drawn, state["after"][:, -1])
+        return Imagined(story, self._near(drawn, state["after"][:, -1]), belief, sentences)
 
     def _draw(self, after: Tensor, glimpses: Tensor) -> tuple[Tensor, Tensor]:
         """What was seen in each glimpse (N, G, F) by lines (N, lines, F), and which they are, (N, lines) bool."""

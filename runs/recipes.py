@@ -105,15 +105,15 @@ that matters is told in the last 6, 17 and 25 lines."""
 def look(task: int, gaze: Gaze) -> Recipe:
     """A hidden story of bAbI's task, of which a few lines may be looked at. The deviation is in lines.
 
-    The stories are generated: 10,000 questions are known by heart before they are understood.
+    The stories are generated: 10,000 questions are known by heart before they are understood. A gaze that learns begins
+    with the reader of the last lines: what matters in a story, one that cannot read yet does not know.
     """
     glimpses, scales, lines, episodes = LOOKS[task]
-    return Recipe(
-        f"babi-gaze-{task}" + ("" if gaze == "learned" else f"-{gaze}"),
-        EnvConfig("BabiGaze-v0", num_glimpses=glimpses, scales=scales, arguments=(f"task={task}", "size=100k")),
-        replace(reader(slots=lines + 1, heads=4, hops=3, associations=3), imagine=lines),
-        gaze,
-        episodes,
+    env = EnvConfig("BabiGaze-v0", num_glimpses=glimpses, scales=scales, arguments=(f"task={task}", "size=100k"))
+    agent = replace(reader(slots=lines + 1, heads=4, hops=3, associations=3), imagine=lines)
+    name = f"babi-gaze-{task}" + ("" if gaze == "learned" else f"-{gaze}")
+    recipe = Recipe(
+        *(name, env, agent, gaze, episodes),
         batch=128,
         optimizer="muon",
         lr=3e-3,
@@ -124,6 +124,9 @@ def look(task: int, gaze: Gaze) -> Recipe:
         std_end=0.1,
         clip=1.0,
     )
+    if gaze != "learned":
+        return recipe
+    return replace(recipe, begin=f"runs/pretrained/{name}-last.pt", episodes=episodes // 2, lr=2e-3, std=0.5)
 
 
 LOOK_UPS = (look_up("mqar-64", 64, 4), look_up("mqar-128", 128, 8), look_up("mqar-256", 256, 16))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from agents import AgentConfig, AttentionAgent, make_agent, play
 from agents.loading import agent_from_dict, agent_to_dict
-from agents.story_map import StoryMap
+from agents.story_map import Imagined, StoryMap
 from glimpse_env import GlimpseVectorEnv
 from runs.places import told_lines
 
@@ -54,7 +54,7 @@ def observed(env: GlimpseVectorEnv, locations: list[float]) -> list[dict[str, Te
     return [{key: value.clone() for key, value in one.items()} for one in every]
 
 
-def imagined(agent: AttentionAgent, glimpses: list[dict[str, Tensor]]) -> tuple[Tensor, Tensor]:
+def imagined(agent: AttentionAgent, glimpses: list[dict[str, Tensor]]) -> Imagined:
     assert isinstance(agent.sense, StoryMap)
     state = agent.sense.initial_state(len(glimpses[0]["lines"]))
     for glimpse in glimpses:
@@ -76,9 +76,9 @@ def test_the_known_sentences_are_those_found(env: GlimpseVectorEnv) -> None:
 def test_the_order_of_looking_does_not_matter(env: GlimpseVectorEnv) -> None:
     agent = make(env)
     first, *others = observed(env, [-1.0, 0.2])
-    story = imagined(agent, [first, *others])[0]
-    torch.testing.assert_close(imagined(agent, [first, *others[::-1]])[0], story)
-    assert not torch.allclose(imagined(agent, [first, others[0]])[0], story)
+    story = imagined(agent, [first, *others]).story
+    torch.testing.assert_close(imagined(agent, [first, *others[::-1]]).story, story)
+    assert not torch.allclose(imagined(agent, [first, others[0]]).story, story)
 
 
 def test_a_line_looked_at_is_itself_whatever_is_known(env: GlimpseVectorEnv) -> None:
@@ -87,10 +87,10 @@ def test_a_line_looked_at_is_itself_whatever_is_known(env: GlimpseVectorEnv) -> 
     for taught in (True, False):
         if not taught:
             agent.sense.learn(torch.zeros(0, env.unwrapped.task.width, dtype=torch.int64))
-        story, drawn = imagined(agent, glimpses)
+        story, near, *_ = imagined(agent, glimpses)
         assert story.shape == (LINES + 1, 5, WIDTH)
         assert torch.isfinite(story).all()
-        assert torch.isfinite(drawn).all()
+        assert torch.isfinite(near).all()
         line = agent.sense.sentences(glimpses[0]["tokens"]) + agent.sense.place.weight[0]
         line = line + agent.sense.certainty(torch.tensor([1.0, 0.0]))
         torch.testing.assert_close(story[LINES - 1], line)
@@ -107,7 +107,7 @@ def test_the_line_before_the_last_is_told_by_the_blur(babi_folder: str) -> None:
     differ = (last != before).sum(1) == 2  # who and where
     rows = ((count > 1) & differ).nonzero()[:, 0]
     assert len(rows) > 5
-    story = imagined(agent, observed(env, []))[0][LINES - 2]
+    story = imagined(agent, observed(env, [])).story[LINES - 2]
     line = agent.sense.sentences(before) + agent.sense.place.weight[1] + agent.sense.certainty.bias
     torch.testing.assert_close(story[rows], line[rows], rtol=0, atol=0.1)
 
@@ -146,11 +146,30 @@ def test_the_gaze_teaches_the_reader_nothing(env: GlimpseVectorEnv) -> None:
     assert words.abs().sum() > 0
 
 
-def test_it_begins_two_lines_back(env: GlimpseVectorEnv) -> None:
+def test_the_gaze_begins_with_what_matters_most(env: GlimpseVectorEnv) -> None:
+    """By the variance of the answers over what a line may be, one line at a time, to first order."""
     agent = make(env)
     (glimpse,) = observed(env, [])
+    state = agent.sense.look(glimpse, agent.sense.initial_state(5))
+    dream = imagined(agent, [glimpse])
+    story = dream.story.detach().requires_grad_()
+    logits = agent.answer(agent._read(story))
+    chance, rank = logits.detach().softmax(-1).sort(descending=True)
+    signs = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    number = ((logits.gather(1, rank) * chance.sqrt()) @ signs).sum()
+    (slope,) = torch.autograd.grad(number, story)
+    variance = torch.zeros(5, LINES)
+    for row in range(5):
+        for line in range(LINES):
+            belief = dream.belief[row, line]
+            if belief.sum() > 0:
+                moved = dream.sentences @ slope[LINES - 1 - line, row]
+                variance[row, line] = (belief * (moved - belief @ moved) ** 2).sum()
+    torch.testing.assert_close(dream.stakes(slope), variance, rtol=1e-3, atol=1e-5)
+    assert (dream.belief[:, 0] == 0).all()  # the last line was looked at
     decision = agent(glimpse, agent.initial_state(5))
-    torch.testing.assert_close(decision.location, glimpse["location"] - 2 * 2 / glimpse["lines"])
+    steps = (decision.location - glimpse["location"]) / (2 / glimpse["lines"])
+    torch.testing.assert_close(steps[:, 0], (state["after"][:, -1] - variance.argmax(1)).float(), rtol=0, atol=1e-4)
 
 
 def test_the_weights_are_over_the_lines(env: GlimpseVectorEnv) -> None:
@@ -170,7 +189,10 @@ def test_it_survives_a_file(env: GlimpseVectorEnv) -> None:
     torch.testing.assert_close(imagined(other, glimpses), imagined(agent, glimpses))
 
 
-@pytest.mark.parametrize("changes", [{"core": "rnn"}, {"core": "lstm", "memory": "none", "memory_options": ()}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"core": "rnn"}, {"core": "lstm", "memory": "none", "memory_options": ()}, {"saccades": "absolute"}],
+)
 def test_other_agents_do_not_imagine(env: GlimpseVectorEnv, changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="hidden stories"):
         make_agent(env.single_observation_space, env.single_action_space, replace(CONFIG, **changes))

@@ -12,7 +12,7 @@ from torch import Tensor
 from agents import AgentConfig, AttentionAgent, Foreign, Outing, OutingScore, evaluate_outing, go_out, losses
 from agents.options import parse_options
 from runs.distributed import all_mean, world_size
-from runs.places import gaze_noise, random_places
+from runs.places import BACK, gaze_noise, random_places
 from runs.recipe import Recipe
 
 
@@ -26,8 +26,8 @@ def make_foreign(recipe: Recipe, batch: int) -> Foreign:
         raise ValueError("a whole-image network sees Glimpse's own images only")
     if world_size() > 1:
         raise ValueError("in somebody else's environment one process trains: leave --processes out")
-    if recipe.gaze == "last":
-        raise ValueError('gaze "last" looks at the last lines of a story: it needs BabiGaze-v0')
+    if recipe.gaze in BACK:
+        raise ValueError(f'gaze "{recipe.gaze}" looks at the lines of a story: it needs BabiGaze-v0')
     config = recipe.env
     try:
         arguments: dict[str, Any] = {**parse_options(config.arguments)}

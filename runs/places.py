@@ -17,6 +17,9 @@ from agents.lockstep import Lockstep
 from glimpse_env.draws import draw_words, uniform
 from glimpse_env.tasks.babi_gaze import BabiGaze
 
+BACK = {"last": 1, "scan": 2}
+"""Lines from one glimpse of a story to the next, of gazes that choose nothing."""
+
 GAZE_STREAM = 2
 """Streams 0 and 1 belong to the environment."""
 
@@ -42,10 +45,11 @@ def random_places(seed: int, episodes: np.ndarray, steps: int, device: torch.dev
 
 
 def fixed_places(gaze: str, seed: int, env: Any, episodes: np.ndarray, device: torch.device) -> Tensor:
-    """(steps, N, motion) where a control looks in these episodes: "random" places, or the "last" lines of the story.
+    """(steps, N, motion) where a control looks in these episodes: "random" places, or of a story the "last" lines, or
+    a "scan" of every second line from the last one on.
 
     Raises:
-        ValueError: for "last" lines where there is no story.
+        ValueError: for lines where there is no story.
     """
     (motion,) = env.single_action_space["location"].shape
     steps = env.metadata["horizon"] - 1
@@ -53,12 +57,12 @@ def fixed_places(gaze: str, seed: int, env: Any, episodes: np.ndarray, device: t
         return random_places(seed, episodes, steps, device, motion)
     task = env.unwrapped.task
     if not isinstance(task, BabiGaze):
-        raise ValueError('gaze "last" looks at the last lines of a story: it needs BabiGaze-v0')
+        raise ValueError(f'gaze "{gaze}" looks at the lines of a story: it needs BabiGaze-v0')
     if task.start != "last":
-        raise ValueError(f'gaze "last" begins at the last line: it needs start="last", got {task.start!r}')
+        raise ValueError(f'gaze "{gaze}" begins at the last line: it needs start="last", got {task.start!r}')
     numbers = torch.from_numpy(episodes).to(device)
     count = task.counts[task.pick(torch.full_like(numbers, seed), numbers)]
-    line = (count - 2 - torch.arange(steps, device=device)[:, None]).clamp(min=0)
+    line = (count - 1 - BACK[gaze] * torch.arange(1, steps + 1, device=device)[:, None]).clamp(min=0)
     return task.centre(line, count)[..., None]
 
 

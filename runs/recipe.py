@@ -11,7 +11,7 @@ from agents import AgentConfig, CNNConfig, Names
 from agents.options import parse_options
 from glimpse_env.tasks import TASKS
 
-Gaze = Literal["learned", "random", "last"]
+Gaze = Literal["learned", "random", "last", "scan"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ class Recipe:
     agent: AgentConfig | CNNConfig = field(default_factory=AgentConfig)
     """The network."""
     gaze: Gaze = "learned"
-    """Controls train the same network for uniform fixations ("random"), or for the last lines of a story ("last")."""
+    """Controls train the same network for uniform fixations ("random"), or, of a story, for the last lines
+    ("last") or every second line from the last one on ("scan")."""
     episodes: int = 2_000_000
     """Episodes to train on; the learning rate is annealed to zero over them."""
     batch: int = 512

@@ -166,7 +166,7 @@ class AttentionAgent(nn.Module):
             features, drawn = self._ponder(self.sense(seen), seen)
             return features, drawn, AgentState(state.core, state.read, seen)
         features, state = self.remember(self.sense(observation), state)
-        return features, features[:, :0], state
+        return features, features[:, :0].detach(), state
 
     def _read(self, story: Tensor) -> Tensor:
         """What an imagined story (T, N, width), its question last, recalls: (N, F)."""
@@ -225,7 +225,7 @@ class AttentionAgent(nn.Module):
         steps, n = observations["location"].shape[:2]
         flat = {key: value.flatten(0, 1) for key, value in observations.items()}
         features = self.memory.read_episodes(self.sense(flat).unflatten(0, (steps, n))).flatten(0, 1)
-        location, unit = self.look(flat, features, features[:, :0])
+        location, unit = self.look(flat, features, features[:, :0].detach())
         units = [unit] * steps if isinstance(unit, float) else unit.unflatten(0, (steps, n))
         answer = self.answer(features).unflatten(0, (steps, n))
         location, features = location.unflatten(0, (steps, n)), features.unflatten(0, (steps, n))

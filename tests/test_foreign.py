@@ -333,7 +333,8 @@ def test_a_recipe_that_cannot_be_is_refused() -> None:
     for changes, message in (
         ({"env": EnvConfig("Nowhere-v0")}, "--env Nowhere-v0 could not be made"),
         ({"env": EnvConfig(DOOR, arguments=("walls=3",))}, "could not be made.*walls"),
-        ({"gaze": "last"}, "last lines of a story"),
+        ({"gaze": "last"}, "lines of a story"),
+        ({"gaze": "scan"}, "lines of a story"),
     ):
         with pytest.raises(ValueError, match=message):
             make_env(replace(recipe(DOOR), **changes), "train", 2, CPU)  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from agents import AgentConfig, AttentionAgent, make_agent, play
 from agents.loading import agent_from_dict, agent_to_dict
 from agents.story_map import Imagined, StoryMap
 from glimpse_env import GlimpseVectorEnv
-from runs.places import told_lines
+from runs.places import fixed_places, told_lines
 
 WIDTH, LINES = 16, 6
 CONFIG = AgentConfig(
@@ -180,6 +180,16 @@ def test_the_weights_are_over_the_lines(env: GlimpseVectorEnv) -> None:
     weights = agent.weights(state)
     assert weights["read"].shape == (5, 3, LINES + 1)
     torch.testing.assert_close(weights["read"].sum(-1), torch.ones(5, 3))
+
+
+@pytest.mark.parametrize(("gaze", "back"), [("last", 1), ("scan", 2)])
+def test_controls_go_back_line_by_line(env: GlimpseVectorEnv, gaze: str, back: int) -> None:
+    task = env.unwrapped.task
+    count = task.counts[task.pick(torch.zeros(5, dtype=torch.int64), torch.arange(5))]
+    places = fixed_places(gaze, 0, env, np.arange(5), torch.device("cpu"))
+    for step, location in enumerate(places, 1):
+        expected = (count - 1 - back * step).clamp(min=0)
+        assert task.line_at(location[:, 0], count).tolist() == expected.tolist()
 
 
 def test_it_survives_a_file(env: GlimpseVectorEnv) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from agents import AttentionAgent, play
+from agents import AgentConfig, AttentionAgent, play
 from agents.checkpoint import load_checked, write_atomically
 from agents.loading import Agent, agent_from_dict
 from runs.environments import make_env
@@ -108,6 +108,11 @@ def command(recipe: Recipe) -> str:
     changed = [
         f" --{n.replace('_', '-')} {getattr(recipe, n)}" for n in names if getattr(recipe, n) != getattr(known, n)
     ]
+    if isinstance(recipe.agent, AgentConfig) and isinstance(known.agent, AgentConfig):
+        if recipe.agent.imagine != known.agent.imagine:
+            changed.append(f" --imagine {recipe.agent.imagine}")
+        if recipe.agent.memory_options != known.agent.memory_options:
+            changed.append(f" --memory-options {' '.join(recipe.agent.memory_options)}")
     if recipe.env.arguments != known.env.arguments:
         changed.append(f" --arguments {' '.join(recipe.env.arguments)}")
     return f"`python -m runs.train {recipe.name}{''.join(changed)}`"

@@ -15,7 +15,7 @@ from agents.options import parse_options
 from agents.senses import BitsSense, Encoder, GlimpseSense, Hidden, PartsSense, SentenceSense, StorySense
 from agents.spaces import Form
 from agents.story_map import NEAR, Imagined, StoryMap
-from memory import MemoryState, make_memory
+from memory import Episodic, MemoryState, make_memory
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class AgentState(NamedTuple):
     Attributes:
         core: (N, state size) of the recurrent core.
         read: (N, read size), what the memory answered last.
-        memory: the memory's own.
+        memory: the memory's own; of an agent that imagines, the glimpses so far.
     """
 
     core: Tensor
@@ -108,7 +108,8 @@ class AttentionAgent(nn.Module):
         config: the form of the network.
 
     Raises:
-        ValueError: for a memory without a core that remembers nothing.
+        ValueError: for a memory without a core that remembers nothing, and for a map of what is no hidden story, or
+            that the memory cannot hold.
         KeyError: for an unknown memory.
     """
 
@@ -118,12 +119,19 @@ class AttentionAgent(nn.Module):
             raise ValueError('core="none" and memory="none" would remember nothing: choose one of them')
         if config.imagine and (form.kind, config.core, config.saccades) != ("story", "none", "relative"):
             raise ValueError('imagine is for hidden stories, with core="none" and relative saccades')
+        if config.imagine < 0:
+            raise ValueError(f"imagine must be at least 0, got {config.imagine}")
         self.form, self.config = form, config
         self.sense, seen = make_sense(form, config)
         recurrent = config.core != "none"
         self.memory = make_memory(
             config.memory, config.width if recurrent else seen, **parse_options(config.memory_options)
         )
+        if config.imagine and not (isinstance(self.memory, Episodic) and self.memory.slots > config.imagine):
+            raise ValueError(
+                f"imagine={config.imagine} needs memory episodic with slots={config.imagine + 1} or more: "
+                "for the lines and the question"
+            )
         read = self.memory.read_size
         self.core = CORES[config.core](seen + read, config.width) if recurrent else None
         features = config.width + read if recurrent else read
@@ -179,8 +187,8 @@ class AttentionAgent(nn.Module):
         First of that are the lines to go, to the line that matters most: where knowing what it says would move the
         answer furthest. Several answers are moved apart at once, each by its probability, in turn up and down.
         """
-        with torch.enable_grad():
-            story = imagined.story.detach().requires_grad_()
+        with torch.inference_mode(False), torch.enable_grad():
+            story = imagined.story.detach().clone().requires_grad_()
             features = self._read(story)
             logits = self.answer(features)
             chance, rank = logits.detach().softmax(-1).sort(dim=-1, descending=True)
@@ -192,7 +200,7 @@ class AttentionAgent(nn.Module):
         return features.detach(), torch.cat([step[:, None], imagined.near], -1)
 
     def weights(self, state: AgentState) -> dict[str, Tensor]:
-        """What the memory did in the last step, see `Memory.weights`; of a map "read" alone, over its lines."""
+        """What the memory did in the last step, see `Memory.weights`; of a map "read" alone, (N, hops, lines + 1)."""
         if not isinstance(self.sense, StoryMap):
             return self.memory.weights(state.memory)
         story = self.sense(state.memory).story
@@ -236,8 +244,8 @@ class AttentionAgent(nn.Module):
     def reconsider(self, observations: dict[str, Tensor], decisions: list[Decision]) -> list[Decision]:
         """Decisions that were made without gradient, with it: for agents that imagine.
 
-        The last answer rests on all that was seen; the gaze, on features through which nothing flows back. So the story
-        is imagined and read with gradient once, at the end.
+        The last answer rests on all that was seen, and the gaze on features that are detached anyway and kept as they
+        were. So the story is imagined and read with gradient once, at the end.
 
         Args:
             observations: (T, N, …), of whole episodes.
@@ -254,6 +262,8 @@ class AttentionAgent(nn.Module):
         end = Decision(self.answer(features), last["location"], features, 1.0, self.initial_state(0), none)
         if not decisions:
             return [end._replace(answer=torch.zeros_like(end.answer))] * (steps - 1) + [end]
+        if steps == 1:
+            return [end]
         early = decisions[:-1]
         flat = {key: value[:-1].flatten(0, 1) for key, value in observations.items()}
         known, around = (torch.cat([getattr(one, name) for one in early]) for name in ("features", "drawn"))

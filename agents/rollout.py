@@ -18,7 +18,8 @@ class Rollout(NamedTuple):
     """N episodes of T glimpses. Time comes first.
 
     Attributes:
-        answer: (T, N, K) logits after each glimpse.
+        answer: (T, N, K) logits after each glimpse. With gradient, those of an agent that imagines have none before the
+            last, and are zeros there where the places were given.
         location: (T, N, D) the fixations, the first chosen by the environment.
         log_prob: (T - 1, N) of the locations that were drawn and then looked at.
         value: (T - 1, N) baselines of those locations.

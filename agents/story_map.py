@@ -32,7 +32,7 @@ class Imagined(NamedTuple):
     Attributes:
         story: (L + 1, N, width), from the earliest line to the last, then the question.
         near: (N, 3 × NEAR), of the lines around the present one whether each was looked at, the entropy of what it may
-            be (1: nothing is known), and how many of the question's words it is expected to hold, the rarer the more.
+            be as a share of log K, and how many of the question's words it is expected to hold, the rarer the more.
         belief: (N, L, K), what each line may be; zeros where it was looked at, or does not exist.
         sentences: (K, width), the vectors of these.
     """
@@ -122,7 +122,8 @@ class StoryMap(Hidden):
         known = self.known[some]
         columns = torch.unique(known[known > 0])
         bag = self._bag(known, columns)
-        read, looked = self._draw(state["after"], self._bag(state["tokens"], columns))
+        tokens, looked = self._draw(state["after"], state["tokens"])
+        read = self._bag(tokens, columns)
         prior = torch.log(self.count[some] / self.count.sum().clamp(min=1))
         with torch.no_grad():
             belief = line_beliefs(
@@ -136,15 +137,19 @@ class StoryMap(Hidden):
             holds = (torch.where(looked[..., None], read, belief @ bag) * rare[:, None]).sum(-1)
         sentences = self.sentences(known)
         belief = belief * (told & ~looked)[..., None]
-        seen, _ = self._draw(state["after"], self.sentences(state["tokens"]))
         certain = torch.stack([looked.to(entropy.dtype), entropy], -1)
-        lines = (seen + belief @ sentences + self.place.weight + self.certainty(certain)) * told[..., None]
+        lines = (self.sentences(tokens) + belief @ sentences + self.place.weight + self.certainty(certain)) * told[
+            ..., None
+        ]
         story = torch.cat([lines.flip(1), self.sentences(state["question"])[:, None]], 1).transpose(0, 1)
         drawn = torch.stack([looked.to(entropy.dtype), entropy, holds], -1) * told[..., None]
         return Imagined(story, self._near(drawn, state["after"][:, -1]), belief, sentences)
 
     def _draw(self, after: Tensor, glimpses: Tensor) -> tuple[Tensor, Tensor]:
-        """What was seen in each glimpse (N, G, F) by lines (N, lines, F), and which they are, (N, lines) bool."""
+        """Words seen in each glimpse (N, G, words) by lines (N, lines, words), and which these are, (N, lines) bool.
+
+        Of what is not differentiated: a line seen twice would be given its gradient twice.
+        """
         map = glimpses.new_zeros(len(after), self.lines + 1, glimpses.shape[2])  # one more for all that lie beyond
         looked = torch.zeros(map.shape[:2], dtype=torch.bool, device=after.device)
         place = after.clamp(max=self.lines)
@@ -166,7 +171,9 @@ class StoryMap(Hidden):
         return (drawn.gather(1, rows) * inside[..., None]).flatten(1)
 
     def _windows(self, state: MemoryState) -> tuple[Tensor, Tensor]:
-        """The first and last line of every blurred window, (N, glimpses × scales)."""
+        """The first and last line of every blurred window, (N, glimpses × scales); none of what was seen before."""
         reach = 3 ** torch.arange(1, self.scales + 1, device=self.known.device) // 2
         after, end = state["after"][..., None], state["lines"][..., None] - 1
-        return (after - reach).clamp(min=0).flatten(1), torch.minimum(after + reach, end).flatten(1)
+        again = (after == state["after"][:, None]).tril(-1).any(-1, keepdim=True)
+        first, last = (after - reach).clamp(min=0), torch.minimum(after + reach, end)
+        return first.masked_fill(again, 0).flatten(1), last.masked_fill(again, -1).flatten(1)

@@ -65,7 +65,7 @@ class Sentences(nn.Module):
         seen, _ = self._attend(rows)
         here = (rows != 0)[..., None]
         mean = (seen * here).sum(1) / here.sum(1).clamp(min=1)
-        return mean.reshape(*tokens.shape[:-1], -1)
+        return mean.reshape(*tokens.shape[:-1], mean.shape[1])
 
     def attention(self, tokens: Tensor) -> Tensor:
         """(N, words) int64 to (N, words, words): how much each word looked at each other, mean over heads.

@@ -35,8 +35,8 @@ def line_beliefs(
 
     Args:
         first: (N, B) int64, the line nearest to the end that each window covers.
-        last: (N, B) int64, the line furthest from it; windows may reach beyond the L lines, and are then used only to
-            tell what is not there.
+        last: (N, B) int64, the line furthest from it; less than the first for a window of nothing. Windows may reach
+            beyond the L lines, and are then used only to tell what is not there.
         words: (N, B, V) bool, the words of each window.
         looked: (N, L) bool, the lines that were looked at.
         read: (N, L, V) float, 1 for each word of these.
@@ -46,7 +46,7 @@ def line_beliefs(
         rounds: of messages.
 
     Returns:
-        (N, L, K), distributions; of lines looked at, too, where they hold nothing that matters.
+        (N, L, K), distributions; those of lines that were looked at, or that there are not, mean nothing.
     """
     lines = looked.shape[1]
     place = torch.arange(lines, device=looked.device)

@@ -56,7 +56,10 @@ class _Step(torch.autograd.Function):
         rows, heads, slots = state.reading.shape
         after = kernels.State(*_empty(*state))
         kernels.use(state, asked.free, after.usage)
-        order = torch.from_numpy(after.usage).argsort(stable=True).numpy()
+        used = EPSILON + (1 - EPSILON) * torch.from_numpy(
+            after.usage
+        )  # as `addressing.allocation` has it, ties and all
+        order = used.argsort(stable=True).numpy()
         shapes = (rows, slots), (rows, 2, slots), *[(rows, heads + 1, slots)] * 2, *[(rows, heads, slots)] * 2
         trail = kernels.Trail(order, *(np.empty(shape, after.usage.dtype) for shape in shapes))
         reads = np.empty((rows, heads, state.memory.shape[2]), after.usage.dtype)
@@ -73,16 +76,14 @@ class _Step(torch.autograd.Function):
         arrays = _arrays(ctx.saved_tensors)
         asked, state, after = kernels.Interface(*arrays[:7]), kernels.State(*arrays[7:13]), kernels.State(*arrays[13:])
         grads = [
-            np.zeros(like.shape[:0] + (0,) * 3 if name == "links" else like.shape, like.dtype)
-            if grad is None
-            else grad.contiguous().numpy()
+            np.zeros((0, 0, 0) if name == "links" else like.shape, like.dtype) if grad is None else _arrays((grad,))[0]
             for name, grad, like in zip(NAMES, after_grads, after, strict=True)
         ]
         rows, heads, _ = after.reading.shape
         above = (
             np.zeros((rows, heads, after.memory.shape[2]), after.memory.dtype)
             if reads_grad is None
-            else reads_grad.contiguous().numpy()
+            else _arrays((reads_grad,))[0]
         )
         asked_grad = kernels.Interface(*(np.zeros_like(array) for array in asked))
         # the gradient of the links is filled, the others are added to

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 
 from memory.kernels import (
+    FAST,
     allocate,
     allocate_back,
     follow,
@@ -23,6 +25,9 @@ from memory.kernels import (
     write,
     write_back,
 )
+
+whole = numba.njit(nogil=True, fastmath=FAST)
+"""Not cached: Numba's cache does not notice a change of the parts, which are in another file."""
 
 
 class State(NamedTuple):
@@ -108,7 +113,7 @@ def use_back(usage: Any, written: Any, reading: Any, free: Any, grad: Any, *grad
             reading_grad[h, s] -= others * free[h]
 
 
-@loops
+@whole
 def step(state: State, asked: Interface, trail: Trail, after: State, reads: Any) -> None:
     """Write, then read; `after.usage` and `trail.order` are given, the rest of the last three is filled."""
     heads = reads.shape[1]
@@ -135,7 +140,7 @@ def step(state: State, asked: Interface, trail: Trail, after: State, reads: Any)
         read(memory, after.reading[n], reads[n])
 
 
-@loops
+@whole
 def step_back(
     state: State,
     asked: Interface,

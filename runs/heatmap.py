@@ -50,7 +50,7 @@ def heatmap(
         out: files to write, each whole or not at all: a `.png` is drawn, an `.npz` or `.json` holds the numbers.
         episodes: how many, drawn from all of the split where that has more; of stories, no more than it has.
         split: "train", "validation", "test", or "all" of your own images.
-        gaze: "learned", "random" or "last"; None is what the agent was trained with.
+        gaze: "learned", "random", "last" or "scan"; None is what the agent was trained with.
         images: the user's own canvases in place of the recipe's scenes.
         guide: a map of the user's own (`runs.guide`), with which the gaze's agreement is to be measured.
         device: "auto", "cpu", "cuda", …
@@ -111,7 +111,7 @@ def heat(
         episodes: how many.
         title: of the picture.
         source: what the episodes are, for the line below it.
-        gaze: "learned", "random" or "last".
+        gaze: "learned", "random", "last" or "scan".
         seed: of the environment.
         guide: with which the gaze's agreement is to be measured.
 

@@ -81,9 +81,9 @@ def told_lines(env: Any, seed: int, device: torch.device, episodes: int = 8192) 
     for first in range(0, episodes, lockstep.num_envs):
         numbers = np.arange(first, first + lockstep.num_envs)
         observation, info = lockstep.reset(seed, numbers)
-        found.append(observation["tokens"])
+        found.append(observation["tokens"][: episodes - first])
         answer = torch.zeros_like(info["target"])
         for location in fixed_places("random", seed, env, numbers, device):
             observation, _ = lockstep.step({"location": location, "answer": answer})
-            found.append(observation["tokens"])
+            found.append(observation["tokens"][: episodes - first])
     return torch.cat(found)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents import AttentionAgent, Foreign, play, read
+from agents import AgentConfig, AttentionAgent, Foreign, play, read
 from agents.loading import Agent, agent_to_dict, copy_weights, make_agent
 from agents.story_map import StoryMap
 from glimpse_env.tasks.babi import BabiTask
@@ -54,6 +54,8 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         if recipe.learn == "reward" and "location" in env.single_action_space.spaces:
             raise ValueError('learn="reward" is for episodes that are read: a gaze learns from reward anyway')
+        if isinstance(recipe.agent, AgentConfig) and recipe.agent.imagine and recipe.answers != "last":
+            raise ValueError("a map is read with gradient at the end alone: --imagine needs --answers last")
         if recipe.guide and recipe.gaze != "learned":
             raise ValueError(f"--guide draws a gaze that learns, not one that is {recipe.gaze}")
         guide = load_guide(recipe.guide, env, device) if recipe.guide else None

@@ -26,7 +26,7 @@ VALIDATION_EPISODES = 5_000
 """At most; no image is shown twice."""
 
 HIDDEN_EPISODES = 1_000
-"""Of hidden stories, whose glimpses are read one after the other."""
+"""Of hidden stories, at most: a map is read anew at every glimpse."""
 
 BATCH = 250
 

@@ -20,7 +20,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(dnc, "compiled", lambda _: request.param == "compiled")
 
 
-def test_a_step_is_compiled_for_one_thread_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_is_compiled_for_one_thread_on_the_host() -> None:
     pytest.importorskip("numba")
     threads = torch.get_num_threads()
     try:

@@ -182,6 +182,57 @@ def test_the_weights_are_over_the_lines(env: GlimpseVectorEnv) -> None:
     torch.testing.assert_close(weights["read"].sum(-1), torch.ones(5, 3))
 
 
+def test_a_line_seen_twice_teaches_once(env: GlimpseVectorEnv) -> None:
+    agent = make(env)
+    (glimpse,) = observed(env, [])
+    words = agent.sense.sentences.embedding.weight
+    once, twice = (torch.autograd.grad(imagined(agent, [glimpse] * n).story.square().sum(), words)[0] for n in (1, 2))
+    torch.testing.assert_close(twice, once)
+    assert once.abs().sum() > 0
+
+
+@pytest.mark.parametrize("encoder", ["bag", "attention"])
+def test_nothing_known_is_nothing_imagined(env: GlimpseVectorEnv, encoder: Any) -> None:
+    agent = make(env, encoder=encoder)
+    agent.sense.learn(torch.zeros(0, env.unwrapped.task.width, dtype=torch.int64))
+    decision = agent(observed(env, [])[0], agent.initial_state(5))
+    assert torch.isfinite(decision.answer).all()
+
+
+def test_one_glimpse_is_enough(babi_folder: str) -> None:
+    env = make_env(babi_folder, num_glimpses=1)
+    rollout = play(make(env), env, np.arange(5), seed=0)
+    assert rollout.answer.shape[:2] == (1, 5)
+    assert rollout.answer.requires_grad
+
+
+def test_lines_beyond_the_map_are_left_out(babi_folder: str) -> None:
+    env = make_env(babi_folder, 30)
+    agent = make(env, imagine=1, memory_options=("slots=2", "width=16", "heads=2"))
+    first, far = observed(env, [-1.0])
+    torch.testing.assert_close(imagined(agent, [first, far]).story, imagined(agent, [first]).story)
+    state = agent.sense.look(far, agent.sense.look(first, agent.sense.initial_state(30)))
+    assert (agent.sense.slots(state)[:, 1] < 0).any()
+
+
+def test_it_looks_in_inference_mode_too(env: GlimpseVectorEnv) -> None:
+    agent = make(env)
+    (glimpse,) = observed(env, [])
+    with torch.inference_mode():
+        location = agent(glimpse, agent.initial_state(5)).location
+    torch.testing.assert_close(location, agent(glimpse, agent.initial_state(5)).location.detach())
+
+
+def test_a_map_needs_a_memory_that_holds_it(env: GlimpseVectorEnv) -> None:
+    for changes, message in (
+        ({"memory_options": ("slots=6", "width=16", "heads=2")}, "slots=7 or more"),
+        ({"memory": "hopfield", "memory_options": ()}, "needs memory episodic"),
+        ({"imagine": -3}, "at least 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make_agent(env.single_observation_space, env.single_action_space, replace(CONFIG, **changes))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("gaze", "back"), [("last", 1), ("scan", 2)])
 def test_controls_go_back_line_by_line(env: GlimpseVectorEnv, gaze: str, back: int) -> None:
     task = env.unwrapped.task

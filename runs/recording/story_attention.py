@@ -135,7 +135,7 @@ def record_story_attention(
         agent: of bAbI's stories, hidden or read whole.
         env: as `runs.environments.make_env` makes it, in the agent's own words.
         episodes: (N,) episode numbers, at least one; the result has the short stories first.
-        gaze: "random" or "last" looks there instead.
+        gaze: "random", "last" or "scan" looks there instead.
         seed: of the environment.
 
     Raises:

@@ -11,7 +11,7 @@ HEAD = """
 released questions, each once; gaze at the policy's mean. Trained on generated questions, 100,000 a task. Controls are
 the same network trained for the last lines of the story (`-last`), for random lines (`-random`) and for every second
 line from the last one on (`-scan`); where there is a scan, the gaze that learns begins with its weights, in task 1 with
-those of `-last`, and so has read half as many episodes again, or twice as many. *Random gaze* shows the same
+those of `-last`, and so has read more episodes in all. *Random gaze* shows the same
 weights random lines. *Support hit rate* is the share of the lines that an answer rests on, as the files name them, that
 were looked at; what a map tells of the lines between counts for nothing in it. The reader of whole stories is
 `babi-10k`, trained on the released questions of all tasks at once.

@@ -158,7 +158,7 @@ def main() -> None:
     """Evaluate every committed weight file and write the tables."""
     rows, trainings, by_glimpse, recalled, longer, joined = "", "", "", "", "", ""
     stories: dict[str, list[dict[str, Any]]] = {}
-    hidden: list[tuple[str, dict[str, Any], str, int]] = []
+    hidden: list[tuple[str, dict[str, Any], str, int, int]] = []
     order = list(PAPER)
     paths = sorted(PRETRAINED.glob("*.pt"), key=lambda p: (order.index(p.stem) if p.stem in order else 99, p.stem))
     for path in tqdm(paths, unit=" weights"):
@@ -178,14 +178,16 @@ def main() -> None:
             joined += foreign_row(path.stem, report, agent.form.answers, parameter_count(agent))
             continue
         if recipe.env.id == "BabiGaze-v0":
-            hidden.append((path.stem, report, str(recipe.env.kwargs().get("task", 1)), parameter_count(agent)))
+            lines = agent.config.imagine if isinstance(agent, AttentionAgent) else 0
+            task = str(recipe.env.kwargs().get("task", 1))
+            hidden.append((path.stem, report, task, parameter_count(agent), lines))
         else:
             rows += result_row(path.stem, report, agent, multiply_adds(agent, make_env(recipe, "test", 10, "cpu")))
         if report["glimpses"] > 1:
             errors = " · ".join(f"{error:.2f}" for error in report["error_by_glimpse"])
             by_glimpse += table_row([f"`{path.stem}`", errors])
     reader = stories["babi-10k"][0]["error_by_task"] if "babi-10k" in stories else {}
-    told = "".join(story_row(name, report, task, reader, size) for name, report, task, size in hidden)
+    told = "".join(story_row(name, report, task, reader, *sizes) for name, report, task, *sizes in hidden)
     text = (
         HEAD
         + rows

@@ -138,9 +138,8 @@ class StoryMap(Hidden):
         sentences = self.sentences(known)
         belief = belief * (told & ~looked)[..., None]
         certain = torch.stack([looked.to(entropy.dtype), entropy], -1)
-        lines = (self.sentences(tokens) + belief @ sentences + self.place.weight + self.certainty(certain)) * told[
-            ..., None
-        ]
+        lines = self.sentences(tokens) + belief @ sentences + self.place.weight + self.certainty(certain)
+        lines = lines * told[..., None]
         story = torch.cat([lines.flip(1), self.sentences(state["question"])[:, None]], 1).transpose(0, 1)
         drawn = torch.stack([looked.to(entropy.dtype), entropy, holds], -1) * told[..., None]
         return Imagined(story, self._near(drawn, state["after"][:, -1]), belief, sentences)
@@ -150,14 +149,14 @@ class StoryMap(Hidden):
 
         Of what is not differentiated: a line seen twice would be given its gradient twice.
         """
-        map = glimpses.new_zeros(len(after), self.lines + 1, glimpses.shape[2])  # one more for all that lie beyond
-        looked = torch.zeros(map.shape[:2], dtype=torch.bool, device=after.device)
+        drawn = glimpses.new_zeros(len(after), self.lines + 1, glimpses.shape[2])  # one more for all that lie beyond
+        looked = torch.zeros(drawn.shape[:2], dtype=torch.bool, device=after.device)
         place = after.clamp(max=self.lines)
-        map = map.scatter(1, place[..., None].expand_as(glimpses), glimpses)
-        return map[:, :-1], looked.scatter(1, place, torch.ones_like(place, dtype=torch.bool))[:, :-1]
+        drawn = drawn.scatter(1, place[..., None].expand_as(glimpses), glimpses)
+        return drawn[:, :-1], looked.scatter(1, place, torch.ones_like(place, dtype=torch.bool))[:, :-1]
 
     def _bag(self, tokens: Tensor, columns: Tensor) -> Tensor:
-        """(…, len(columns)) float, 1 for each of these words that occurs in `tokens` (…, words)."""
+        """`bag` of these words alone, (…, len(columns)): of the few that are known, which cost far less than all."""
         number = torch.zeros(self.vocabulary, dtype=torch.int64, device=tokens.device)
         number[columns] = torch.arange(1, len(columns) + 1, device=tokens.device)
         bag = torch.zeros(*tokens.shape[:-1], len(columns) + 1, device=tokens.device)

@@ -13,9 +13,6 @@ from torch.autograd.function import once_differentiable
 
 from memory.addressing import EPSILON
 
-NAMES = ("memory", "usage", "write", "precedence", "links", "reading")
-"""The entries of the state, in the order of `memory.step_kernels.State`."""
-
 
 @functools.cache
 def _kernels() -> ModuleType | None:
@@ -77,7 +74,7 @@ class _Step(torch.autograd.Function):
         asked, state, after = kernels.Interface(*arrays[:7]), kernels.State(*arrays[7:13]), kernels.State(*arrays[13:])
         grads = [
             np.zeros((0, 0, 0) if name == "links" else like.shape, like.dtype) if grad is None else _arrays((grad,))[0]
-            for name, grad, like in zip(NAMES, after_grads, after, strict=True)
+            for name, grad, like in zip(kernels.State._fields, after_grads, after, strict=True)
         ]
         rows, heads, _ = after.reading.shape
         above = (
@@ -88,7 +85,10 @@ class _Step(torch.autograd.Function):
         asked_grad = kernels.Interface(*(np.zeros_like(array) for array in asked))
         # the gradient of the links is filled, the others are added to
         state_grad = kernels.State(
-            *(np.empty_like(a) if name == "links" else np.zeros_like(a) for name, a in zip(NAMES, state, strict=True))
+            *(
+                np.empty_like(a) if name == "links" else np.zeros_like(a)
+                for name, a in zip(kernels.State._fields, state, strict=True)
+            )
         )
         kernels.step_back(state, asked, ctx.trail, after, kernels.State(*grads), above, state_grad, asked_grad)
         return tuple(torch.from_numpy(array) for array in (*asked_grad, *state_grad))
@@ -124,5 +124,7 @@ def step(
     lengths = (keys.square().sum(-1) + EPSILON).rsqrt()
     keys = keys * (strengths * lengths).unsqueeze(-1)
     interface = (keys, erase, add, free, allocation, gate, modes)
-    reads, *after = _Step.apply(*interface, *(state[name] for name in NAMES))
-    return reads, dict(zip(NAMES, after, strict=True))
+    kernels: Any = _kernels()
+    names = kernels.State._fields
+    reads, *after = _Step.apply(*interface, *(state[name] for name in names))
+    return reads, dict(zip(names, after, strict=True))

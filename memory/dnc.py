@@ -9,7 +9,7 @@ from memory import addressing
 from memory.addressing import content_weights, oneplus
 from memory.base import Memory, MemoryState
 from memory.links import follow_links, match_slots, write_slots
-from memory.step import compiled, step
+from memory.step import HEADS, compiled, step
 
 
 class DNC(Memory):
@@ -67,7 +67,7 @@ class DNC(Memory):
             3 * reads if links else 0,  # read modes
             2 * reads if sharpen else 0,  # sharpness forward, backward
         )
-        self._plain = links and not (masked or deallocate or sharpen)
+        self._plain = links and reads <= HEADS and not (masked or deallocate or sharpen)
         self._lookup = content_weights if masked else match_slots
         self.interface = nn.Linear(input_size, sum(self._sizes))
 

@@ -12,6 +12,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from memory.addressing import EPSILON
+from memory.arrays import empty, zeros
+
+HEADS = 4
+"""Most read heads."""
 
 
 @functools.cache
@@ -36,11 +40,6 @@ def _arrays(tensors: tuple[Tensor, ...]) -> list[Any]:
     return [tensor.detach().contiguous().numpy() for tensor in tensors]
 
 
-def _empty(*like: Any) -> list[Any]:
-    """NumPy asks for huge pages, as PyTorch does not: fresh links cost a page fault for 2 MB, not for 4 kB."""
-    return [np.empty_like(array) for array in like]
-
-
 class _Step(torch.autograd.Function):
     """(interface, state) to (reads, state), in the order of `memory.step_kernels`."""
 
@@ -51,15 +50,14 @@ class _Step(torch.autograd.Function):
         arrays = _arrays(given)
         asked, state = kernels.Interface(*arrays[:7]), kernels.State(*arrays[7:])
         rows, heads, slots = state.reading.shape
-        after = kernels.State(*_empty(*state))
-        kernels.use(state, asked.free, after.usage)
-        used = EPSILON + (1 - EPSILON) * torch.from_numpy(
-            after.usage
-        )  # as `addressing.allocation` has it, ties and all
+        after = kernels.State(*(empty(array.shape, array.dtype) for array in state))
+        kernels.use_all(state, asked.free, after.usage)
+        # as `addressing.allocation` has it, ties and all
+        used = EPSILON + (1 - EPSILON) * torch.from_numpy(after.usage)
         order = used.argsort(stable=True).numpy()
         shapes = (rows, slots), (rows, 2, slots), *[(rows, heads + 1, slots)] * 2, *[(rows, heads, slots)] * 2
-        trail = kernels.Trail(order, *(np.empty(shape, after.usage.dtype) for shape in shapes))
-        reads = np.empty((rows, heads, state.memory.shape[2]), after.usage.dtype)
+        trail = kernels.Trail(order, *(empty(shape, after.usage.dtype) for shape in shapes))
+        reads = empty((rows, heads, state.memory.shape[2]), after.usage.dtype)
         kernels.step(state, asked, trail, after, reads)
         outputs = [torch.from_numpy(array) for array in (reads, *after)]
         ctx.save_for_backward(*given, *outputs[1:])
@@ -77,16 +75,15 @@ class _Step(torch.autograd.Function):
             for name, grad, like in zip(kernels.State._fields, after_grads, after, strict=True)
         ]
         rows, heads, _ = after.reading.shape
-        above = (
-            np.zeros((rows, heads, after.memory.shape[2]), after.memory.dtype)
-            if reads_grad is None
-            else _arrays((reads_grad,))[0]
-        )
-        asked_grad = kernels.Interface(*(np.zeros_like(array) for array in asked))
+        if reads_grad is None:
+            above = zeros((rows, heads, after.memory.shape[2]), after.memory.dtype)
+        else:
+            (above,) = _arrays((reads_grad,))
+        asked_grad = kernels.Interface(*(zeros(array.shape, array.dtype) for array in asked))
         # the gradient of the links is filled, the others are added to
         state_grad = kernels.State(
             *(
-                np.empty_like(a) if name == "links" else np.zeros_like(a)
+                (empty if name == "links" else zeros)(a.shape, a.dtype)
                 for name, a in zip(kernels.State._fields, state, strict=True)
             )
         )
@@ -105,10 +102,10 @@ def step(
     modes: Tensor,
     state: dict[str, Tensor],
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """A step of the DNC with links and without options, by the formulas of `memory.addressing`; see `compiled`.
+    """A step of the DNC with links, without options, by the formulas of `memory.addressing`; see `compiled`.
 
     Args:
-        keys: (N, H + 1, W), of the reads, then of the write.
+        keys: (N, H + 1, W), of up to `HEADS` reads, then of the write.
         strengths: (N, H + 1), beta >= 1.
         erase: (N, W) in [0, 1].
         add: (N, W).

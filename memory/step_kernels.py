@@ -11,20 +11,9 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from memory.kernels import (
-    FAST,
-    allocate,
-    allocate_back,
-    follow,
-    follow_back,
-    look,
-    look_back,
-    loops,
-    read,
-    read_back,
-    write,
-    write_back,
-)
+from memory.kernels import FAST, allocate, allocate_back, use, use_back
+from memory.link_kernels import follow, follow_back
+from memory.slot_kernels import look, look_back, read, read_back, write, write_back
 
 whole = numba.njit(nogil=True, fastmath=FAST)
 """Not cached: Numba's cache does not notice a change of the parts, which are in another file."""
@@ -79,38 +68,11 @@ class Trail(NamedTuple):
     """(N, H, S)."""
 
 
-@loops
-def use(state: State, free: Any, usage: Any) -> None:
+@whole
+def use_all(state: State, free: Any, after: Any) -> None:
     """The usage (N, S) after what was written and what is freed."""
-    one = usage.dtype.type(1)
-    for n in range(len(usage)):
-        before, written, after = state.usage[n], state.write[n], usage[n]
-        for s in range(len(after)):
-            after[s] = before[s] + written[s] - before[s] * written[s]
-        for h in range(free.shape[1]):
-            r, f = state.reading[n, h], free[n, h]
-            for s in range(len(after)):
-                after[s] *= one - f * r[s]
-
-
-@loops
-def use_back(usage: Any, written: Any, reading: Any, free: Any, grad: Any, *grads: Any) -> None:
-    """The gradients of `use` in one row, added to those of usage, write, reading and free gates."""
-    usage_grad, write_grad, reading_grad, free_grad = grads
-    one = usage.dtype.type(1)
-    for s in range(len(usage)):
-        used, retained = usage[s] + written[s] - usage[s] * written[s], one
-        for h in range(len(free)):
-            retained *= one - free[h] * reading[h, s]
-        usage_grad[s] += grad[s] * retained * (one - written[s])
-        write_grad[s] += grad[s] * retained * (one - usage[s])
-        for h in range(len(free)):
-            others = grad[s] * used
-            for k in range(len(free)):
-                if k != h:
-                    others *= one - free[k] * reading[k, s]
-            free_grad[h] -= others * reading[h, s]
-            reading_grad[h, s] -= others * free[h]
+    for n in range(len(after)):
+        use(state.usage[n], state.write[n], state.reading[n], free[n], after[n])
 
 
 @whole

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from memory import dnc, links, make_memory
+from memory import arrays, dnc, links, make_memory
 from memory.base import MemoryState
 from memory.step import compiled
 from runs.measures.reference_dnc import ReferenceDNC
@@ -77,6 +78,7 @@ def some_state(memory: dnc.DNC, rows: int, dtype: torch.dtype) -> MemoryState:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("slots", "width", "reads"), [(7, 3, 2), (131, 67, 4), (6, 2, 5)])
 @pytest.mark.parametrize(
     "asked",
     [
@@ -88,12 +90,14 @@ def some_state(memory: dnc.DNC, rows: int, dtype: torch.dtype) -> MemoryState:
     ],
 )
 def test_the_compiled_step_is_the_plain_one(
-    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, asked: tuple[str, ...]
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, slots: int, width: int, reads: int, asked: tuple[str, ...]
 ) -> None:
-    """Its results and its gradients, whatever of them is asked for; the links need not lie in order."""
+    """Its results and its gradients, whatever of them is asked for, in a part of a tile or in several; the links need
+    not lie in order. More heads than it has are left to the plain one.
+    """
     pytest.importorskip("numba")
     torch.manual_seed(0)
-    memory = dnc.DNC(5, slots=7, width=3, reads=2).to(dtype)
+    memory = dnc.DNC(5, slots=slots, width=width, reads=reads).to(dtype)
     input = torch.randn(4, 5, dtype=dtype, requires_grad=True)
     results: list[list[Tensor]] = []
     for kind in (True, False):
@@ -110,7 +114,7 @@ def test_the_compiled_step_is_the_plain_one(
         results.append([*(after[name] for name in sorted(after)), *grads])
     for ours, expected in zip(*results, strict=True):
         # the plain one takes a cumulative product by logarithms, which float32 does not hold as well
-        torch.testing.assert_close(ours, expected, **({"rtol": 1e-4, "atol": 1e-4} if dtype == torch.float32 else {}))
+        torch.testing.assert_close(ours, expected, **({"rtol": 2e-3, "atol": 2e-3} if dtype == torch.float32 else {}))
 
 
 def test_freed_slots_are_wiped_only_where_asked() -> None:
@@ -124,3 +128,24 @@ def test_freed_slots_are_wiped_only_where_asked() -> None:
             _, after = memory(torch.zeros(1, 2), state)
         kept = torch.tensor([1.0, 0.0 if wipe else 1.0, 1.0, 1.0])
         torch.testing.assert_close(after["memory"], kept.view(1, 4, 1).expand(1, 4, 3))
+
+
+def test_space_is_used_again_once_nobody_holds_it() -> None:
+    first = arrays.zeros((64, 64), np.float64)
+    tensor = torch.from_numpy(first[:, 1:])
+    where = first.ctypes.data
+    del first
+    assert arrays.empty((64, 64), np.float64).ctypes.data != where, "a tensor lies over it"
+    tensor += 1
+    del tensor
+    again = arrays.zeros((32, 128), np.float64)
+    assert again.ctypes.data == where
+    assert not again.any()
+
+
+def test_no_more_space_is_kept_than_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 8 * 63 * 65
+    monkeypatch.setattr(arrays, "MOST", arrays._kept + 2 * size)
+    held = [arrays.empty((63, 65), np.float64) for _ in range(5)]
+    del held
+    assert len(arrays._free[size]) == 2

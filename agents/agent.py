@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,8 +15,7 @@ from agents.location import Baseline, LocationHead, Saccades, WhereStream
 from agents.options import parse_options
 from agents.senses import BitsSense, Encoder, GlimpseSense, Hidden, PartsSense, SentenceSense, StorySense
 from agents.spaces import Form
-from agents.story_map import NEAR, Imagined, StoryMap
-from memory import Episodic, MemoryState, make_memory
+from memory import MemoryState, make_memory
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,18 @@ class AgentState(NamedTuple):
     memory: MemoryState
 
 
+class Draw(NamedTuple):
+    """What of a map draws the gaze.
+
+    Attributes:
+        step: (N, 1), lines to go to the one that matters most.
+        near: (N, …), what is imagined around the present line.
+    """
+
+    step: Tensor
+    near: Tensor
+
+
 class Decision(NamedTuple):
     """What the agent makes of a glimpse.
 
@@ -77,7 +89,7 @@ class Decision(NamedTuple):
         features: (N, F), what both rest on.
         unit: of saccades, in the unit of a location: 1, or (N, 1) the width of a line. The policy's deviation is in it.
         state: to be passed to the next call.
-        drawn: (N, …), what of a map drew the gaze; empty without one.
+        draw: what of a map drew the gaze.
     """
 
     answer: Tensor
@@ -85,7 +97,7 @@ class Decision(NamedTuple):
     features: Tensor
     unit: Tensor | float
     state: AgentState
-    drawn: Tensor
+    draw: Draw | None = None
 
 
 class AttentionAgent(nn.Module):
@@ -108,8 +120,7 @@ class AttentionAgent(nn.Module):
         config: the form of the network.
 
     Raises:
-        ValueError: for a memory without a core that remembers nothing, and for a map of what is no hidden story, or
-            that the memory cannot hold.
+        ValueError: for a memory without a core that remembers nothing, or a map.
         KeyError: for an unknown memory.
     """
 
@@ -117,21 +128,14 @@ class AttentionAgent(nn.Module):
         super().__init__()
         if config.core == "none" and config.memory == "none":
             raise ValueError('core="none" and memory="none" would remember nothing: choose one of them')
-        if config.imagine and (form.kind, config.core, config.saccades) != ("story", "none", "relative"):
-            raise ValueError('imagine is for hidden stories, with core="none" and relative saccades')
-        if config.imagine < 0:
-            raise ValueError(f"imagine must be at least 0, got {config.imagine}")
+        if config.imagine and type(self) is AttentionAgent:
+            raise ValueError("imagine is for agents.imagining.ImaginingAgent; `make_agent` chooses it")
         self.form, self.config = form, config
-        self.sense, seen = make_sense(form, config)
+        self.sense, seen = self.own_sense()
         recurrent = config.core != "none"
         self.memory = make_memory(
             config.memory, config.width if recurrent else seen, **parse_options(config.memory_options)
         )
-        if config.imagine and not (isinstance(self.memory, Episodic) and self.memory.slots > config.imagine):
-            raise ValueError(
-                f"imagine={config.imagine} needs memory episodic with slots={config.imagine + 1} or more: "
-                "for the lines and the question"
-            )
         read = self.memory.read_size
         self.core = CORES[config.core](seen + read, config.width) if recurrent else None
         features = config.width + read if recurrent else read
@@ -139,22 +143,27 @@ class AttentionAgent(nn.Module):
         self.gaze: nn.Module | None = None
         self.baseline: Baseline | None = None
         if form.motion:
-            values = form.periphery() + (3 * NEAR if config.imagine else 0)
-            # On an image, stay; in a story, go back a line at a time; where it is imagined, to what matters most.
-            first = -1.0 if form.kind == "story" and not config.imagine and config.saccades == "relative" else 0.0
-            self.gaze = (
-                WhereStream(values, features, config.where_stream, form.motion, first)
-                if config.where_stream
-                else LocationHead(features, form.motion)
-            )
+            self.gaze = self.own_gaze(features)
             self.baseline = Baseline(features, form.answers, privileged=config.privileged_baseline, motion=form.motion)
+
+    def own_sense(self) -> tuple[nn.Module, int]:
+        """The encoder for what is observed, and the width of its result."""
+        return make_sense(self.form, self.config)
+
+    def own_gaze(self, features: int) -> nn.Module:
+        """The location policy, which sees so many features besides the periphery."""
+        if not self.config.where_stream:
+            return LocationHead(features, self.form.motion)
+        # On an image, stay; in a story, go back a line at a time.
+        first = -1.0 if self.form.kind == "story" and self.config.saccades == "relative" else 0.0
+        return WhereStream(self.form.periphery(), features, self.config.where_stream, self.form.motion, first)
 
     def initial_state(self, batch: int) -> AgentState:
         """The state before the first glimpse of `batch` episodes."""
         like = self.answer.weight
         size = self.core.state_size if self.core else 0
-        state = (self.sense if isinstance(self.sense, StoryMap) else self.memory).initial_state(batch)
-        return AgentState(like.new_zeros(batch, size), like.new_zeros(batch, self.memory.read_size), state)
+        read = like.new_zeros(batch, self.memory.read_size)
+        return AgentState(like.new_zeros(batch, size), read, self.memory.initial_state(batch))
 
     def forward(self, observation: dict[str, Tensor], state: AgentState) -> Decision:
         """One step.
@@ -163,112 +172,42 @@ class AttentionAgent(nn.Module):
             observation: of the form the agent was made for, batch first.
             state: from `initial_state`, or the last decision's.
         """
-        features, drawn, state = self.perceive(observation, state)
-        location, unit = self.look(observation, features, drawn)
-        return Decision(self.answer(features), location, features, unit, state, drawn)
-
-    def perceive(self, observation: dict[str, Tensor], state: AgentState) -> tuple[Tensor, Tensor, AgentState]:
-        """The features (N, F) that answer and gaze rest on, what of a map draws the gaze (N, …), and the next state."""
-        if isinstance(self.sense, StoryMap):
-            seen = self.sense.look(observation, state.memory)
-            features, drawn = self._ponder(self.sense(seen), seen)
-            return features, drawn, AgentState(state.core, state.read, seen)
         features, state = self.remember(self.sense(observation), state)
-        return features, features[:, :0].detach(), state
+        location, unit = self.look(observation, features)
+        return Decision(self.answer(features), location, features, unit, state)
 
-    def _read(self, story: Tensor) -> Tensor:
-        """What an imagined story (T, N, width), its question last, recalls: (N, F)."""
-        last = torch.full((1, story.shape[1]), len(story) - 1, device=story.device)
-        return self.memory.read_episodes(story, last)[0]
-
-    def _ponder(self, imagined: Imagined, state: MemoryState) -> tuple[Tensor, Tensor]:
-        """What an imagined story recalls (N, F), and what of it draws the gaze (N, 1 + …).
-
-        First of that are the lines to go, to the line that matters most: where knowing what it says would move the
-        answer furthest. Several answers are moved apart at once, each by its probability, in turn up and down.
-        """
-        with torch.inference_mode(False), torch.enable_grad():
-            story = imagined.story.detach().clone().requires_grad_()
-            features = self._read(story)
-            logits = self.answer(features)
-            chance, rank = logits.detach().softmax(-1).sort(dim=-1, descending=True)
-            sign = 1 - 2.0 * (torch.arange(chance.shape[1], device=chance.device) % 2)
-            (slope,) = torch.autograd.grad((logits.gather(1, rank) * chance.sqrt() * sign).sum(), story)
-        with torch.no_grad():
-            matters = imagined.stakes(slope).argmax(-1)
-        step = (state["after"][:, -1] - matters).to(features.dtype)
-        return features.detach(), torch.cat([step[:, None], imagined.near], -1)
-
-    def weights(self, state: AgentState) -> dict[str, Tensor]:
-        """What the memory did in the last step, see `Memory.weights`; of a map "read" alone, (N, hops, lines + 1)."""
-        if not isinstance(self.sense, StoryMap):
-            return self.memory.weights(state.memory)
-        story = self.sense(state.memory).story
-        _, read = self.memory.unroll(story, self.memory.initial_state(story.shape[1]))
-        return {"read": self.memory.weights(read)["read"]}
-
-    def look(self, observation: dict[str, Tensor], features: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Where to look next: the mean, and its unit, as in `Decision`.
-
-        Args:
-            observation: the present one.
-            features: (N, F).
-            drawn: (N, 1 + …), the step to what matters in a map, and what is near there; (N, 0) without one.
-        """
+    def look(self, observation: dict[str, Tensor], features: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Where to look next: the mean, and its unit, as in `Decision`."""
         if self.gaze is None:
             return features.new_zeros(features.shape[0], 0), 1.0
         assert isinstance(self.sense, (GlimpseSense, PartsSense, Hidden))
         here, unit = observation["location"], self.sense.unit(observation)
-        step = self.gaze(torch.cat([self.sense.periphery(observation), drawn[:, 1:]], -1), here, features)
-        if self.config.imagine:
-            step = step + drawn[:, :1]
+        step = self.gaze(self.sense.periphery(observation), here, features)
         relative = self.config.saccades == "relative" and self.form.kind != "parts"
         return here + unit * step if relative else step, unit
 
-    def review(self, observations: dict[str, Tensor]) -> list[Decision]:
+    def weights(self, state: AgentState) -> dict[str, Tensor]:
+        """What the memory did in the last step, see `Memory.weights`."""
+        return self.memory.weights(state.memory)
+
+    def review(self, observations: dict[str, Tensor], decisions: Sequence[Decision] = ()) -> list[Decision]:
         """The decisions of whole episodes, observations (T, N, …), all at once: for agents without a core.
 
         The same numbers as step by step, with a gradient that costs far less.
+
+        Args:
+            observations: of each glimpse.
+            decisions: made without gradient on all but the last, or none where the places were given. Not needed here.
         """
         steps, n = observations["location"].shape[:2]
         flat = {key: value.flatten(0, 1) for key, value in observations.items()}
         features = self.memory.read_episodes(self.sense(flat).unflatten(0, (steps, n))).flatten(0, 1)
-        location, unit = self.look(flat, features, features[:, :0].detach())
+        location, unit = self.look(flat, features)
         units = [unit] * steps if isinstance(unit, float) else unit.unflatten(0, (steps, n))
         answer = self.answer(features).unflatten(0, (steps, n))
         location, features = location.unflatten(0, (steps, n)), features.unflatten(0, (steps, n))
         nothing = self.initial_state(0)
-        none = features[:, :, :0]
-        return [Decision(answer[t], location[t], features[t], units[t], nothing, none[t]) for t in range(steps)]
-
-    def reconsider(self, observations: dict[str, Tensor], decisions: list[Decision]) -> list[Decision]:
-        """Decisions that were made without gradient, with it: for agents that imagine.
-
-        The last answer rests on all that was seen, and the gaze on features that are detached anyway and kept as they
-        were. So the story is imagined and read with gradient once, at the end.
-
-        Args:
-            observations: (T, N, …), of whole episodes.
-            decisions: on each; none, where the places were given, makes earlier answers of zeros.
-        """
-        assert isinstance(self.sense, StoryMap)
-        steps, n = observations["location"].shape[:2]
-        state = self.sense.initial_state(n)
-        for step in range(steps):
-            state = self.sense.look({key: value[step] for key, value in observations.items()}, state)
-        last = {key: value[-1] for key, value in observations.items()}
-        features = self._read(self.sense(state).story)
-        none = features[:, :0]
-        end = Decision(self.answer(features), last["location"], features, 1.0, self.initial_state(0), none)
-        if not decisions:
-            return [end._replace(answer=torch.zeros_like(end.answer))] * (steps - 1) + [end]
-        if steps == 1:
-            return [end]
-        early = decisions[:-1]
-        flat = {key: value[:-1].flatten(0, 1) for key, value in observations.items()}
-        known, around = (torch.cat([getattr(one, name) for one in early]) for name in ("features", "drawn"))
-        means = self.look(flat, known, around)[0].unflatten(0, (steps - 1, n))
-        return [one._replace(location=mean) for one, mean in zip(early, means, strict=True)] + [end]
+        return [Decision(answer[t], location[t], features[t], units[t], nothing) for t in range(steps)]
 
     def remember(self, seen: Tensor, state: AgentState) -> tuple[Tensor, AgentState]:
         """What is seen (N, …) to the features (N, F) that answer and gaze rest on, and the next state."""
@@ -319,7 +258,4 @@ def make_sense(form: Form, config: AgentConfig) -> tuple[nn.Module, int]:
     if form.kind == "text":
         return SentenceSense(form.vocabulary, form.shape[0], config.width, config.encoder), config.width
     words, scales = form.shape
-    if config.imagine:
-        args = (form.vocabulary, words, scales, form.longest, config.width, config.encoder, config.imagine)
-        return StoryMap(*args), config.width
     return StorySense(form.vocabulary, words, scales, form.longest, config.width, config.encoder), config.width

@@ -92,7 +92,7 @@ class WholeImageCNN(nn.Module):
     def forward(self, observation: dict[str, Tensor], state: AgentState) -> Decision:
         """Logits of the image; the location stays where it is."""
         answer = self.layers(observation["glimpse"][:, 0])
-        return Decision(answer, observation["location"], answer, 1.0, state, answer[:, :0])
+        return Decision(answer, observation["location"], answer, 1.0, state)
 
     def gaze_parameters(self) -> list[nn.Parameter]:
         """None: nothing here chooses where to look."""

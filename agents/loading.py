@@ -12,6 +12,7 @@ from gymnasium import spaces
 from agents.agent import AgentConfig, AttentionAgent
 from agents.baselines import CNNConfig, WholeImageCNN
 from agents.checkpoint import load_checked
+from agents.imagining import ImaginingAgent
 from agents.spaces import Form, form_of
 
 Agent = AttentionAgent | WholeImageCNN
@@ -33,7 +34,9 @@ def make_agent(observation_space: spaces.Space, action_space: spaces.Space, conf
 
 def build_agent(form: Form, config: AgentConfig | CNNConfig) -> Agent:
     """A fresh agent for environments of this form."""
-    return WholeImageCNN(form, config) if isinstance(config, CNNConfig) else AttentionAgent(form, config)
+    if isinstance(config, CNNConfig):
+        return WholeImageCNN(form, config)
+    return (ImaginingAgent if config.imagine else AttentionAgent)(form, config)
 
 
 def agent_to_dict(agent: Agent) -> dict[str, Any]:

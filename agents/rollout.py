@@ -73,7 +73,7 @@ def play(
     waiting = places is None or not at_once  # otherwise all is decided at the end, at once
     for step in range(steps):
         seen.append(observation)
-        if waiting:
+        if waiting and not (at_once and step == steps - 1):
             with torch.set_grad_enabled(torch.is_grad_enabled() and not at_once):
                 decision = agent(observation, state)
             state = decision.state
@@ -90,7 +90,7 @@ def play(
         observation, info = lockstep.step({"location": location, "answer": answer})
     if at_once and isinstance(agent, AttentionAgent):
         observations = {key: torch.stack([moment[key] for moment in seen]) for key in seen[0]}
-        decisions = agent.reconsider(observations, decisions) if agent.config.imagine else agent.review(observations)
+        decisions = agent.review(observations, decisions)
     answer = torch.stack([decision.answer for decision in decisions])
     locations = torch.stack([moment["location"] for moment in seen])
     likelihood = log_likelihood(answer, target)

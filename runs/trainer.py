@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from agents import AgentConfig, AttentionAgent, Foreign, play, read
+from agents.imagining import ImaginingAgent
 from agents.loading import Agent, agent_to_dict, copy_weights, make_agent
-from agents.story_map import StoryMap
 from glimpse_env.tasks.babi import BabiTask
 from runs.curriculum import Curriculum
 from runs.distributed import average_gradients, rank, world_size
@@ -67,7 +67,7 @@ class Trainer:
         if recipe.begin and not restored:
             copy_weights(agent, recipe.begin, words)
         agent = agent.to(device)
-        if isinstance(agent, AttentionAgent) and isinstance(agent.sense, StoryMap) and not (recipe.begin or restored):
+        if isinstance(agent, ImaginingAgent) and not (recipe.begin or restored):
             agent.sense.learn(told_lines(env, recipe.seed, device))
         gaze = agent.gaze_parameters()
         hidden = matrices(agent) if recipe.optimizer == "muon" and isinstance(agent, AttentionAgent) else []

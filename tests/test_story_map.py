@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from agents import AgentConfig, AttentionAgent, make_agent, play
+from agents import AgentConfig, make_agent, play
+from agents.imagining import ImaginingAgent
 from agents.loading import agent_from_dict, agent_to_dict
-from agents.story_map import Imagined, StoryMap
+from agents.story_map import Imagined
 from glimpse_env import GlimpseVectorEnv
 from runs.places import fixed_places, told_lines
+from runs.recording.recollections import recollect
 
 WIDTH, LINES = 16, 6
 CONFIG = AgentConfig(
@@ -32,11 +34,10 @@ def env(babi_folder: str) -> GlimpseVectorEnv:
     return make_env(babi_folder)
 
 
-def make(env: GlimpseVectorEnv, **changes: Any) -> AttentionAgent:
+def make(env: GlimpseVectorEnv, **changes: Any) -> ImaginingAgent:
     torch.manual_seed(0)
     agent = make_agent(env.single_observation_space, env.single_action_space, replace(CONFIG, **changes))
-    assert isinstance(agent, AttentionAgent)
-    assert isinstance(agent.sense, StoryMap)
+    assert isinstance(agent, ImaginingAgent)
     agent.sense.learn(told_lines(env, 0, torch.device("cpu"), 40))
     with torch.no_grad():  # the place and the certainty of a line count from the first
         for parameter in (agent.sense.place.weight, agent.sense.certainty.weight):
@@ -54,8 +55,7 @@ def observed(env: GlimpseVectorEnv, locations: list[float]) -> list[dict[str, Te
     return [{key: value.clone() for key, value in one.items()} for one in every]
 
 
-def imagined(agent: AttentionAgent, glimpses: list[dict[str, Tensor]]) -> Imagined:
-    assert isinstance(agent.sense, StoryMap)
+def imagined(agent: ImaginingAgent, glimpses: list[dict[str, Tensor]]) -> Imagined:
     state = agent.sense.initial_state(len(glimpses[0]["lines"]))
     for glimpse in glimpses:
         state = agent.sense.look(glimpse, state)
@@ -64,7 +64,6 @@ def imagined(agent: AttentionAgent, glimpses: list[dict[str, Tensor]]) -> Imagin
 
 def test_the_known_sentences_are_those_found(env: GlimpseVectorEnv) -> None:
     sense = make(env).sense
-    assert isinstance(sense, StoryMap)
     found = told_lines(env, 0, torch.device("cpu"), 40)
     assert len(found) == 40 * 3
     rows, counts = torch.unique(found, dim=0, return_counts=True)
@@ -227,7 +226,7 @@ def test_a_map_needs_a_memory_that_holds_it(env: GlimpseVectorEnv) -> None:
     for changes, message in (
         ({"memory_options": ("slots=6", "width=16", "heads=2")}, "slots=7 or more"),
         ({"memory": "hopfield", "memory_options": ()}, "needs memory episodic"),
-        ({"imagine": -3}, "at least 0"),
+        ({"imagine": -3}, "at least 1"),
     ):
         with pytest.raises(ValueError, match=message):
             make_agent(env.single_observation_space, env.single_action_space, replace(CONFIG, **changes))  # type: ignore[arg-type]
@@ -257,3 +256,18 @@ def test_it_survives_a_file(env: GlimpseVectorEnv) -> None:
 def test_other_agents_do_not_imagine(env: GlimpseVectorEnv, changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="hidden stories"):
         make_agent(env.single_observation_space, env.single_action_space, replace(CONFIG, **changes))
+
+
+def test_what_was_recalled_of_a_glimpse_is_what_was_read_at_its_line(babi_folder: str) -> None:
+    env = make_env(babi_folder, 1)
+    agent = make(env)
+    memory = recollect(agent, env, 4, seed=0)
+    assert memory.recalled is not None
+    assert memory.read is not None
+    assert memory.places is not None
+    assert memory.recalled.shape == (3, 3)  # hops, glimpses
+    count = env.unwrapped.task.counts[env.unwrapped.task.pick(torch.zeros(1).long(), torch.tensor([4]))]
+    for glimpse, line in enumerate(memory.places):
+        np.testing.assert_array_equal(memory.recalled[:, glimpse], memory.read[-1, :, LINES - 1 - (int(count) - line)])
+    assert memory.read.shape == (3, 3, LINES + 1)
+    assert memory.write is None

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from agents import AttentionAgent, Places
+from agents.imagining import ImaginingAgent
 from agents.lockstep import Lockstep
-from agents.story_map import StoryMap
 from glimpse_env.tasks import Classify
 from glimpse_env.tasks.babi import BabiTask
 from memory import MemoryState
@@ -144,15 +144,16 @@ def _remembered(agent: AttentionAgent, seen: dict[str, Tensor]) -> tuple[Weights
     kept: dict[str, list[np.ndarray]] = {}
     for step in range(steps):
         observation = {key: value[step] for key, value in seen.items()}
-        feature, _, state = agent.perceive(observation, state)
-        features.append(feature)
+        decision = agent(observation, state)
+        state = decision.state
+        features.append(decision.features)
         for name, value in agent.weights(state).items():
             kept.setdefault(name, []).append(value[0].cpu().numpy())
     gate, write, read = (np.stack(kept[name]) if name in kept else None for name in ("write_gate", "write", "read"))
     if write is not None:
         write = write.reshape(steps, -1, write.shape[-1]).sum(1).clip(0, 1)
     recalled = None
-    if isinstance(agent.sense, StoryMap):
+    if isinstance(agent, ImaginingAgent):
         assert read is not None
         places = agent.sense.slots(state.memory)[0].tolist()
         recalled = np.stack([read[-1, :, place] if place >= 0 else 0 * read[-1, :, 0] for place in places], 1)

@@ -92,19 +92,14 @@ class DNC(Memory):
     ) -> tuple[Tensor, MemoryState]:
         """Writes, then reads what is now there (Methods)."""
         state = self.begin(input, state, episode_start)
+        asked = self.interface(input)
+        if self._plain and compiled(state["memory"]):
+            return step(asked, state)
         batch, heads = input.shape[0], self.reads + 1
-        keys, strengths, masks, erase, add, free, allocate, write_gate, modes, sharpness = self.interface(input).split(
-            self._sizes, 1
-        )
+        keys, strengths, masks, erase, add, free, allocate, write_gate, modes, sharpness = asked.split(self._sizes, 1)
         keys, strengths = keys.view(batch, heads, self.width), oneplus(strengths)
         erase, free = torch.sigmoid(erase), torch.sigmoid(free)
         allocate, write_gate = torch.sigmoid(allocate), torch.sigmoid(write_gate)
-        mixture = torch.softmax(modes.view(batch, -1, 3), -1)
-        if self._plain and compiled(state["memory"]):
-            reads, after = step(keys, strengths, erase, add, free, allocate, write_gate, mixture, state)
-            after |= {"write_gate": write_gate, "read": reads.flatten(1)}
-            return after["read"], after
-
         query = (keys, strengths, torch.sigmoid(masks).view(batch, heads, -1)) if self.masked else (keys, strengths)
         retained = addressing.retention(state["reading"], free)
         usage = addressing.usage(state["usage"], state["write"], retained)
@@ -123,7 +118,7 @@ class DNC(Memory):
             if self.sharpen:
                 ahead, back = oneplus(sharpness).chunk(2, 1)
                 forward, backward = addressing.sharpen(forward, ahead), addressing.sharpen(backward, back)
-            reading = addressing.read_weights(backward, reading, forward, mixture)
+            reading = addressing.read_weights(backward, reading, forward, torch.softmax(modes.view(batch, -1, 3), -1))
         after["reading"] = reading
         after["read"] = (reading @ memory).flatten(1)
         return after["read"], after

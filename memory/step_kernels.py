@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from memory.interface_kernels import ask, ask_back
 from memory.kernels import FAST, allocate, allocate_back, use, use_back
 from memory.link_kernels import follow, follow_back
 from memory.slot_kernels import look, look_back, read, read_back, write, write_back
@@ -69,15 +70,25 @@ class Trail(NamedTuple):
 
 
 @whole
-def use_all(state: State, free: Any, after: Any) -> None:
-    """The usage (N, S) after what was written and what is freed."""
-    for n in range(len(after)):
-        use(state.usage[n], state.write[n], state.reading[n], free[n], after[n])
+def begin(given: Any, state: State, asked: Interface, usage: Any) -> None:
+    """What the interface vectors (N, …) ask for, and the usage (N, S) after what was written and what is freed."""
+    for n in range(len(given)):
+        ask(
+            given[n],
+            asked.keys[n],
+            asked.erase[n],
+            asked.add[n],
+            asked.free[n],
+            asked.allocation[n],
+            asked.gate[n],
+            asked.modes[n],
+        )
+        use(state.usage[n], state.write[n], state.reading[n], asked.free[n], usage[n])
 
 
 @whole
 def step(state: State, asked: Interface, trail: Trail, after: State, reads: Any) -> None:
-    """Write, then read; `after.usage` and `trail.order` are given, the rest of the last three is filled."""
+    """Write, then read; after `begin`. `trail.order` is given, the rest of the last three is filled."""
     heads = reads.shape[1]
     for n in range(len(reads)):
         memory, weights, alike = after.memory[n], after.write[n], trail.alike[n]
@@ -112,8 +123,14 @@ def step_back(
     reads_grad: Any,
     state_grad: State,
     asked_grad: Interface,
+    given: Any,
+    given_grad: Any,
 ) -> None:
-    """The gradients of `use` and `step`, added to the zeros of the last two; no links in `after_grad` are zeros."""
+    """The gradients of `begin` and `step`.
+
+    Those of the state and of what was asked are added to what is there, but for the links'; the interface vectors' are
+    new. No links in `after_grad` stand for zeros.
+    """
     heads = reads_grad.shape[1]
     zero, one = reads_grad.dtype.type(0), reads_grad.dtype.type(1)
     alike_grad = np.empty_like(trail.alike[0])
@@ -204,4 +221,21 @@ def step_back(
             state_grad.write[n],
             state_grad.reading[n],
             asked_grad.free[n],
+        )
+        ask_back(
+            given[n],
+            asked.keys[n],
+            asked.erase[n],
+            asked.free[n],
+            asked.allocation[n],
+            asked.gate[n],
+            asked.modes[n],
+            asked_grad.keys[n],
+            asked_grad.erase[n],
+            asked_grad.add[n],
+            asked_grad.free[n],
+            asked_grad.allocation[n],
+            asked_grad.gate[n],
+            asked_grad.modes[n],
+            given_grad[n],
         )

@@ -84,7 +84,7 @@ def some_state(memory: dnc.DNC, rows: int, dtype: torch.dtype) -> MemoryState:
     [
         ("read",),
         ("links",),
-        ("memory", "usage"),
+        ("memory", "usage", "write_gate"),
         ("write", "precedence", "reading"),
         ("links", "memory", "read", "usage"),
     ],

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from memory import arrays, dnc, links, make_memory
+from memory import dnc, links, make_memory
 from memory.base import MemoryState
-from memory.step import compiled
+from memory.compiled import arrays
+from memory.compiled.step import compiled
 from runs.measures.reference_dnc import ReferenceDNC
 
 

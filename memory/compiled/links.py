@@ -1,4 +1,4 @@
-"""The temporal links of one row of the batch as compiled loops; see `memory.kernels`."""
+"""The temporal links of one row of the batch as compiled loops; see `memory.compiled.loops`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from memory.kernels import loops
-from memory.step import HEADS
+from memory.compiled.loops import loops
+from memory.compiled.step import HEADS
 
 TILE = 128
 """Columns of a tile: with a row of links it stays in the first cache."""

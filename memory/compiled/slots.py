@@ -1,4 +1,4 @@
-"""The slots of one row of the batch, looked up, written and read, as compiled loops; see `memory.kernels`."""
+"""The slots of one row of the batch, looked up, written and read, as compiled loops; see `memory.compiled.loops`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from memory.addressing import EPSILON
-from memory.kernels import loops
-from memory.step import HEADS
+from memory.compiled.loops import loops
+from memory.compiled.step import HEADS
 
 TILE = 64
 """Columns of a slot worked on at a time."""

@@ -1,4 +1,4 @@
-"""A whole step of the DNC and its gradient, row by row of the batch, out of the parts in `memory.kernels`.
+"""A whole step of the DNC and its gradient, row by row of the batch, out of the parts in `memory.compiled`.
 
 A row's slots and links then stay in the cache from the lookup to the read. Shapes: N rows, S slots, W the width of a
 slot, H read heads; the write's key is the last of H + 1.
@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from memory.interface_kernels import ask, ask_back
-from memory.kernels import FAST, allocate, allocate_back, use, use_back
-from memory.link_kernels import follow, follow_back
-from memory.slot_kernels import look, look_back, read, read_back, write, write_back
+from memory.compiled.interface import ask, ask_back
+from memory.compiled.links import follow, follow_back
+from memory.compiled.loops import FAST
+from memory.compiled.slots import look, look_back, read, read_back, write, write_back
+from memory.compiled.usage import allocate, allocate_back, use, use_back
 
 whole = numba.njit(nogil=True, fastmath=FAST)
 """Not cached: Numba's cache does not notice a change of the parts, which are in another file."""

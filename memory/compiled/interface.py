@@ -1,4 +1,4 @@
-"""The interface vector of a DNC taken apart, for one row of the batch, as compiled loops; see `memory.kernels`.
+"""The interface vector of a DNC taken apart, for one row of the batch, as compiled loops; see `memory.compiled.loops`.
 
 In the order of `memory.dnc`: keys, their strengths, erase vector, write vector, free gates, allocation gate, write
 gate, read modes (Graves et al. 2016, Methods, interface parameters).
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from memory.addressing import EPSILON
-from memory.kernels import loops
+from memory.compiled.loops import loops
 
 
 @loops

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from memory.addressing import EPSILON
-from memory.arrays import empty, zeros
+from memory.compiled.arrays import empty, zeros
 
 HEADS = 4
 """Most read heads."""
@@ -19,14 +19,14 @@ HEADS = 4
 
 @functools.cache
 def _kernels() -> ModuleType | None:
-    """`memory.step_kernels`, where there is Numba and it may compile."""
+    """`memory.compiled.rows`, where there is Numba and it may compile."""
     try:
         from numba import config
 
-        from memory import step_kernels
+        from memory.compiled import rows
     except ImportError:
         return None
-    return None if getattr(config, "DISABLE_JIT", 0) else step_kernels
+    return None if getattr(config, "DISABLE_JIT", 0) else rows
 
 
 def compiled(tensor: Tensor) -> bool:
@@ -40,7 +40,7 @@ def _arrays(tensors: tuple[Tensor, ...]) -> list[Any]:
 
 
 class _Step(torch.autograd.Function):
-    """(interface vectors, state) to (reads, write gates, state); the state as in `memory.step_kernels`."""
+    """(interface vectors, state) to (reads, write gates, state); the state as in `memory.compiled.rows`."""
 
     @staticmethod
     def forward(ctx: Any, *given: Tensor) -> tuple[Tensor, ...]:

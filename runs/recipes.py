@@ -158,7 +158,7 @@ RECALL = (
         )
         for memory, options in (
             ("ntm", {"slots": 128}),
-            ("dnc", {"slots": 64, "width": 20, "reads": 1}),
+            ("dnc", {"slots": 256, "width": 20, "reads": 1}),
             ("episodic", {"slots": 64, "width": 64, "hops": 2}),
             ("hopfield", {"slots": 64, "width": 64}),
             ("none", {}),

@@ -12,7 +12,7 @@ import torch
 
 from agents import AgentConfig, read
 from agents.checkpoint import save_atomically
-from runs.drawing.layout import GROUND
+from runs.drawing.layout import GROUND, TRUTH
 from runs.drawing.memory_pictures import memory_sheet, story_panel
 from runs.drawing.weight_maps import heat, lit
 from runs.environments import make_env
@@ -87,6 +87,23 @@ def test_the_line_that_is_recalled_is_the_brightest() -> None:
     wrong = story_panel(memory._replace(answer="park"), "story")
     assert wrong.shape[1] >= panel.shape[1]
     assert memory_sheet([memory], "a", "b").shape[0] > len(panel)
+
+
+def test_of_a_hidden_story_the_lines_are_numbered_and_what_was_needed_is_green() -> None:
+    recalled, places = np.full((1, 2), 0.5), np.array([12, 7])
+    memory = Recollection(
+        np.zeros((2, 0)), ["a b", "c d"], "where ?", None, recalled, None, None, "home", "home", 0.9, places
+    )
+    plain = story_panel(memory, "story")
+    needed = story_panel(memory._replace(needed=np.array([False, True])), "story")
+    rows, columns = np.nonzero((plain != needed).any(-1))
+    assert (rows > 24 * 3).all()  # below the title, the head and the first line
+    assert columns.max() < 70
+    assert (needed[rows.min() : rows.max() + 1, :70] == np.array(TRUTH)).all(-1).any()
+    story = story_panel(memory._replace(places=None, question=""), "story")
+    assert story.shape[1] < plain.shape[1], "a whole story needs no numbers"
+    written = story_panel(memory._replace(gate=np.ones(2)), "story")
+    assert written.shape[1] > plain.shape[1], "no gate, no column for it"
 
 
 def test_heat_is_dark_at_nothing_and_brightest_at_one() -> None:

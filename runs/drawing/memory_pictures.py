@@ -34,24 +34,38 @@ CELL = 26
 
 
 def story_panel(memory: Recollection, title: str) -> np.ndarray:
-    """A story line by line: how much of it was written, its words lit by the last answer's attention, hop by hop."""
+    """A story line by line: how much of it was written, its words lit by the last answer's attention, hop by hop.
+
+    Of a hidden story, the glimpses in turn, with the number of the line looked at, green where the answer rests on it.
+    """
     lines = memory.lines
     recalled = np.zeros((0, len(lines))) if memory.recalled is None else memory.recalled
     hops, total = len(recalled), recalled.mean(0) if len(recalled) else np.zeros(len(lines))
-    gate = np.zeros(len(lines)) if memory.gate is None else memory.gate
-    text_left, wide = 76 + hops * CELL, max(text_width(line, 14) for line in [*lines, memory.question, " " * 90])
+    hidden = memory.question != "" and memory.places is not None
+    write_left = 76 if hidden else 30
+    hops_left = write_left + (0 if memory.gate is None else 46)
+    text_left = hops_left + hops * CELL
+    wide = max(text_width(line, 14) for line in [*lines, memory.question, " " * 90])
     panel = blank(LINE * (len(lines) + 1), text_left + wide + 24)
-    write(panel, "write", 30, 16, 11, MUTED)
+    if hidden:
+        write(panel, "line", 60, 16, 11, MUTED, align="end")
+    if memory.gate is not None:
+        write(panel, "write", write_left, 16, 11, MUTED)
     for hop in range(hops):
-        write(panel, str(hop + 1), 76 + hop * CELL + (CELL - 3) / 2, 16, 11, MUTED, align="centre")
+        write(panel, str(hop + 1), hops_left + hop * CELL + (CELL - 3) / 2, 16, 11, MUTED, align="centre")
     write(panel, "hops, and the words they light together", text_left + 8, 16, 11, MUTED)
     for row, line in enumerate(lines):
         top = LINE * (row + 1)
         write(panel, str(row + 1), 22, top + 17, 12, MUTED, align="end")
-        cv2.rectangle(panel, (30, top + 6), (66, top + 16), TRACK, -1)
-        cv2.rectangle(panel, (30, top + 6), (30 + round(36 * float(gate[row])), top + 16), OTHER, -1)
+        if hidden and memory.places is not None:
+            needed = memory.needed is not None and memory.needed[row]
+            write(panel, str(memory.places[row]), 60, top + 17, 12, TRUTH if needed else INK, align="end")
+        if memory.gate is not None:
+            written = write_left + round(36 * float(memory.gate[row]))
+            cv2.rectangle(panel, (write_left, top + 6), (write_left + 36, top + 16), TRACK, -1)
+            cv2.rectangle(panel, (write_left, top + 6), (written, top + 16), OTHER, -1)
         for hop in range(hops):
-            left = 76 + hop * CELL
+            left = hops_left + hop * CELL
             corner = (left + CELL - 3, top + LINE - 3)
             cv2.rectangle(panel, (left, top + 2), corner, lit(float(recalled[hop, row])), -1)
         cv2.rectangle(panel, (text_left, top + 2), (panel.shape[1] - 8, top + LINE - 3), lit(float(total[row])), -1)

@@ -11,11 +11,10 @@ HEAD = """
 released questions, each once; gaze at the policy's mean. Trained on generated questions, 100,000 a task. Controls are
 the same network trained for the last lines of the story (`-last`), for random lines (`-random`) and for every second
 line from the last one on (`-scan`); where there is a scan, the gaze that learns begins with its weights, in task 1 with
-those of `-last`, and so has read more episodes in all. *Map* is how many lines are imagined: a control that has none,
-where the gaze that learns has one, is of another network. *Random gaze* shows the same weights random lines. *Support
-hit rate* is the share of the lines that an answer rests on, as the files name them, that were looked at; what a map
-tells of the lines between counts for nothing in it. The reader of whole stories is `babi-10k`, trained on the released
-questions of all tasks at once.
+those of `-last`, and so has read more episodes in all. *Map* is how many lines are imagined. *Random gaze* shows the
+same weights random lines. *Support hit rate* is the share of the lines that an answer rests on, as the files name them,
+that were looked at; what a map tells of the lines between counts for nothing in it. The reader of whole stories is
+`babi-10k`, trained on the released questions of all tasks at once.
 
 | recipe | glimpses | map | error | random gaze | support hit rate | reader of the whole story | parameters |
 |---|---|---|---|---|---|---|---|

@@ -12,7 +12,7 @@ import torch
 
 from agents import AgentConfig, read
 from agents.checkpoint import save_atomically
-from runs.drawing.layout import GROUND, TRUTH
+from runs.drawing.layout import GROUND
 from runs.drawing.memory_pictures import memory_sheet, story_panel
 from runs.drawing.weight_maps import heat, lit
 from runs.environments import make_env
@@ -99,7 +99,8 @@ def test_of_a_hidden_story_the_lines_are_numbered_and_what_was_needed_is_green()
     rows, columns = np.nonzero((plain != needed).any(-1))
     assert (rows > 24 * 3).all()  # below the title, the head and the first line
     assert columns.max() < 70
-    assert (needed[rows.min() : rows.max() + 1, :70] == np.array(TRUTH)).all(-1).any()
+    mean = [panel[rows, columns].mean(0) for panel in (plain, needed)]
+    assert mean[1][1] - mean[1][0] > 20 + mean[0][1] - mean[0][0]  # more green than red
     story = story_panel(memory._replace(places=None, question=""), "story")
     assert story.shape[1] < plain.shape[1], "a whole story needs no numbers"
     written = story_panel(memory._replace(gate=np.ones(2)), "story")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from agents.agent import AgentConfig, AttentionAgent
 from agents.baselines import CNNConfig, WholeImageCNN
 from agents.checkpoint import load_checked
 from agents.imagining import ImaginingAgent
+from agents.options import format_options, parse_options
 from agents.spaces import Form, form_of
 
 Agent = AttentionAgent | WholeImageCNN
@@ -56,14 +57,30 @@ def load_agent(path: str | Path, device: str | torch.device = "cpu") -> Agent:
     return agent_from_dict(load_checked(path, device), path).to(device)
 
 
-def agent_from_dict(values: dict[str, Any], path: str | Path) -> Agent:
-    """The agent of a loaded checkpoint, which `path` names in errors."""
+def agent_from_dict(values: dict[str, Any], path: str | Path, memory_options: tuple[str, ...] = ()) -> Agent:
+    """The agent of a loaded checkpoint, which `path` names in errors.
+
+    Args:
+        values: of the checkpoint.
+        path: of its file.
+        memory_options: in place of those that it was trained with, such as ("slots=256",).
+
+    Raises:
+        ValueError: for an agent of another version, or whose weights do not fit these options.
+    """
     try:
         saved = values["agent"]
         config = KINDS[saved["kind"]][1](**saved["config"])
+        if memory_options:
+            if not isinstance(config, AgentConfig) or config.memory == "none":
+                raise ValueError(f"{path} has no memory that could have options")
+            options = {**parse_options(config.memory_options), **parse_options(memory_options)}
+            config = replace(config, memory_options=format_options(options))
         agent = build_agent(Form.from_dict(saved["form"]), config)
         agent.load_state_dict(saved["weights"])
     except (KeyError, TypeError, RuntimeError) as error:
+        if memory_options:
+            raise ValueError(f"{path} does not fit a memory with {' '.join(memory_options)} ({error})") from error
         raise ValueError(f"{path} holds an agent of another version ({error}); train one anew") from error
     return agent.eval()
 

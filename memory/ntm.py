@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,6 +23,10 @@ STAY = -2.0
 step, to slots that are all alike. With both, copying is learned from a fifth of the sequences."""
 
 
+UNSEEN = 30.0
+"""How much less likely a head begins at a slot that it was not trained with than at any other, as a logarithm."""
+
+
 class NTM(Memory):
     """Heads that find slots by content or by moving from where they were; writing erases, then adds.
 
@@ -28,6 +34,8 @@ class NTM(Memory):
     read what is now there. Where each head points at first is learned, and begins as the first slot.
 
     State: `memory` (N, slots, width), `weights` (N, reads + writes, slots), `read` (N, read_size).
+
+    Weights may be loaded into a memory of more slots than they were trained with, for longer sequences.
 
     Args:
         input_size: width of what it is given.
@@ -61,6 +69,13 @@ class NTM(Memory):
         nn.init.constant_(self.interface.bias.split(self._addressing + self._writing)[2], STAY)
         self.initial_weights = nn.Parameter(FOCUS * F.one_hot(torch.zeros(heads, dtype=torch.int64), slots))
         self.initial_read = nn.Parameter(0.01 * torch.randn(self.read_size))
+
+    def _load_from_state_dict(self, weights: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Of fewer slots, too: where the heads begin they have no weight on the others."""
+        name = f"{prefix}initial_weights"
+        if name in weights and weights[name].dim() == 2 and (more := self.slots - weights[name].shape[1]) > 0:
+            weights[name] = F.pad(weights[name], (0, more), value=float(weights[name].min()) - UNSEEN)
+        super()._load_from_state_dict(weights, prefix, *args)
 
     def initial_state(self, batch: int) -> MemoryState:
         """Blank slots; the heads where they have learned to begin."""

@@ -34,6 +34,7 @@ def evaluate_checkpoint(
     images: Path | None = None,
     data: Path | None = None,
     arguments: tuple[str, ...] = (),
+    memory_options: tuple[str, ...] = (),
     device: str = "auto",
 ) -> dict[str, Any]:
     """What `python -m runs.evaluate` reports.
@@ -45,6 +46,7 @@ def evaluate_checkpoint(
             the recipe's test scenes.
         data: a folder or archive of files in bAbI's format, in place of those that are found.
         arguments: of the task, in place of those trained with, such as ("min_length=120", "max_length=120").
+        memory_options: of the memory, in place of those trained with, such as ("slots=256",) for longer sequences.
         device: "auto", "cpu", "cuda", …
 
     Returns:
@@ -56,12 +58,12 @@ def evaluate_checkpoint(
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, or no such images or data.
-        ValueError: for a damaged checkpoint, or images or data that do not fit it.
+        ValueError: for a damaged checkpoint, or images, data or memory options that do not fit it.
     """
     began, where = time.monotonic(), pick_device(device)
     values = load_checked(checkpoint, where)
     recipe = Recipe.from_dict(values.get("recipe", {}))
-    agent = agent_from_dict(values, checkpoint).to(where)
+    agent = agent_from_dict(values, checkpoint, memory_options).to(where)
     story = "Babi" in recipe.env.id
     if images is not None and agent.form.kind != "image":
         raise ValueError(f"--images are for agents that look at images, not for {recipe.name}")
@@ -91,6 +93,8 @@ def evaluate_checkpoint(
     report: dict[str, Any] = {"recipe": recipe.name, "env_id": env_id, "episodes": episodes, "gaze": recipe.gaze}
     if arguments:
         report["arguments"] = list(arguments)
+    if memory_options:
+        report["memory_options"] = list(memory_options)
     if isinstance(env, Foreign):
         report |= of_foreign(recipe, agent, env, episodes)
     elif agent.form.motion:
@@ -166,6 +170,7 @@ def main(
     images: Path | None = None,
     data: Path | None = None,
     arguments: tuple[str, ...] = (),
+    memory_options: tuple[str, ...] = (),
     device: str = "auto",
     json: bool = False,
 ) -> None:
@@ -177,12 +182,19 @@ def main(
         images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
         data: Your own stories, a folder or archive in bAbI's format.
         arguments: Of the task, in place of those trained with, such as min_length=120 max_length=120.
+        memory_options: Of the memory, in place of those trained with, such as slots=256 for longer sequences.
         device: auto, cpu, cuda, …
         json: Print one JSON object and nothing else.
     """
     try:
         report = evaluate_checkpoint(
-            checkpoint, episodes=episodes, images=images, data=data, arguments=arguments, device=device
+            checkpoint,
+            episodes=episodes,
+            images=images,
+            data=data,
+            arguments=arguments,
+            memory_options=memory_options,
+            device=device,
         )
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")

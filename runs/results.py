@@ -169,8 +169,11 @@ def main() -> None:
         if isinstance(agent, AttentionAgent) and not agent.form.motion:
             size, run = parameter_count(agent), {**values["training"], "begin": recipe.begin}
             recalled += recall_row(path.stem, report, recipe_memory(agent), size, run)
-            if setting := LONGER.get(recipe.env.id):
-                longer += longer_row(path.stem, setting, evaluate_checkpoint(path, arguments=setting, device="cpu"))
+            for arguments, options in LONGER.get(recipe.env.id, ()):
+                if options and agent.config.memory == "none":
+                    continue
+                more = evaluate_checkpoint(path, arguments=arguments, memory_options=options, device="cpu")
+                longer += longer_row(path.stem, more)
             if len(report.get("error_by_task", {})) > 1:
                 stories.setdefault(recipe.name, []).append(report)
             continue

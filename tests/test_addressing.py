@@ -222,3 +222,15 @@ def test_the_ntm_begins_blank_and_learns_where() -> None:
     reads, _ = memory.unroll(torch.randn(3, 2, 3), state)
     (gradient,) = torch.autograd.grad(reads.square().sum(), [memory.get_parameter("initial_weights")])
     assert gradient.abs().sum() > 0
+
+
+def test_the_weights_of_an_ntm_fit_more_slots_and_begin_where_they_did() -> None:
+    few, many = (make_memory("ntm", 3, slots=slots, width=4) for slots in (6, 9))
+    weights = few.state_dict()
+    many.load_state_dict(weights)
+    assert weights["initial_weights"].shape == (2, 6), "what was given is left as it was"
+    begun = many.initial_state(1)["weights"]
+    torch.testing.assert_close(begun[..., :6], few.initial_state(1)["weights"])
+    assert begun[..., 6:].max() < 1e-9
+    with pytest.raises(RuntimeError, match="initial_weights"):
+        few.load_state_dict(many.state_dict())

@@ -84,6 +84,11 @@ def test_a_training_says_how_soon_it_had_it_and_is_tried_on_longer_sequences(tmp
         with pytest.raises(ValueError, match=f"--arguments.*{wrong[:3]}"):
             evaluate_checkpoint(tmp_path / "agent.pt", arguments=(wrong,), device="cpu")
     assert longer["arguments"] == ["min_length=4", "max_length=4"]
+    more = evaluate_checkpoint(tmp_path / "agent.pt", memory_options=("slots=12",), episodes=50, device="cpu")
+    assert more["memory_options"] == ["slots=12"]
+    assert more["bits"] != short["bits"]  # blank slots are looked up, too
+    with pytest.raises(ValueError, match="does not fit a memory with width=7"):
+        evaluate_checkpoint(tmp_path / "agent.pt", memory_options=("width=7",), device="cpu")
     with pytest.raises(ValueError, match="name=value"):
         evaluate_checkpoint(tmp_path / "agent.pt", arguments=("bits",), device="cpu")
     with pytest.raises(FileNotFoundError, match="holds no run"):

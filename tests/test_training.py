@@ -129,6 +129,8 @@ def test_the_agent_learns_where_to_look(recipe: Recipe, tmp_path: Path):
     """Chance is 67 % wrong; shown random places, the same weights are wrong far more often than where they look."""
     recipe = replace(recipe, env=replace(recipe.env, num_glimpses=4), episodes=64 * 600)
     train(recipe, tmp_path, device="cpu", quiet=True)
+    with pytest.raises(ValueError, match="no memory that could have options"):
+        evaluate_checkpoint(tmp_path / "agent.pt", memory_options=("slots=2",), device="cpu")
     report = evaluate_checkpoint(tmp_path / "agent.pt", episodes=1000, device="cpu")
     assert report["error"] < 10
     assert report["error_random_gaze"] > 1.4 * report["error"]

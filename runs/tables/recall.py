@@ -23,16 +23,20 @@ PUBLISHED = {
 """Published errors in percent, and for copy and recall bits per sequence, of others on the recipes' tasks."""
 
 LONGER = {
-    "Copy-v0": ("min_length=120", "max_length=120"),
-    "AssociativeRecall-v0": ("min_items=12", "max_items=12"),
+    "Copy-v0": (
+        (("min_length=120", "max_length=120"), ()),
+        (("min_length=200", "max_length=200"), ("slots=256",)),
+    ),
+    "AssociativeRecall-v0": ((("min_items=12", "max_items=12"), ()),),
 }
-"""Settings never trained on, in which an agent is tried too, by the task."""
+"""Settings never trained on, in which an agent is tried too, by the task: arguments, and options of the memory."""
 
 LONGER_HEAD = """
 ### Longer than trained
 
 Sequences longer than any in training, 1,000 of them, as in the figures of Graves et al. 2014, sections 4.1 and 4.3:
-`python -m runs.evaluate runs/pretrained/<recipe>.pt --arguments <setting>`.
+`python -m runs.evaluate runs/pretrained/<recipe>.pt --arguments <setting>`, and where slots are named, with
+`--memory-options slots=…`: more than the same weights were trained with.
 
 | recipe | setting | bits per sequence | bits right | whole sequences right |
 |---|---|---|---|---|
@@ -74,11 +78,12 @@ def recall_row(name: str, report: dict[str, Any], memory: str, parameters: int, 
     return f"| {' | '.join(cells)} |\n"
 
 
-def longer_row(name: str, setting: tuple[str, ...], report: dict[str, Any]) -> str:
+def longer_row(name: str, report: dict[str, Any]) -> str:
     """A line of the table of longer sequences."""
+    setting = " ".join([*report["arguments"], *report.get("memory_options", [])])
     right = f"{100 - report['wrong_answers']:.2f} %"
     whole = f"{100 - report['wrong_episodes']:.1f} %"
-    return f"| `{name}` | {' '.join(setting)} | {report['bits']:.4f} | {right} | {whole} |\n"
+    return f"| `{name}` | {setting} | {report['bits']:.4f} | {right} | {whole} |\n"
 
 
 def by_task(name: str, reports: list[dict[str, Any]]) -> str:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from memory import addressing
 from memory.addressing import content_weights, oneplus
 from memory.base import Memory, MemoryState
-from memory.compiled.step import HEADS, compiled, step
+from memory.compiled import HEADS
+from memory.compiled.step import compiled, step
 from memory.links import follow_links, match_slots, write_slots
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from memory.compiled import HEADS
 from memory.compiled.loops import loops
-from memory.compiled.step import HEADS
 
 TILE = 128
 """Columns of a tile: with a row of links it stays in the first cache."""

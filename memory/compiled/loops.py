@@ -7,7 +7,7 @@ those of `memory.addressing`, the numbers too, up to rounding.
 
 LLVM makes vectors of a loop over many arrays only where it can tell that they do not overlap. So all that goes with a
 slot, or with a row of links, lies in one scratch array, at distances known when it is compiled: a tile holds so many
-columns of everything, and heads come as four (`memory.compiled.step.HEADS`), of which some may be zeros. That is twice
+columns of everything, and heads come as four (`memory.compiled.HEADS`), of which some may be zeros. That is twice
 as fast as a loop for each head.
 
 Shapes: N rows, S slots, W the width of a slot, H read heads.

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from memory.addressing import EPSILON
+from memory.compiled import HEADS
 from memory.compiled.loops import loops
-from memory.compiled.step import HEADS
 
 TILE = 64
 """Columns of a slot worked on at a time."""

@@ -13,9 +13,6 @@ from torch.autograd.function import once_differentiable
 from memory.addressing import EPSILON
 from memory.compiled.arrays import empty, zeros
 
-HEADS = 4
-"""Most read heads."""
-
 
 @functools.cache
 def _kernels() -> ModuleType | None:

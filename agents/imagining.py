@@ -32,7 +32,7 @@ class ImaginingAgent(AttentionAgent):
 
     def __init__(self, form: Form, config: AgentConfig) -> None:
         if config.imagine < 1:
-            raise ValueError(f"imagine must be at least 1, got {config.imagine}")
+            raise ValueError(f"imagine must be 0 (no map) or a number of lines, got {config.imagine}")
         if (form.kind, config.core, config.saccades) != ("story", "none", "relative"):
             raise ValueError('imagine is for hidden stories, with core="none" and relative saccades')
         super().__init__(form, config)
@@ -122,7 +122,10 @@ class ImaginingAgent(AttentionAgent):
         if not decisions:
             return [end._replace(answer=torch.zeros_like(end.answer))] * (steps - 1) + [end]
         flat = {key: value[:-1].flatten(0, 1) for key, value in observations.items()}
-        draws = [one.draw for one in decisions if one.draw is not None]
+        draws = []
+        for one in decisions:
+            assert one.draw is not None, "a decision of another agent"
+            draws.append(one.draw)
         draw = Draw(torch.cat([one.step for one in draws]), torch.cat([one.near for one in draws]))
         means, _ = self.go(flat, torch.cat([one.features for one in decisions]), draw)
         means = means.unflatten(0, (steps - 1, n))

@@ -21,6 +21,8 @@ class DNC(Memory):
     State: `memory` (N, slots, width), `usage`, `write` (N, slots), `write_gate` (N, 1), `reading` (N, reads, slots),
     `read` (N, read_size), and with links `precedence` (N, slots), `links` (N, slots, slots).
 
+    With links, without options and with up to four read heads, a step is compiled on the host (`memory.compiled`).
+
     Args:
         input_size: width of what it is given.
         slots: number of slots, the paper's N.
@@ -95,13 +97,15 @@ class DNC(Memory):
         state = self.begin(input, state, episode_start)
         asked = self.interface(input)
         if self._plain and compiled(state["memory"]):
-            return step(asked, state)
+            return step(asked, state, self.slots, self.width, self.reads)
         batch, heads = input.shape[0], self.reads + 1
         keys, strengths, masks, erase, add, free, allocate, write_gate, modes, sharpness = asked.split(self._sizes, 1)
         keys, strengths = keys.view(batch, heads, self.width), oneplus(strengths)
         erase, free = torch.sigmoid(erase), torch.sigmoid(free)
         allocate, write_gate = torch.sigmoid(allocate), torch.sigmoid(write_gate)
-        query = (keys, strengths, torch.sigmoid(masks).view(batch, heads, -1)) if self.masked else (keys, strengths)
+        query = (
+            (keys, strengths, torch.sigmoid(masks).view(batch, heads, self.width)) if self.masked else (keys, strengths)
+        )
         retained = addressing.retention(state["reading"], free)
         usage = addressing.usage(state["usage"], state["write"], retained)
         content = self._lookup(state["memory"], *(part[:, -1:] for part in query)).squeeze(1)
@@ -119,7 +123,9 @@ class DNC(Memory):
             if self.sharpen:
                 ahead, back = oneplus(sharpness).chunk(2, 1)
                 forward, backward = addressing.sharpen(forward, ahead), addressing.sharpen(backward, back)
-            reading = addressing.read_weights(backward, reading, forward, torch.softmax(modes.view(batch, -1, 3), -1))
+            reading = addressing.read_weights(
+                backward, reading, forward, torch.softmax(modes.view(batch, self.reads, 3), -1)
+            )
         after["reading"] = reading
         after["read"] = (reading @ memory).flatten(1)
         return after["read"], after

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,11 @@ def test_a_step_is_compiled_for_one_thread_on_the_host() -> None:
         assert not compiled(torch.zeros(1))
     finally:
         torch.set_num_threads(threads)
+
+
+def is_compiled(after: MemoryState) -> bool:
+    """Whether a state is of a compiled step."""
+    return "_Step" in str(after["memory"].grad_fn)
 
 
 @pytest.mark.usefixtures("kind")
@@ -79,7 +86,7 @@ def some_state(memory: dnc.DNC, rows: int, dtype: torch.dtype) -> MemoryState:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize(("slots", "width", "reads"), [(7, 3, 2), (131, 67, 4), (6, 2, 5)])
+@pytest.mark.parametrize(("slots", "width", "reads"), [(7, 3, 2), (131, 67, 4), (1, 1, 1)])
 @pytest.mark.parametrize(
     "asked",
     [
@@ -94,7 +101,7 @@ def test_the_compiled_step_is_the_plain_one(
     monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, slots: int, width: int, reads: int, asked: tuple[str, ...]
 ) -> None:
     """Its results and its gradients, whatever of them is asked for, in a part of a tile or in several; the links need
-    not lie in order. More heads than it has are left to the plain one.
+    not lie in order.
     """
     pytest.importorskip("numba")
     torch.manual_seed(0)
@@ -107,6 +114,7 @@ def test_the_compiled_step_is_the_plain_one(
         state["links"] = state["links"].mT
         leaves = [input, *(value.requires_grad_() for value in state.values()), *memory.parameters()]
         _, after = memory(input, state)
+        assert is_compiled(after) == kind
         chosen = [after[name] for name in asked]
         weights = torch.Generator().manual_seed(1)
         loss = sum((value * torch.randn(value.shape, generator=weights, dtype=dtype)).sum() for value in chosen)
@@ -145,8 +153,63 @@ def test_space_is_used_again_once_nobody_holds_it() -> None:
 
 
 def test_no_more_space_is_kept_than_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    size = 8 * 63 * 65
-    monkeypatch.setattr(arrays, "MOST", arrays._kept + 2 * size)
-    held = [arrays.empty((63, 65), np.float64) for _ in range(5)]
-    del held
-    assert len(arrays._free[size]) == 2
+    small, large = 8 * 63 * 65, 8 * 65 * 67
+    monkeypatch.setattr(arrays, "_free", defaultdict(list))
+    monkeypatch.setattr(arrays, "_kept", 0)
+    monkeypatch.setattr(arrays, "MOST", 2 * large)
+    for shape in ((63, 65), (65, 67)):
+        held = [arrays.empty(shape, np.float64) for _ in range(2)]
+        del held
+    assert len(arrays._free[large]) == 2, "what was freed last is kept"
+    assert not arrays._free[small]
+    assert arrays._kept == 2 * large
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> dnc.DNC:
+    """A memory whose steps are compiled."""
+    pytest.importorskip("numba")
+    monkeypatch.setattr(dnc, "compiled", lambda _: True)
+    torch.manual_seed(0)
+    return dnc.DNC(5, slots=7, width=3, reads=2)
+
+
+def test_only_what_it_is_made_for_is_compiled(fast: dnc.DNC) -> None:
+    for options, compiles in (({"reads": 4}, True), ({"reads": 5}, False), ({"masked": True}, False)):
+        memory = dnc.DNC(5, slots=7, width=3, **options)
+        assert is_compiled(memory(torch.ones(1, 5), memory.initial_state(1))[1]) == compiles
+
+
+@pytest.mark.parametrize("name", ["memory", "usage", "links", "reading"])
+def test_a_state_of_another_size_is_refused(fast: dnc.DNC, name: str) -> None:
+    other = dnc.DNC(5, slots=8, width=2, reads=1).initial_state(4)[name]
+    with pytest.raises(ValueError, match=f"{name} in the state must be"):
+        fast(torch.ones(4, 5), fast.initial_state(4) | {name: other})
+
+
+def test_a_change_of_what_it_returned_leaves_the_gradient_right(fast: dnc.DNC) -> None:
+    grads = []
+    for change in (False, True):
+        input = torch.ones(4, 5, requires_grad=True)
+        read, after = fast(input, some_state(fast, 4, torch.float32))
+        if change:
+            with torch.no_grad():
+                after["write_gate"].mul_(0)
+        grads += torch.autograd.grad(read.sum(), [input])
+    torch.testing.assert_close(*grads)
+
+
+def test_a_graph_that_is_kept_gives_its_gradient_again(fast: dnc.DNC) -> None:
+    input = torch.ones(4, 5, requires_grad=True)
+    read, _ = fast(input, some_state(fast, 4, torch.float32))
+    first, second = (torch.autograd.grad(read.sum(), [input], retain_graph=True)[0] for _ in range(2))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    assert first.abs().sum() > 0
+
+
+@pytest.mark.usefixtures("kind")
+def test_no_rows_are_nothing_to_do() -> None:
+    memory = dnc.DNC(5, slots=7, width=3, reads=2)
+    read, after = memory(torch.ones(0, 5), memory.initial_state(0))
+    assert read.shape == (0, 6)
+    assert after["links"].shape == (0, 7, 7)

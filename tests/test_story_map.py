@@ -226,7 +226,7 @@ def test_a_map_needs_a_memory_that_holds_it(env: GlimpseVectorEnv) -> None:
     for changes, message in (
         ({"memory_options": ("slots=6", "width=16", "heads=2")}, "slots=7 or more"),
         ({"memory": "hopfield", "memory_options": ()}, "needs memory episodic"),
-        ({"imagine": -3}, "at least 1"),
+        ({"imagine": -3}, "must be 0"),
     ):
         with pytest.raises(ValueError, match=message):
             make_agent(env.single_observation_space, env.single_action_space, replace(CONFIG, **changes))  # type: ignore[arg-type]

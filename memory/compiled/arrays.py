@@ -16,7 +16,7 @@ import numpy as np
 SMALLEST = 2**14
 """Bytes; malloc is good at less."""
 MOST = 2**30
-"""Bytes kept free."""
+"""Bytes kept free, in a process."""
 
 _free: defaultdict[int, list[np.ndarray]] = defaultdict(list)
 _kept = 0
@@ -31,9 +31,11 @@ class _Lent:
 
 def _give_back(space: np.ndarray) -> None:
     global _kept
-    if _kept + space.nbytes <= MOST:
-        _kept += space.nbytes
-        _free[space.nbytes].append(space)
+    if _kept + space.nbytes > MOST:  # of sizes that are wanted no more, perhaps
+        _free.clear()
+        _kept = 0
+    _kept += space.nbytes
+    _free[space.nbytes].append(space)
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

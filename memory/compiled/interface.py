@@ -35,7 +35,7 @@ def sigmoid(given: Any, out: Any) -> None:
 
 @loops
 def sigmoid_back(value: Any, grad: Any, given_grad: Any) -> None:
-    """Its gradient, from its value."""
+    """Its gradient, all new, from its value."""
     one = value.dtype.type(1)
     for k in range(len(value)):
         given_grad[k] = grad[k] * value[k] * (one - value[k])

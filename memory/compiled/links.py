@@ -12,7 +12,7 @@ from memory.compiled.loops import loops
 TILE = 128
 """Columns of a tile: with a row of links it stays in the first cache."""
 WRITE, PRECEDENCE, LINK, WRITE_GRAD, PRECEDENCE_GRAD, GRAD, READ, BACK, READ_GRAD, ROWS = *range(7), 10, 14, 18
-"""Rows of a tile; each of the last three stands for four heads."""
+"""Rows of a tile, and how many there are; READ, BACK and READ_GRAD are four rows each, one for a head."""
 
 
 @loops

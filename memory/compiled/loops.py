@@ -19,4 +19,6 @@ import numba
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 """Sums in any order, so that they are vectorised; NaN and infinity stay what they are."""
+
+# Numba's cache looks at a function's own file alone: after a change of FAST, HEADS or EPSILON, delete __pycache__/*.nb?
 loops = numba.njit(cache=True, nogil=True, fastmath=FAST)

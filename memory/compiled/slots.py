@@ -16,8 +16,8 @@ TILE = 64
 
 @loops
 def tile_of(rows: Any, t: int) -> Any:
-    """(2 * HEADS, TILE): the t-th columns of the rows, and zeros."""
-    tile, first = np.zeros((2 * HEADS, TILE), rows.dtype), t * TILE
+    """(HEADS, TILE): the t-th columns of the rows, and zeros."""
+    tile, first = np.zeros((HEADS, TILE), rows.dtype), t * TILE
     for h in range(len(rows)):
         for k in range(min(TILE, rows.shape[1] - first)):
             tile[h, k] = rows[h, first + k]

@@ -61,7 +61,7 @@ class _Step(torch.autograd.Function):
         outputs = [torch.from_numpy(array) for array in after]
         ctx.save_for_backward(*given, *outputs)
         ctx.asked, ctx.trail = asked, trail
-        return torch.from_numpy(reads), torch.from_numpy(asked.gate), *outputs
+        return torch.from_numpy(reads), torch.from_numpy(asked.gate.copy()), *outputs
 
     @staticmethod
     @once_differentiable
@@ -101,16 +101,28 @@ class _Step(torch.autograd.Function):
         return tuple(torch.from_numpy(array) for array in (vectors_grad, *state_grad))
 
 
-def step(vectors: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+def step(
+    vectors: Tensor, state: dict[str, Tensor], slots: int, width: int, reads: int
+) -> tuple[Tensor, dict[str, Tensor]]:
     """A step of the DNC with links, without options, by the formulas of `memory.addressing`; see `compiled`.
 
     Args:
-        vectors: (N, …), interface vectors as `memory.dnc` lays them out, of up to `HEADS` read heads.
+        vectors: (N, (H + 1) (W + 1) + 2 W + 4 H + 2), interface vectors as `memory.dnc` lays them out.
         state: of the last step, with links.
+        slots: S.
+        width: W, of a slot.
+        reads: H, read heads; up to `memory.compiled.HEADS`.
 
     Returns:
         What is read (N, H * W), and the state after it. Differentiable once.
+
+    Raises:
+        ValueError: for a state of other sizes, of which compiled loops would not know.
     """
     names = _kernels().State._fields  # type: ignore[union-attr]
-    reads, gate, *after = _Step.apply(vectors, *(state[name] for name in names))
-    return reads, {**dict(zip(names, after, strict=True)), "write_gate": gate, "read": reads}
+    sizes = ((slots, width), (slots,), (slots,), (slots,), (slots, slots), (reads, slots))
+    for name, size in zip(names, sizes, strict=True):
+        if state[name].shape != (len(vectors), *size):
+            raise ValueError(f"{name} in the state must be {(len(vectors), *size)}, got {tuple(state[name].shape)}")
+    read, gate, *after = _Step.apply(vectors, *(state[name] for name in names))
+    return read, {**dict(zip(names, after, strict=True)), "write_gate": gate, "read": read}

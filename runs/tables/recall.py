@@ -17,7 +17,6 @@ PUBLISHED = {
     "mqar-128": "0.0 (attention), 76 (H3)",
     "mqar-256": "0.0 (attention), 92 (H3)",
     "copy-ntm": "0 after 17,000 sequences (public port, 4 seeds)",
-    "copy-dnc": "–",
     "recall-ntm": "0 after 30,000 sequences (Graves et al. 2014)",
 }
 """Published errors in percent, and for copy and recall bits per sequence, of others on the recipes' tasks."""

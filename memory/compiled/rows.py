@@ -89,7 +89,10 @@ def begin(given: Any, state: State, asked: Interface, usage: Any) -> None:
 
 @whole
 def step(state: State, asked: Interface, trail: Trail, after: State, reads: Any) -> None:
-    """Write, then read; after `begin`, which gave `after.usage`. `trail.order` is given, too; all else of the last three is filled."""
+    """Write, then read, after `begin`.
+
+    `after.usage` and `trail.order` are given; all else of the last three is filled.
+    """
     heads = reads.shape[1]
     for n in range(len(reads)):
         memory, weights, alike = after.memory[n], after.write[n], trail.alike[n]

@@ -176,13 +176,25 @@ class AttentionAgent(nn.Module):
         location, unit = self.look(observation, features)
         return Decision(self.answer(features), location, features, unit, state)
 
-    def look(self, observation: dict[str, Tensor], features: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Where to look next: the mean, and its unit, as in `Decision`."""
+    def look(
+        self, observation: dict[str, Tensor], features: Tensor, draw: Draw | None = None
+    ) -> tuple[Tensor, Tensor | float]:
+        """Where to look next: the mean, and its unit, as in `Decision`.
+
+        Args:
+            observation: the present one.
+            features: (N, F), of the core and the memory.
+            draw: of an agent with a map.
+        """
         if self.gaze is None:
             return features.new_zeros(features.shape[0], 0), 1.0
         assert isinstance(self.sense, (GlimpseSense, PartsSense, Hidden))
         here, unit = observation["location"], self.sense.unit(observation)
-        step = self.gaze(self.sense.periphery(observation), here, features)
+        around = self.sense.periphery(observation)
+        if draw is None:
+            step = self.gaze(around, here, features)
+        else:
+            step = self.gaze(torch.cat([around, draw.near], -1), here, features) + draw.step
         relative = self.config.saccades == "relative" and self.form.kind != "parts"
         return here + unit * step if relative else step, unit
 

@@ -69,7 +69,7 @@ class ImaginingAgent(AttentionAgent):
         """
         seen = self.sense.look(observation, state.memory)
         answer, features, draw = self.ponder(self.sense(seen), seen)
-        mean, unit = self.go(observation, features, draw)
+        mean, unit = self.look(observation, features, draw)
         return Decision(answer, mean, features, unit, state._replace(memory=seen), draw)
 
     def ponder(self, imagined: Imagined, state: MemoryState) -> tuple[Tensor, Tensor, Draw]:
@@ -89,13 +89,6 @@ class ImaginingAgent(AttentionAgent):
             matters = imagined.stakes(slope).argmax(-1)
         step = (state["after"][:, -1] - matters).to(features.dtype)
         return logits.detach(), features.detach(), Draw(step[:, None], imagined.near)
-
-    def go(self, observation: dict[str, Tensor], features: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-        """Where to look next: the mean, and its unit, as in `Decision`."""
-        assert self.gaze is not None
-        here, unit = observation["location"], self.sense.unit(observation)
-        step = self.gaze(torch.cat([self.sense.periphery(observation), draw.near], -1), here, features)
-        return here + unit * (step + draw.step), unit
 
     def weights(self, state: AgentState) -> dict[str, Tensor]:
         """What the memory read in the map in the last step: `read` (N, hops, lines + 1)."""
@@ -127,7 +120,7 @@ class ImaginingAgent(AttentionAgent):
             assert one.draw is not None, "a decision of another agent"
             draws.append(one.draw)
         draw = Draw(torch.cat([one.step for one in draws]), torch.cat([one.near for one in draws]))
-        means, _ = self.go(flat, torch.cat([one.features for one in decisions]), draw)
+        means, _ = self.look(flat, torch.cat([one.features for one in decisions]), draw)
         means = means.unflatten(0, (steps - 1, n))
         return [one._replace(location=mean) for one, mean in zip(decisions, means, strict=True)] + [end]
 

@@ -124,6 +124,9 @@ class AttentionAgent(nn.Module):
         KeyError: for an unknown memory.
     """
 
+    near = 0
+    """Values of a map around the present line, which the gaze sees beside the periphery."""
+
     def __init__(self, form: Form, config: AgentConfig) -> None:
         super().__init__()
         if config.core == "none" and config.memory == "none":
@@ -143,20 +146,18 @@ class AttentionAgent(nn.Module):
         self.gaze: nn.Module | None = None
         self.baseline: Baseline | None = None
         if form.motion:
-            self.gaze = self.own_gaze(features)
+            # On an image, stay; in a story, go back a line at a time; where it is imagined, to what matters most.
+            first = -1.0 if form.kind == "story" and not self.near and config.saccades == "relative" else 0.0
+            self.gaze = (
+                WhereStream(form.periphery() + self.near, features, config.where_stream, form.motion, first)
+                if config.where_stream
+                else LocationHead(features, form.motion)
+            )
             self.baseline = Baseline(features, form.answers, privileged=config.privileged_baseline, motion=form.motion)
 
     def own_sense(self) -> tuple[nn.Module, int]:
         """The encoder for what is observed, and the width of its result."""
         return make_sense(self.form, self.config)
-
-    def own_gaze(self, features: int) -> nn.Module:
-        """The location policy, which sees so many features besides the periphery."""
-        if not self.config.where_stream:
-            return LocationHead(features, self.form.motion)
-        # On an image, stay; in a story, go back a line at a time.
-        first = -1.0 if self.form.kind == "story" and self.config.saccades == "relative" else 0.0
-        return WhereStream(self.form.periphery(), features, self.config.where_stream, self.form.motion, first)
 
     def initial_state(self, batch: int) -> AgentState:
         """The state before the first glimpse of `batch` episodes."""

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from agents.agent import AgentConfig, AgentState, AttentionAgent, Decision, Draw
-from agents.location import LocationHead, WhereStream
 from agents.spaces import Form
 from agents.story_map import NEAR, Imagined, StoryMap
 from memory import Episodic, MemoryState
@@ -29,6 +28,7 @@ class ImaginingAgent(AttentionAgent):
     """
 
     sense: StoryMap
+    near = 3 * NEAR
 
     def __init__(self, form: Form, config: AgentConfig) -> None:
         if config.imagine < 1:
@@ -48,13 +48,6 @@ class ImaginingAgent(AttentionAgent):
         words, scales = form.shape
         args = (form.vocabulary, words, scales, form.longest, config.width, config.encoder, config.imagine)
         return StoryMap(*args), config.width
-
-    def own_gaze(self, features: int) -> nn.Module:
-        """The location policy, which sees the map around the present line, too."""
-        if not self.config.where_stream:
-            return LocationHead(features, self.form.motion)
-        values = self.form.periphery() + 3 * NEAR
-        return WhereStream(values, features, self.config.where_stream, self.form.motion)
 
     def initial_state(self, batch: int) -> AgentState:
         """The state before the first glimpse of `batch` episodes."""

@@ -7,6 +7,7 @@ a core by itself (`launch`); on several GPUs or machines, start it with `torchru
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import socket
@@ -92,6 +93,9 @@ def process_group(device: torch.device) -> Iterator[None]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    # Optimizers load this module at their first step. Its functions take the group of that moment as a default and keep
+    # it: gloo's threads then outlive `destroy_process_group`, and may abort the interpreter when it shuts down.
+    importlib.import_module("torch.distributed.nn.functional")
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield

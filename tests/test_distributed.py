@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,11 @@ def test_means_over_two_processes_by_hand(two: list[dict[str, Any]]) -> None:
         assert scalar.tolist() == 2.5
 
 
+def test_nothing_of_the_group_outlives_it(two: list[dict[str, Any]]) -> None:
+    """Its threads would meet an interpreter that shuts down, and sometimes abort it after a finished training."""
+    assert all(process["group_gone"] for process in two)
+
+
 def test_a_process_alone_joins_nothing_and_changes_nothing() -> None:
     assert (rank(), world_size()) == (0, 1)
     with process_group(CPU):
@@ -120,4 +126,6 @@ def test_a_batch_is_shared_evenly_or_refused(folder: Path, monkeypatch: pytest.M
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with process_group(CPU):
-        torch.save({"updated": updated(toy(Path(sys.argv[1]))), "averaged": averaged()}, f"{sys.argv[1]}/{rank()}.pt")
+        ended = {"updated": updated(toy(Path(sys.argv[1]))), "averaged": averaged()}
+        group = weakref.ref(dist.group.WORLD)
+    torch.save({**ended, "group_gone": group() is None}, f"{sys.argv[1]}/{rank()}.pt")

@@ -140,24 +140,24 @@ def test_freed_slots_are_wiped_only_where_asked() -> None:
 
 
 def test_space_is_used_again_once_nobody_holds_it() -> None:
-    first = arrays.zeros((64, 64), np.float64)
+    first = arrays.zeros((256, 256), np.float64)
     tensor = torch.from_numpy(first[:, 1:])
     where = first.ctypes.data
     del first
-    assert arrays.empty((64, 64), np.float64).ctypes.data != where, "a tensor lies over it"
+    assert arrays.empty((256, 256), np.float64).ctypes.data != where, "a tensor lies over it"
     tensor += 1
     del tensor
-    again = arrays.zeros((32, 128), np.float64)
+    again = arrays.zeros((128, 512), np.float64)
     assert again.ctypes.data == where
     assert not again.any()
 
 
 def test_no_more_space_is_kept_than_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    small, large = 8 * 63 * 65, 8 * 65 * 67
+    small, large = 8 * 257 * 259, 8 * 259 * 261
     monkeypatch.setattr(arrays, "_free", defaultdict(list))
     monkeypatch.setattr(arrays, "_kept", 0)
     monkeypatch.setattr(arrays, "MOST", 2 * large)
-    for shape in ((63, 65), (65, 67)):
+    for shape in ((257, 259), (259, 261)):
         held = [arrays.empty(shape, np.float64) for _ in range(2)]
         del held
     assert len(arrays._free[large]) == 2, "what was freed last is kept"

@@ -52,11 +52,15 @@ def follow_back(
     write_grad: Any,
     read_grad: Any,
 ) -> None:
-    """The gradients of `follow`, all new by the previous links; `links_grad` of no slots stands for zeros."""
+    """The gradients of `follow`, all new by the previous links.
+
+    `links_grad` of no slots stands for zeros, `previous_grad` of none is not wanted; the two may be one array.
+    """
     slots, heads = len(write), len(read)
     zero, one = previous.dtype.type(0), previous.dtype.type(1)
     tiles = np.zeros(((slots + TILE - 1) // TILE, ROWS, TILE), previous.dtype)
     ahead, none = np.zeros((HEADS, slots), previous.dtype), np.zeros(slots, previous.dtype)
+    unwanted = np.empty_like(none)
     ahead[:heads] = forward_grad
     for s in range(slots):
         given = tiles[s // TILE, :, s % TILE]
@@ -64,7 +68,8 @@ def follow_back(
         for h in range(heads):
             given[READ + h], given[BACK + h] = read[h, s], backward_grad[h, s]
     for i in range(slots):
-        before, out, here, kept, total = previous[i], previous_grad[i], write[i], one - write[i], zero
+        before, here, kept, total = previous[i], write[i], one - write[i], zero
+        out = previous_grad[i] if len(previous_grad) else unwanted
         later = links_grad[i] if len(links_grad) else none
         own = tiles[i // TILE, :, i % TILE]
         r0, r1, r2, r3 = own[READ], own[READ + 1], own[READ + 2], own[READ + 3]

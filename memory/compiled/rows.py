@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from memory.compiled import HEADS
 from memory.compiled.interface import ask, ask_back
 from memory.compiled.links import follow, follow_back
 from memory.compiled.loops import FAST
-from memory.compiled.slots import look, look_back, read, read_back, write, write_back
+from memory.compiled.slots import by_slot, look, look_back, products, read, shares, write, write_back
 from memory.compiled.usage import allocate, allocate_back, use, use_back
 
 whole = numba.njit(nogil=True, fastmath=FAST)
@@ -132,19 +133,23 @@ def step_back(
 ) -> None:
     """The gradients of `begin` and `step`.
 
-    Those of the state and of what was asked are added to what is there, but for the links'; the interface vectors' are
-    new. No links in `after_grad` stand for zeros.
+    Those of the state and of what was asked are added to what is there; the memory's, the links' and the interface
+    vectors' are new. No links in `after_grad` stand for zeros; without links in `state_grad`, theirs is not wanted.
     """
-    heads = reads_grad.shape[1]
+    heads, slots = reads_grad.shape[1], len(state.usage[0])
     zero, one = reads_grad.dtype.type(0), reads_grad.dtype.type(1)
     alike_grad = np.empty_like(trail.alike[0])
     forward_grad, backward_grad = np.empty_like(state.reading[0]), np.empty_like(state.reading[0])
     allocated_grad = np.empty_like(state.usage[0])
     for n in range(len(reads_grad)):
-        memory_grad, usage_grad = after_grad.memory[n].copy(), after_grad.usage[n].copy()
+        usage_grad = after_grad.usage[n].copy()
         weights_grad, reading_grad = after_grad.write[n].copy(), after_grad.reading[n].copy()
         weights, alike, allocated = after.write[n], trail.alike[n], trail.allocated[n]
-        read_back(after.memory[n], after.reading[n], reads_grad[n], memory_grad, reading_grad)
+        found = np.zeros((slots, HEADS), reads_grad.dtype)
+        products(after.memory[n], reads_grad[n], found)
+        for h in range(heads):
+            for s in range(slots):
+                reading_grad[h, s] += found[s, h]
         for h in range(heads):
             back, content, ahead = asked.modes[n, h]
             modes_grad = asked_grad.modes[n, h]
@@ -170,32 +175,31 @@ def step_back(
             after_grad.links[n] if len(after_grad.links) else state.links[n, :0],
             forward_grad,
             backward_grad,
-            state_grad.links[n],
+            state_grad.links[n] if len(state_grad.links) else state.links[n, :0],
             last_grad,
             weights_grad,
             state_grad.reading[n],
         )
         keys, keys_grad, scores, scales = asked.keys[n], asked_grad.keys[n], trail.scores[n], trail.scales[n]
-        look_back(
-            after.memory[n],
-            keys[:heads],
-            scales[1],
-            scores[:heads],
-            alike[:heads],
-            alike_grad[:heads],
-            memory_grad,
-            keys_grad[:heads],
-        )
+        share, shrink = np.zeros((slots, HEADS), weights.dtype), np.zeros(slots, weights.dtype)
+        shares(scales[1], scores[:heads], alike[:heads], alike_grad[:heads], share, shrink)
         write_back(
             state.memory[n],
+            after.memory[n],
             weights,
             asked.erase[n],
             asked.add[n],
-            memory_grad,
+            keys[:heads],
+            share,
+            shrink,
+            by_slot(after.reading[n]),
+            reads_grad[n],
+            after_grad.memory[n],
             state_grad.memory[n],
             weights_grad,
             asked_grad.erase[n],
             asked_grad.add[n],
+            keys_grad[:heads],
         )
         allocation, gate, like = asked.allocation[n, 0], asked.gate[n, 0], alike[heads]
         for s in range(len(weights)):
@@ -204,16 +208,9 @@ def step_back(
             asked_grad.allocation[n, 0] += weights_grad[s] * gate * choice
             allocated_grad[s] = weights_grad[s] * gate * allocation
             alike_grad[heads, s] = weights_grad[s] * gate * (one - allocation)
-        look_back(
-            state.memory[n],
-            keys[heads:],
-            scales[0],
-            scores[heads:],
-            alike[heads:],
-            alike_grad[heads:],
-            state_grad.memory[n],
-            keys_grad[heads:],
-        )
+        share[:], shrink[:] = 0, 0
+        shares(scales[0], scores[heads:], alike[heads:], alike_grad[heads:], share, shrink)
+        look_back(state.memory[n], keys[heads], share, shrink, state_grad.memory[n], keys_grad[heads])
         allocate_back(after.usage[n], trail.order[n], allocated, allocated_grad, usage_grad)
         use_back(
             state.usage[n],

@@ -12,6 +12,8 @@ from memory.compiled.loops import loops
 
 TILE = 64
 """Columns of a slot worked on at a time."""
+ERASE, ADD, ERASE_GRAD, ADD_GRAD, CHANGE, KEYS, KEYS_GRAD, READS_GRAD, ROWS = *range(6), 9, 13, 17
+"""Rows of a tile of `write_back`, and how many there are; KEYS and the last two are four rows each, one for a head."""
 
 
 @loops
@@ -79,31 +81,38 @@ def sums(memory: Any, weights: Any, out: Any) -> None:
 
 
 @loops
-def spread(heads: Any, weights: Any, out: Any) -> None:
-    """The heads (H, W) by their weights (S, HEADS), added to each slot (S, W)."""
-    slots, width = out.shape
-    for t in range((width + TILE - 1) // TILE):
-        tile, first = tile_of(heads, t), t * TILE
-        columns = min(TILE, width - first)
-        for s in range(slots):
-            m = out[s]
-            w0, w1, w2, w3 = weights[s, 0], weights[s, 1], weights[s, 2], weights[s, 3]
-            for k in range(columns):
-                m[first + k] += (w0 * tile[0, k] + w1 * tile[1, k]) + (w2 * tile[2, k] + w3 * tile[3, k])
-
-
-@loops
 def look(memory: Any, keys: Any, scales: Any, scores: Any, weights: Any) -> None:
     """1 / |slot| (S), keys . slot / |slot| (H, S), and the softmax of those."""
     slots, width = memory.shape
     zero, one, least = memory.dtype.type(0), memory.dtype.type(1), memory.dtype.type(EPSILON)
-    for s in range(slots):
-        m, total = memory[s], zero
-        for k in range(width):
-            total += m[k] * m[k]
-        scales[s] = one / np.sqrt(total + least)
     like = np.zeros((slots, HEADS), memory.dtype)
-    products(memory, keys, like)
+    scales[:] = least
+    for t in range((width + TILE - 1) // TILE):
+        tile, first = tile_of(keys, t), t * TILE
+        columns = min(TILE, width - first)
+        for s in range(slots):
+            m = memory[s]
+            total = x0 = x1 = x2 = x3 = zero
+            if len(keys) == 1:
+                for k in range(columns):
+                    x = m[first + k]
+                    total += x * x
+                    x0 += tile[0, k] * x
+            else:
+                for k in range(columns):
+                    x = m[first + k]
+                    total += x * x
+                    x0 += tile[0, k] * x
+                    x1 += tile[1, k] * x
+                    x2 += tile[2, k] * x
+                    x3 += tile[3, k] * x
+            scales[s] += total
+            like[s, 0] += x0
+            like[s, 1] += x1
+            like[s, 2] += x2
+            like[s, 3] += x3
+    for s in range(slots):
+        scales[s] = one / np.sqrt(scales[s])
     for h in range(len(keys)):
         score, weight, total = scores[h], weights[h], zero
         for s in range(slots):
@@ -117,25 +126,34 @@ def look(memory: Any, keys: Any, scales: Any, scores: Any, weights: Any) -> None
 
 
 @loops
-def look_back(
-    memory: Any, keys: Any, scales: Any, scores: Any, weights: Any, grad: Any, memory_grad: Any, keys_grad: Any
-) -> None:
-    """The gradients of `look` by its weights."""
-    slots, width = memory.shape
-    share, shrink = np.zeros((slots, HEADS), memory.dtype), np.zeros(slots, memory.dtype)
-    for h in range(len(keys)):
-        mean = memory.dtype.type(0)
-        for s in range(slots):
+def shares(scales: Any, scores: Any, weights: Any, grad: Any, share: Any, shrink: Any) -> None:
+    """What `look` gives back to each slot: so much of every key (S, HEADS), less so much of itself (S); both added."""
+    for h in range(len(weights)):
+        mean = scales.dtype.type(0)
+        for s in range(len(scales)):
             mean += weights[h, s] * grad[h, s]
-        for s in range(slots):
-            share[s, h] = weights[h, s] * (grad[h, s] - mean) * scales[s]
+        for s in range(len(scales)):
+            share[s, h] += weights[h, s] * (grad[h, s] - mean) * scales[s]
             shrink[s] += share[s, h] * scores[h, s] * scales[s]
-    sums(memory, share, keys_grad)
-    spread(keys, share, memory_grad)
-    for s in range(slots):
-        m, out, less = memory[s], memory_grad[s], shrink[s]
-        for k in range(width):
-            out[k] -= less * m[k]
+
+
+@loops
+def look_back(memory: Any, key: Any, share: Any, shrink: Any, memory_grad: Any, key_grad: Any) -> None:
+    """The gradients of `look` with one key (W), from what `shares` found."""
+    slots, width = memory.shape
+    for t in range((width + TILE - 1) // TILE):
+        tile, first = np.zeros((2, TILE), memory.dtype), t * TILE
+        columns = min(TILE, width - first)
+        for k in range(columns):
+            tile[0, k] = key[first + k]
+        for s in range(slots):
+            m, out, more, less = memory[s], memory_grad[s], share[s, 0], shrink[s]
+            for k in range(columns):
+                out[first + k] += more * tile[0, k] - less * m[first + k]
+            for k in range(columns):
+                tile[1, k] += more * m[first + k]
+        for k in range(columns):
+            key_grad[first + k] += tile[1, k]
 
 
 @loops
@@ -149,40 +167,6 @@ def write(memory: Any, weights: Any, erase: Any, add: Any, after: Any) -> None:
 
 
 @loops
-def write_back(
-    memory: Any,
-    weights: Any,
-    erase: Any,
-    add: Any,
-    grad: Any,
-    memory_grad: Any,
-    weights_grad: Any,
-    erase_grad: Any,
-    add_grad: Any,
-) -> None:
-    """The gradients of `write`."""
-    slots, width = memory.shape
-    zero, one = memory.dtype.type(0), memory.dtype.type(1)
-    for t in range((width + TILE - 1) // TILE):
-        tile, first = np.zeros((4, TILE), memory.dtype), t * TILE
-        columns = min(TILE, width - first)
-        for k in range(columns):
-            tile[0, k], tile[1, k] = erase[first + k], add[first + k]
-        for s in range(slots):
-            m, g, out, w, total = memory[s], grad[s], memory_grad[s], weights[s], zero
-            for k in range(columns):
-                change, was = g[first + k], m[first + k]
-                total += change * (tile[1, k] - tile[0, k] * was)
-                out[first + k] += change * (one - w * tile[0, k])
-                tile[2, k] -= w * change * was
-                tile[3, k] += w * change
-            weights_grad[s] += total
-        for k in range(columns):
-            erase_grad[first + k] += tile[2, k]
-            add_grad[first + k] += tile[3, k]
-
-
-@loops
 def read(memory: Any, weights: Any, out: Any) -> None:
     """w M (H, W)."""
     out[:] = 0
@@ -190,11 +174,74 @@ def read(memory: Any, weights: Any, out: Any) -> None:
 
 
 @loops
-def read_back(memory: Any, weights: Any, grad: Any, memory_grad: Any, weights_grad: Any) -> None:
-    """The gradients of `read`."""
-    found = np.zeros((len(memory), HEADS), memory.dtype)
-    products(memory, grad, found)
-    for h in range(len(weights)):
-        for s in range(len(memory)):
-            weights_grad[h, s] += found[s, h]
-    spread(grad, by_slot(weights), memory_grad)
+def write_back(
+    before: Any,
+    after: Any,
+    weights: Any,
+    erase: Any,
+    add: Any,
+    keys: Any,
+    share: Any,
+    shrink: Any,
+    reading: Any,
+    reads_grad: Any,
+    after_grad: Any,
+    before_grad: Any,
+    weights_grad: Any,
+    erase_grad: Any,
+    add_grad: Any,
+    keys_grad: Any,
+) -> None:
+    """The gradients of `write`, and of `look` and `read` after it: a slot is gone over once. `before_grad` is new.
+
+    Args:
+        before: the slots (S, W).
+        after: as written.
+        weights: of the write (S).
+        erase: (W).
+        add: (W).
+        keys: of the look (H, W).
+        share: of each key (S, HEADS), as found by `shares`.
+        shrink: (S), of the same.
+        reading: weights of the read (S, HEADS).
+        reads_grad: (H, W).
+        after_grad: of the slots as written, by all that comes later.
+    """
+    slots, width = before.shape
+    zero, one = before.dtype.type(0), before.dtype.type(1)
+    for t in range((width + TILE - 1) // TILE):
+        tile, first = np.zeros((ROWS, TILE), before.dtype), t * TILE
+        columns = min(TILE, width - first)
+        for k in range(columns):
+            tile[ERASE, k], tile[ADD, k] = erase[first + k], add[first + k]
+            for h in range(len(keys)):
+                tile[KEYS + h, k], tile[READS_GRAD + h, k] = keys[h, first + k], reads_grad[h, first + k]
+        for s in range(slots):
+            now, was, given, out, w, total = after[s], before[s], after_grad[s], before_grad[s], weights[s], zero
+            r0, r1, r2, r3 = reading[s, 0], reading[s, 1], reading[s, 2], reading[s, 3]
+            s0, s1, s2, s3, less = share[s, 0], share[s, 1], share[s, 2], share[s, 3], shrink[s]
+            for k in range(columns):
+                x = now[first + k]
+                change = given[first + k] - less * x
+                change += (s0 * tile[KEYS, k] + s1 * tile[KEYS + 1, k]) + (
+                    s2 * tile[KEYS + 2, k] + s3 * tile[KEYS + 3, k]
+                )
+                change += r0 * tile[READS_GRAD, k] + r1 * tile[READS_GRAD + 1, k]
+                change += r2 * tile[READS_GRAD + 2, k] + r3 * tile[READS_GRAD + 3, k]
+                tile[CHANGE, k] = change
+                tile[KEYS_GRAD, k] += s0 * x
+                tile[KEYS_GRAD + 1, k] += s1 * x
+                tile[KEYS_GRAD + 2, k] += s2 * x
+                tile[KEYS_GRAD + 3, k] += s3 * x
+            for k in range(columns):
+                change, x = tile[CHANGE, k], was[first + k]
+                total += change * (tile[ADD, k] - tile[ERASE, k] * x)
+                tile[ERASE_GRAD, k] -= w * change * x
+                tile[ADD_GRAD, k] += w * change
+                out[first + k] = change * (one - w * tile[ERASE, k])
+            weights_grad[s] += total
+        for k in range(columns):
+            erase_grad[first + k] += tile[ERASE_GRAD, k]
+            add_grad[first + k] += tile[ADD_GRAD, k]
+            for h in range(len(keys)):
+                keys_grad[h, first + k] += tile[KEYS_GRAD + h, k]

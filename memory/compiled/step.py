@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from memory.addressing import EPSILON
+from memory.compiled.alone import alone, usual
 from memory.compiled.arrays import empty, zeros
 
 
@@ -43,6 +44,7 @@ class _Step(torch.autograd.Function):
     def forward(ctx: Any, *given: Tensor) -> tuple[Tensor, ...]:
         kernels: Any = _kernels()
         ctx.set_materialize_grads(False)
+        usual()  # found out here: on a way back there would be another within it
         vectors, *before = _arrays(given)
         state = kernels.State(*before)
         rows, heads, slots = state.reading.shape
@@ -65,25 +67,31 @@ class _Step(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, reads_grad: Tensor | None, gate_grad: Tensor | None, *after_grads: Tensor | None) -> Any:
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
         kernels: Any = _kernels()
+        links = kernels.State._fields.index("links")
+        in_place = alone(grads, 2 + links)
+        reads_grad, gate_grad, *after_grads = grads
         vectors, *arrays = _arrays(ctx.saved_tensors)
         state, after, kind = kernels.State(*arrays[:6]), kernels.State(*arrays[6:]), vectors.dtype
-        given = [
-            (zeros((0, 0, 0) if name == "links" else like.shape, kind) if grad is None else _arrays((grad,))[0])
-            for name, grad, like in zip(kernels.State._fields, after_grads, after, strict=True)
-        ]
+        none = zeros((0, 0, 0), kind)
+        given = kernels.State(
+            *(
+                (none if name == "links" else zeros(like.shape, kind)) if grad is None else _arrays((grad,))[0]
+                for name, grad, like in zip(kernels.State._fields, after_grads, after, strict=True)
+            )
+        )
         rows, heads, _ = after.reading.shape
         shape = rows, heads, after.memory.shape[2]
         above = zeros(shape, kind) if reads_grad is None else _arrays((reads_grad,))[0].reshape(shape)
         asked_grad = kernels.Interface(*(zeros(array.shape, kind) for array in ctx.asked))
         if gate_grad is not None:
             asked_grad.gate[:] = gate_grad.numpy()
+        made = {"memory": empty(state.memory.shape, kind), "links": none}
+        if ctx.needs_input_grad[1 + links]:
+            made["links"] = given.links if in_place else empty(state.links.shape, kind)
         state_grad = kernels.State(
-            *(
-                (empty if name == "links" else zeros)(array.shape, kind)
-                for name, array in zip(kernels.State._fields, state, strict=True)
-            )
+            **{name: zeros(array.shape, kind) for name, array in state._asdict().items() if name not in made}, **made
         )
         vectors_grad = empty(vectors.shape, kind)
         kernels.step_back(
@@ -91,14 +99,19 @@ class _Step(torch.autograd.Function):
             ctx.asked,
             ctx.trail,
             after,
-            kernels.State(*given),
+            given,
             above,
             state_grad,
             asked_grad,
             vectors,
             vectors_grad,
         )
-        return tuple(torch.from_numpy(array) for array in (vectors_grad, *state_grad))
+        all_grads: list[Tensor | None] = [torch.from_numpy(array) for array in (vectors_grad, *state_grad)]
+        if not ctx.needs_input_grad[1 + links]:
+            all_grads[1 + links] = None
+        elif in_place:
+            all_grads[1 + links] = after_grads[links]
+        return tuple(all_grads)
 
 
 def step(

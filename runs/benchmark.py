@@ -1,4 +1,4 @@
-"""What a glimpse costs: `python -m runs.benchmark [--json FILE] [--plot FILE.png] [--repeats 5]`.
+"""What a glimpse costs: `python -m runs.benchmark [--json FILE] [--plot FILE.png] [--repeats 5] [--only memory]`.
 
 Ratios in one run on one machine: environment steps against `ap_gym`'s on the same work, the cost of a glimpse against
 the size of the image, and what a training spends its time on.
@@ -23,13 +23,14 @@ from runs.measures.memories import memories
 from runs.measures.sizes import CNN_LIMIT, SIZES, cost_by_size
 from runs.measures.training import training
 
-SECTIONS: dict[str, Callable[[int, tqdm], list[Figure]]] = {
-    "environment": environment_speed,
-    "against ap_gym": against_ap_gym,
-    "cost by image size": cost_by_size,
-    "training": training,
-    "memory": memories,
+SECTIONS: dict[str, tuple[Callable[[int, tqdm], list[Figure]], int]] = {
+    "environment": (environment_speed, len(WIDTHS) * len(TASKS)),
+    "against ap_gym": (against_ap_gym, 2),
+    "cost by image size": (cost_by_size, 3 + sum(size <= CNN_LIMIT for size in SIZES)),
+    "training": (training, 1),
+    "memory": (memories, 1),
 }
+"""What measures each section, and how many things it times in turn."""
 
 
 def as_json(report: dict[str, list[Figure]]) -> bytes:
@@ -42,6 +43,7 @@ def main(
     json: Path | None = None,
     plot: Path | None = None,
     repeats: int = 5,
+    only: str | None = None,
 ) -> None:
     """Measure, print a table, and write it.
 
@@ -49,13 +51,19 @@ def main(
         json: Write the figures there too.
         plot: Draw cost against image size there, as a PNG.
         repeats: Measured rounds of each figure, of which the median is taken.
+        only: One section, by its name; None is all of them.
     """
+    if only is not None and only not in SECTIONS:
+        raise SystemExit(f"error: --only must be one of {', '.join(SECTIONS)}, got {only!r}")
+    chosen = SECTIONS if only is None else {only: SECTIONS[only]}
+    if plot is not None and "cost by image size" not in chosen:
+        raise SystemExit('error: --plot draws "cost by image size", which --only leaves out')
     torch.set_num_threads(1)
     print(f"{machine_name()}; one thread a process; medians of {repeats}\n")
     report: dict[str, list[Figure]] = {}
-    rounds = (len(WIDTHS) * len(TASKS) + 2 + 3 + sum(size <= CNN_LIMIT for size in SIZES) + 2) * (repeats + 1)
+    rounds = sum(count for _, count in chosen.values()) * (repeats + 1)
     with tqdm(total=rounds, unit=" rounds", leave=False) as bar:
-        for name, measure in SECTIONS.items():
+        for name, (measure, _) in chosen.items():
             bar.set_description(name)
             report[name] = measure(repeats, bar)
             bar.write("\n".join([name, *(f"  {f.name:<42} {f.value:>14,.2f} {f.unit}" for f in report[name]), ""]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from tqdm import tqdm
 
-from runs.benchmark import as_json, draw
+from runs.benchmark import as_json, draw, main
 from runs.drawing.layout import OTHER, TRUTH, Colour
 from runs.drawing.plots import cost_plot
 from runs.measures import Figure
@@ -141,3 +142,10 @@ def test_the_memories_section_sets_ours_against_the_reference(monkeypatch: pytes
     assert figures["DNC / formulas"] == 1.0
     assert figures["DNC, 256×64, 4 reads, batch 32"] == 4.0  # eight steps in two seconds
     assert figures["DNC, 64 slots, batch 32"] == 250.0
+
+
+def test_a_section_that_is_none_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="--only must be one of environment, .*, memory, got 'memories'"):
+        main(only="memories")
+    with pytest.raises(SystemExit, match="which --only leaves out"):
+        main(plot=tmp_path / "cost.png", only="memory")

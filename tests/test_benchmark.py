@@ -145,7 +145,7 @@ def test_the_memories_section_sets_ours_against_the_reference(monkeypatch: pytes
 
 
 def test_a_section_that_is_none_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="--only must be one of environment, .*, memory, got 'memories'"):
+    with pytest.raises(SystemExit, match=r"--only must be one of environment, .*, memory, got 'memories'"):
         main(only="memories")
     with pytest.raises(SystemExit, match="which --only leaves out"):
         main(plot=tmp_path / "cost.png", only="memory")

@@ -24,15 +24,16 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(dnc, "compiled", lambda _: request.param == "compiled")
 
 
-def test_a_step_is_compiled_for_one_thread_on_the_host() -> None:
+def test_a_step_is_compiled_for_few_threads_on_the_host() -> None:
     pytest.importorskip("numba")
     threads = torch.get_num_threads()
     try:
-        torch.set_num_threads(1)
-        assert compiled(torch.zeros(1))
+        for few in (1, 2):
+            torch.set_num_threads(few)
+            assert compiled(torch.zeros(1))
         assert not compiled(torch.zeros(1, dtype=torch.bfloat16))
         assert not compiled(torch.zeros(1, device="meta"))
-        torch.set_num_threads(2)
+        torch.set_num_threads(3)
         assert not compiled(torch.zeros(1))
     finally:
         torch.set_num_threads(threads)

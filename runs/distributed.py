@@ -93,7 +93,7 @@ def process_group(device: torch.device) -> Iterator[None]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # Optimizers load this module at their first step. Its functions take the group of that moment as a default and keep
+    # The first optimizer loads this module. Its functions take the group of that moment as a default and keep
     # it: gloo's threads then outlive `destroy_process_group`, and may abort the interpreter when it shuts down.
     importlib.import_module("torch.distributed.nn.functional")
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")

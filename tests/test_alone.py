@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from memory.compiled.alone import usual
 STEPS = 4
 SHAPE = {"slots": 128, "width": 4, "reads": 2}
 BATCH = 8
-"""With so many slots, as many bytes of links as are lent."""
+"""With so many slots, links of as many bytes as are used again."""
 
 
 @pytest.fixture
@@ -84,6 +84,10 @@ def kept_as_array(links: Tensor, keep: Callable[[Any], None]) -> None:
     links.register_hook(lambda grad: keep(grad.numpy()))
 
 
+def kept_as_storage(links: Tensor, keep: Callable[[Any], None]) -> None:
+    links.register_hook(lambda grad: keep(grad.untyped_storage()))
+
+
 def kept_before_the_node(links: Tensor, keep: Callable[[Any], None]) -> None:
     links.grad_fn.register_prehook(lambda grads: keep(grads[2 + 4]))  # type: ignore[union-attr]
 
@@ -92,7 +96,15 @@ def kept_after_the_node(links: Tensor, keep: Callable[[Any], None]) -> None:
     links.grad_fn.register_hook(lambda _, grads: keep(grads[2 + 4]))  # type: ignore[union-attr]
 
 
-WAYS = (kept_by_hook, kept_detached, kept_as_part, kept_as_array, kept_before_the_node, kept_after_the_node)
+WAYS = (
+    kept_by_hook,
+    kept_detached,
+    kept_as_part,
+    kept_as_array,
+    kept_as_storage,
+    kept_before_the_node,
+    kept_after_the_node,
+)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -108,7 +120,43 @@ def test_a_gradient_that_somebody_keeps_stays_what_it_was(
     assert told == [False, True, False, True], "step 1 counts from the end as number 2"
     assert expected.any()
     (found,) = kept
+    if isinstance(found, torch.UntypedStorage):
+        found = torch.tensor([], dtype=torch.float32).set_(found).view(expected.shape)
     np.testing.assert_array_equal(found, expected[-len(found) :])
+
+
+def by_numpy(grad: Tensor, keep: Callable[[Any], None]) -> Tensor:
+    keep(grad.numpy())
+    return torch.from_numpy(grad.numpy())
+
+
+def by_dlpack(grad: Tensor, keep: Callable[[Any], None]) -> Tensor:
+    keep(grad)
+    return torch.from_dlpack(grad)
+
+
+@pytest.mark.parametrize("other", [by_numpy, by_dlpack])
+def test_another_tensor_over_a_gradient_that_somebody_keeps(
+    memory: dnc.DNC, told: list[bool], other: Callable[[Tensor, Callable[[Any], None]], Tensor]
+) -> None:
+    loss, links = played(memory)
+    expected = torch.autograd.grad(loss, links[1], retain_graph=True)[0].clone()
+    told.clear()
+    kept: list[Any] = []
+    links[1].register_hook(lambda grad: other(grad, kept.append))
+    loss.backward()
+    assert told == [False, True, False, True]
+    np.testing.assert_array_equal(kept[0], expected)
+
+
+def test_a_gradient_that_a_hook_turns_round_is_used_as_turned(memory: dnc.DNC, told: list[bool]) -> None:
+    found = []
+    for turn in (lambda grad: grad.transpose(1, 2).contiguous(), lambda grad: grad.transpose_(1, 2)):
+        loss, links = played(memory)
+        links[1].register_hook(turn)
+        found.append(torch.autograd.grad(loss, list(memory.parameters())))
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+    assert not told[-2]
 
 
 def test_a_gradient_that_was_asked_for_stays_what_it_was(memory: dnc.DNC, told: list[bool]) -> None:
@@ -122,22 +170,62 @@ def test_a_gradient_that_was_asked_for_stays_what_it_was(memory: dnc.DNC, told: 
     assert torch.equal(links[1].grad, expected)  # type: ignore[arg-type]
 
 
-def test_a_gradient_that_two_share_reaches_both(memory: dnc.DNC) -> None:
-    input, grads = torch.randn(2, BATCH, 5), []
+def test_a_gradient_that_two_share_reaches_both(memory: dnc.DNC, told: list[bool]) -> None:
+    inputs, found = torch.randn(2, STEPS, BATCH, 5), []
     for apart in (False, True):
-        first, second = (memory(part, memory.initial_state(BATCH))[1] for part in input)
-        links = first["links"] * 1.0 + second["links"] * 1.0 if apart else first["links"] + second["links"]
-        read, _ = memory(input[0], {**first, "links": links})
-        memory.zero_grad()
-        read.square().sum().backward()
-        grads.append([parameter.grad.clone() for parameter in memory.parameters()])  # type: ignore[union-attr]
-    for one, other in zip(*grads, strict=True):
-        torch.testing.assert_close(one, other)
+        ends = []
+        for part in inputs:
+            state = memory.initial_state(BATCH)
+            for input in part:
+                _, state = memory(input, state)
+            ends.append(state)
+        one, other = (end["links"] * 1.0 if apart else end["links"] for end in ends)
+        read, state = memory(inputs[0, 0], {**ends[0], "links": one + other})
+        read, _ = memory(inputs[0, 1], state)
+        told.clear()
+        found.append(torch.autograd.grad(read.square().sum(), list(memory.parameters())))
+        assert told[:3] == [False, True, False]
+        assert told[2 + STEPS] == (not apart), "shared no longer, when the second branch is gone back over"
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
-def test_an_array_given_as_gradient_is_not_ours(memory: dnc.DNC, told: list[bool]) -> None:
-    _, links = played(memory)
+@pytest.mark.parametrize("way", ["hook", "backward"])
+def test_an_array_given_as_gradient_is_not_ours(memory: dnc.DNC, told: list[bool], way: str) -> None:
+    loss, links = played(memory)
     given = np.ones(links[0].shape, np.float32)
-    links[1].backward(torch.from_numpy(given))
-    assert told == [False, True]
+    if way == "hook":
+        links[1].register_hook(lambda _: torch.from_numpy(given))
+        loss.backward()
+    else:
+        links[1].backward(torch.from_numpy(given))
+    assert told[-2:] == [False, True]
     assert (given == 1).all()
+
+
+@pytest.fixture
+def anew() -> Iterator[None]:
+    """What is usual is not known yet, and will not be known from this test."""
+    usual.cache_clear()
+    yield
+    usual.cache_clear()
+
+
+@pytest.mark.usefixtures("anew")
+@pytest.mark.parametrize("where", [torch.inference_mode(), torch.no_grad(), torch.device("meta")])
+def test_the_first_step_may_be_anywhere(memory: dnc.DNC, where: Any) -> None:
+    state = memory.initial_state(BATCH)
+    with where:
+        read, _ = memory(torch.ones(BATCH, 5, device="cpu"), state)
+    assert read.shape == (BATCH, 8)
+    known = usual()
+    usual.cache_clear()
+    assert usual() == known is not None
+
+
+@pytest.mark.usefixtures("anew")
+def test_a_pytorch_that_does_not_tell_leaves_gradients_alone(
+    memory: dnc.DNC, told: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(torch._C, "_storage_Use_Count")
+    gradients(memory)
+    assert told == [False] * STEPS

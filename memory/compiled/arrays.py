@@ -18,8 +18,6 @@ SMALLEST = 2**19
 MOST = 2**30
 """Bytes kept free, in a process."""
 
-_lent: weakref.WeakValueDictionary[int, _Lent] = weakref.WeakValueDictionary()
-"""By address."""
 _free: defaultdict[int, list[np.ndarray]] = defaultdict(list)
 _kept = 0
 
@@ -54,13 +52,7 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         space = np.empty(size, np.uint8)
     lent = _Lent(space, shape, dtype)
     weakref.finalize(lent, _give_back, space).atexit = False
-    _lent[space.ctypes.data] = lent
     return np.asarray(lent)
-
-
-def lent(address: int) -> bool:
-    """Whether an array of `empty` that is not gone yet begins at this address."""
-    return address in _lent
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -13,7 +13,8 @@ from memory.compiled.loops import loops
 TILE = 64
 """Columns of a slot worked on at a time."""
 ERASE, ADD, ERASE_GRAD, ADD_GRAD, CHANGE, KEYS, KEYS_GRAD, READS_GRAD, ROWS = *range(6), 9, 13, 17
-"""Rows of a tile of `write_back`, and how many there are; KEYS and the last two are four rows each, one for a head."""
+"""Rows of a tile of `write_back`, and how many there are; KEYS, KEYS_GRAD and READS_GRAD are four rows each, one
+for a head."""
 
 
 @loops
@@ -127,14 +128,15 @@ def look(memory: Any, keys: Any, scales: Any, scores: Any, weights: Any) -> None
 
 @loops
 def shares(scales: Any, scores: Any, weights: Any, grad: Any, share: Any, shrink: Any) -> None:
-    """What `look` gives back to each slot: so much of every key (S, HEADS), less so much of itself (S); both added."""
+    """What `look` gives back to each slot: so much of every key (S, HEADS), less so much of itself (S)."""
     for h in range(len(weights)):
         mean = scales.dtype.type(0)
         for s in range(len(scales)):
             mean += weights[h, s] * grad[h, s]
         for s in range(len(scales)):
-            share[s, h] += weights[h, s] * (grad[h, s] - mean) * scales[s]
-            shrink[s] += share[s, h] * scores[h, s] * scales[s]
+            more = weights[h, s] * (grad[h, s] - mean) * scales[s]
+            share[s, h] += more
+            shrink[s] += more * scores[h, s] * scales[s]
 
 
 @loops
@@ -192,7 +194,9 @@ def write_back(
     add_grad: Any,
     keys_grad: Any,
 ) -> None:
-    """The gradients of `write`, and of `look` and `read` after it: a slot is gone over once. `before_grad` is new.
+    """The gradients of `write`, and of `look` and `read` after it: a slot is gone over once.
+
+    `before_grad` is new; the others are added to.
 
     Args:
         before: the slots (S, W).

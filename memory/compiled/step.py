@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from memory.addressing import EPSILON
-from memory.compiled.alone import alone, usual
+from memory.compiled.alone import alone, own, usual
 from memory.compiled.arrays import empty, zeros
 
 MOST_THREADS = 2
@@ -113,10 +113,9 @@ class _Step(torch.autograd.Function):
             vectors_grad,
         )
         all_grads: list[Tensor | None] = [torch.from_numpy(array) for array in (vectors_grad, *state_grad)]
-        if not ctx.needs_input_grad[1 + links]:
-            all_grads[1 + links] = None
-        elif in_place:
-            all_grads[1 + links] = after_grads[links]
+        all_grads[1 + links] = None
+        if ctx.needs_input_grad[1 + links]:
+            all_grads[1 + links] = after_grads[links] if in_place else own(torch.from_numpy(state_grad.links))
         return tuple(all_grads)
 
 

@@ -151,18 +151,18 @@ RECALL = (
     *MQAR,
     *map(memoryless, (BABI, BABI_10K, *LOOK_UPS)),
     *(
-        sequence(f"{task}-{memory}", id, controlled(units, memory, **options), episodes, min(lr, most))
+        sequence(f"{task}-{memory}", id, controlled(units, memory, **options), int(episodes * longer), lr / slower)
         for task, id, units, episodes, lr in (
             ("copy", "Copy-v0", 100, 12_000, 3e-3),
             ("recall", "AssociativeRecall-v0", 20, 30_000, 5e-3),
         )
-        for memory, options, most in (
-            ("ntm", {"slots": 128}, 1.0),
-            ("dnc", {"slots": 256, "width": 20, "reads": 1}, 1.0),
+        for memory, options, longer, slower in (
+            ("ntm", {"slots": 128}, 1, 1),
+            ("dnc", {"slots": 256, "width": 20, "reads": 1}, 1, 1),
             # At 3e-3 it does not learn to copy, and a second hop or a position-wise net makes it slower to.
-            ("episodic", {"slots": 64, "width": 64, "hops": 1, "feedforward": 0, "time": "relative"}, 1e-3),
-            ("hopfield", {"slots": 64, "width": 64}, 1.0),
-            ("none", {}, 1.0),
+            ("episodic", {"slots": 64, "width": 64, "hops": 1, "feedforward": 0, "time": "relative"}, 1.5, 3),
+            ("hopfield", {"slots": 64, "width": 64}, 1, 1),
+            ("none", {}, 1, 1),
         )
     ),
 )

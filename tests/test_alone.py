@@ -96,6 +96,22 @@ def kept_after_the_node(links: Tensor, keep: Callable[[Any], None]) -> None:
     links.grad_fn.register_hook(lambda _, grads: keep(grads[2 + 4]))  # type: ignore[union-attr]
 
 
+def kept_beside_an_array(links: Tensor, keep: Callable[[Any], None]) -> None:
+    def other(grad: Tensor) -> Tensor:
+        keep(grad.numpy())
+        return torch.from_numpy(grad.numpy())
+
+    links.register_hook(other)
+
+
+def kept_beside_a_capsule(links: Tensor, keep: Callable[[Any], None]) -> None:
+    def other(grad: Tensor) -> Tensor:
+        keep(grad)
+        return torch.from_dlpack(grad)
+
+    links.register_hook(other)
+
+
 WAYS = (
     kept_by_hook,
     kept_detached,
@@ -104,6 +120,8 @@ WAYS = (
     kept_as_storage,
     kept_before_the_node,
     kept_after_the_node,
+    kept_beside_an_array,
+    kept_beside_a_capsule,
 )
 
 
@@ -123,30 +141,6 @@ def test_a_gradient_that_somebody_keeps_stays_what_it_was(
     if isinstance(found, torch.UntypedStorage):
         found = torch.tensor([], dtype=torch.float32).set_(found).view(expected.shape)
     np.testing.assert_array_equal(found, expected[-len(found) :])
-
-
-def by_numpy(grad: Tensor, keep: Callable[[Any], None]) -> Tensor:
-    keep(grad.numpy())
-    return torch.from_numpy(grad.numpy())
-
-
-def by_dlpack(grad: Tensor, keep: Callable[[Any], None]) -> Tensor:
-    keep(grad)
-    return torch.from_dlpack(grad)
-
-
-@pytest.mark.parametrize("other", [by_numpy, by_dlpack])
-def test_another_tensor_over_a_gradient_that_somebody_keeps(
-    memory: dnc.DNC, told: list[bool], other: Callable[[Tensor, Callable[[Any], None]], Tensor]
-) -> None:
-    loss, links = played(memory)
-    expected = torch.autograd.grad(loss, links[1], retain_graph=True)[0].clone()
-    told.clear()
-    kept: list[Any] = []
-    links[1].register_hook(lambda grad: other(grad, kept.append))
-    loss.backward()
-    assert told == [False, True, False, True]
-    np.testing.assert_array_equal(kept[0], expected)
 
 
 def test_a_gradient_that_a_hook_turns_round_is_used_as_turned(memory: dnc.DNC, told: list[bool]) -> None:

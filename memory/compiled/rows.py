@@ -181,8 +181,7 @@ def step_back(
             state_grad.reading[n],
         )
         keys, keys_grad, scores, scales = asked.keys[n], asked_grad.keys[n], trail.scores[n], trail.scales[n]
-        share, shrink = np.zeros((slots, HEADS), weights.dtype), np.zeros(slots, weights.dtype)
-        shares(scales[1], scores[:heads], alike[:heads], alike_grad[:heads], share, shrink)
+        share, shrink = shares(scales[1], scores[:heads], alike[:heads], alike_grad[:heads])
         write_back(
             state.memory[n],
             after.memory[n],
@@ -208,8 +207,7 @@ def step_back(
             asked_grad.allocation[n, 0] += weights_grad[s] * gate * choice
             allocated_grad[s] = weights_grad[s] * gate * allocation
             alike_grad[heads, s] = weights_grad[s] * gate * (one - allocation)
-        share[:], shrink[:] = 0, 0
-        shares(scales[0], scores[heads:], alike[heads:], alike_grad[heads:], share, shrink)
+        share, shrink = shares(scales[0], scores[heads:], alike[heads:], alike_grad[heads:])
         look_back(state.memory[n], keys[heads], share, shrink, state_grad.memory[n], keys_grad[heads])
         allocate_back(after.usage[n], trail.order[n], allocated, allocated_grad, usage_grad)
         use_back(

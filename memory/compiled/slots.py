@@ -42,6 +42,13 @@ def products(memory: Any, heads: Any, out: Any) -> None:
     """Slot by slot, the products with each of the heads (H, W), added to (S, HEADS)."""
     slots, width = memory.shape
     zero = memory.dtype.type(0)
+    if len(heads) == 1:  # the write's: the other three would be zeros
+        for s in range(slots):
+            total = zero
+            for k in range(width):
+                total += heads[0, k] * memory[s, k]
+            out[s, 0] += total
+        return
     for t in range((width + TILE - 1) // TILE):
         tile, first = tile_of(heads, t), t * TILE
         columns = min(TILE, width - first)
@@ -86,34 +93,13 @@ def look(memory: Any, keys: Any, scales: Any, scores: Any, weights: Any) -> None
     """1 / |slot| (S), keys . slot / |slot| (H, S), and the softmax of those."""
     slots, width = memory.shape
     zero, one, least = memory.dtype.type(0), memory.dtype.type(1), memory.dtype.type(EPSILON)
-    like = np.zeros((slots, HEADS), memory.dtype)
-    scales[:] = least
-    for t in range((width + TILE - 1) // TILE):
-        tile, first = tile_of(keys, t), t * TILE
-        columns = min(TILE, width - first)
-        for s in range(slots):
-            m = memory[s]
-            total = x0 = x1 = x2 = x3 = zero
-            if len(keys) == 1:
-                for k in range(columns):
-                    x = m[first + k]
-                    total += x * x
-                    x0 += tile[0, k] * x
-            else:
-                for k in range(columns):
-                    x = m[first + k]
-                    total += x * x
-                    x0 += tile[0, k] * x
-                    x1 += tile[1, k] * x
-                    x2 += tile[2, k] * x
-                    x3 += tile[3, k] * x
-            scales[s] += total
-            like[s, 0] += x0
-            like[s, 1] += x1
-            like[s, 2] += x2
-            like[s, 3] += x3
     for s in range(slots):
-        scales[s] = one / np.sqrt(scales[s])
+        m, total = memory[s], zero
+        for k in range(width):
+            total += m[k] * m[k]
+        scales[s] = one / np.sqrt(total + least)
+    like = np.zeros((slots, HEADS), memory.dtype)
+    products(memory, keys, like)
     for h in range(len(keys)):
         score, weight, total = scores[h], weights[h], zero
         for s in range(slots):
@@ -127,16 +113,18 @@ def look(memory: Any, keys: Any, scales: Any, scores: Any, weights: Any) -> None
 
 
 @loops
-def shares(scales: Any, scores: Any, weights: Any, grad: Any, share: Any, shrink: Any) -> None:
+def shares(scales: Any, scores: Any, weights: Any, grad: Any) -> Any:
     """What `look` gives back to each slot: so much of every key (S, HEADS), less so much of itself (S)."""
+    slots, zero = len(scales), scales.dtype.type(0)
+    share, shrink = np.zeros((slots, HEADS), scales.dtype), np.zeros_like(scales)
     for h in range(len(weights)):
-        mean = scales.dtype.type(0)
-        for s in range(len(scales)):
+        mean = zero
+        for s in range(slots):
             mean += weights[h, s] * grad[h, s]
-        for s in range(len(scales)):
-            more = weights[h, s] * (grad[h, s] - mean) * scales[s]
-            share[s, h] += more
-            shrink[s] += more * scores[h, s] * scales[s]
+        for s in range(slots):
+            share[s, h] = weights[h, s] * (grad[h, s] - mean) * scales[s]
+            shrink[s] += share[s, h] * scores[h, s] * scales[s]
+    return share, shrink
 
 
 @loops

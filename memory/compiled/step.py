@@ -112,10 +112,8 @@ class _Step(torch.autograd.Function):
             vectors,
             vectors_grad,
         )
-        all_grads: list[Tensor | None] = [torch.from_numpy(array) for array in (vectors_grad, *state_grad)]
-        all_grads[1 + links] = None
-        if ctx.needs_input_grad[1 + links]:
-            all_grads[1 + links] = after_grads[links] if in_place else own(torch.from_numpy(state_grad.links))
+        all_grads = [torch.from_numpy(array) for array in (vectors_grad, *state_grad)]
+        all_grads[1 + links] = grads[2 + links] if in_place else own(all_grads[1 + links])
         return tuple(all_grads)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from glimpse_env.backend import Backend
-from glimpse_env.draws import Array, draw_words
+from glimpse_env.rng import Array, draw_words
 from glimpse_env.text import Vocabulary
 
 NAMES_STREAM = 3

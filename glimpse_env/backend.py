@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import array_api_compat.numpy
 import numpy as np
 
-from glimpse_env.draws import Array
+from glimpse_env.rng import Array
 
 
 class Backend(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import cv2
 import numpy as np
 
-from glimpse_env.draws import draw_words
+from glimpse_env.rng import draw_words
 
 Split = Literal["train", "validation", "test", "all"]
 """Which images: "all" is for your own alone."""

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace, device
 
-from glimpse_env.draws import Array
+from glimpse_env.rng import Array
 
 MAX_PIXELS = 2**31 // 255
 """A summed-area table is int32: a larger image could overflow it."""

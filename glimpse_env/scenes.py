@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 from array_api_compat import array_namespace, device
 
-from glimpse_env.draws import Array, draw_words, integers
+from glimpse_env.rng import Array, draw_words, integers
 
 Blend = Literal["add", "max", "over"]
 Order = Literal["random", "sequential"]

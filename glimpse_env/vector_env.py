@@ -9,8 +9,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from glimpse_env.backend import get_backend
-from glimpse_env.draws import Array
 from glimpse_env.env import MAX_SEED, GlimpseEnv, episode_numbers
+from glimpse_env.rng import Array
 from glimpse_env.tasks import make_task
 
 

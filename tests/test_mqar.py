@@ -10,7 +10,7 @@ import pytest
 
 from glimpse_env import GlimpseEnv, GlimpseVectorEnv
 from glimpse_env.backend import get_backend
-from glimpse_env.draws import draw_words
+from glimpse_env.rng import draw_words
 from glimpse_env.tasks.mqar import MQAR, draw_gaps, gap_weights
 
 SWEEP = [(64, 4), (128, 8), (256, 16), (512, 64)]

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glimpse_env.draws import draw_words
+from glimpse_env.rng import draw_words
 from glimpse_env.scenes import SceneConfig, Scenes, compose
 
 CONFIGS = [

@@ -12,8 +12,8 @@ from gymnasium import spaces
 from glimpse_env.babi import SPLITS, TASK_NAMES, Language, Size, load_babi
 from glimpse_env.babi_names import Renaming, renamed
 from glimpse_env.backend import Backend
-from glimpse_env.draws import Array, draw_words, integers
 from glimpse_env.images import Split
+from glimpse_env.rng import Array, draw_words, integers
 from glimpse_env.tasks.base import Outcome, State, Task
 
 

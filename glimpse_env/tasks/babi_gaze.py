@@ -7,7 +7,7 @@ from typing import Any, Literal
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.draws import Array, draw_words, uniform
+from glimpse_env.rng import Array, draw_words, uniform
 from glimpse_env.tasks.babi import BabiTask, tokens
 from glimpse_env.tasks.base import Outcome, State, box
 

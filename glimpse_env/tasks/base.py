@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.draws import Array
+from glimpse_env.rng import Array
 
 State = dict[str, Array]
 """A batch of episodes: every array has the episode as its first dimension."""

@@ -10,12 +10,12 @@ from gymnasium import spaces
 
 from glimpse_env.backend import Backend
 from glimpse_env.datasets import Split, load_dataset, load_images
-from glimpse_env.draws import Array, draw_words, uniform
+from glimpse_env.image_ops import image_ops
 from glimpse_env.render import draw_gaze
 from glimpse_env.retina import Retina
+from glimpse_env.rng import Array, draw_words, uniform
 from glimpse_env.scenes import Blend, SceneConfig, compose
 from glimpse_env.tasks.base import Outcome, State, Task, box
-from glimpse_env.vision import vision_for
 
 START_STREAM = 1
 """The random stream of the first fixation; stream 0 makes the scene."""
@@ -124,7 +124,7 @@ class Classify(Task):
         order: Literal["random", "sequential"] = "random",
     ) -> None:
         super().__init__(backend)
-        self.vision = vision_for(backend)
+        self.ops = image_ops(backend)
         if (images is None) == (dataset is None):
             raise ValueError(
                 'pass either dataset (a name such as "mnist") or images (your own: a folder, .npz or arrays)'
@@ -166,12 +166,12 @@ class Classify(Task):
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         xp, n = self.backend.xp, seeds.shape[0]
-        scenes = compose(self.images, seeds, episodes, self.scene, self.order, self.vision.paint)
+        scenes = compose(self.images, seeds, episodes, self.scene, self.order, self.ops.paint)
         path = xp.zeros((n, self.horizon + 1, 2), dtype=xp.float32, device=self.backend.device)
         if self.start == "random":
             path[:, 0] = uniform(draw_words(seeds, episodes, 2, START_STREAM)) * 2 - 1
         return {
-            "table": self.vision.summed_area_table(scenes.canvas),
+            "table": self.ops.summed_area_table(scenes.canvas),
             "target": xp.take(self.labels, scenes.index, axis=0),
             "position": scenes.position,
             "location": self.backend.copy(path[:, 0]),
@@ -181,7 +181,7 @@ class Classify(Task):
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
         return {
-            "glimpse": self.vision.glimpse(state["table"], state["location"], self.retina),
+            "glimpse": self.ops.glimpse(state["table"], state["location"], self.retina),
             "location": self.backend.copy(state["location"]),
             "time": self.backend.xp.take(self.clock, state["time"], axis=0),
         }

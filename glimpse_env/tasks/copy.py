@@ -6,7 +6,7 @@ import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.draws import Array, bits, draw_words
+from glimpse_env.rng import Array, bits, draw_words
 from glimpse_env.tasks.base import box
 from glimpse_env.tasks.sequence import (
     BITS_STREAM,

@@ -9,7 +9,7 @@ from array_api_compat import array_namespace, device
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.draws import Array, arrangement, draw_words, integers
+from glimpse_env.rng import Array, arrangement, draw_words, integers
 from glimpse_env.tasks.sequence import BITS_STREAM, Script, SequenceTask, check_count
 
 FILLER_STREAM = 1

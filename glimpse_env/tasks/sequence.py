@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glimpse_env.draws import Array, integers
+from glimpse_env.rng import Array, integers
 from glimpse_env.tasks.base import Outcome, State, Task
 
 BITS_STREAM = 0

@@ -15,8 +15,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from glimpse_env.draws import Array
 from glimpse_env.retina import Retina, check_size
+from glimpse_env.rng import Array
 from glimpse_env.scenes import Blend, Plan, SceneConfig
 
 CACHED = 2**17

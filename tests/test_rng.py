@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glimpse_env.draws import arrangement, bits, draw_words, integers, philox, uniform
+from glimpse_env.rng import arrangement, bits, draw_words, integers, philox, uniform
 
 # Random123, tests/kat_vectors, the lines of philox4x32: rounds, counter, key, output (Salmon et al. 2011).
 KNOWN_ANSWERS = """

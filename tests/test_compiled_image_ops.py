@@ -10,9 +10,9 @@ import torch
 
 from glimpse_env import retina, scenes
 from glimpse_env.backend import get_backend
-from glimpse_env.vision import PLAIN, vision_for
+from glimpse_env.image_ops import PLAIN, image_ops
 
-kernels = pytest.importorskip("glimpse_env.kernels", reason="Numba is not installed")
+compiled_image_ops = pytest.importorskip("glimpse_env.compiled_image_ops", reason="Numba is not installed")
 
 
 def tensors(*arrays: np.ndarray, place: str) -> list:
@@ -29,12 +29,12 @@ def test_they_see_the_same(place: str, shape: tuple[int, ...], eye: retina.Retin
     location = rng.uniform(-1, 1, (shape[0], 2)).astype(np.float32)
     location[:1] = [-1, 1]
     canvas, location = tensors(canvas, location, place=place)
-    table = kernels.summed_area_table(canvas)
+    table = compiled_image_ops.summed_area_table(canvas)
     expected = retina.summed_area_table(canvas)
     assert type(table) is type(expected)
     assert table.dtype == expected.dtype
     np.testing.assert_array_equal(table, expected)
-    seen = kernels.glimpse(table, location, eye)
+    seen = compiled_image_ops.glimpse(table, location, eye)
     plain = retina.glimpse(expected, location, eye)
     assert type(seen) is type(plain)
     assert seen.dtype == plain.dtype
@@ -51,7 +51,7 @@ def test_they_paint_the_same(place: str, blend: scenes.Blend, overhang: int, pie
     config = scenes.SceneConfig((17, 30), pieces, (5, 4), blend, overhang)
     images, seeds, episodes = tensors(images, np.full(64, 3), np.arange(64), place=place)
     scheme = scenes.plan(images.shape, seeds, episodes, config)
-    plain, compiled = scenes.paint(images, scheme, config), kernels.paint(images, scheme, config)
+    plain, compiled = scenes.paint(images, scheme, config), compiled_image_ops.paint(images, scheme, config)
     assert type(compiled) is type(plain)
     assert compiled.dtype == plain.dtype
     assert len(np.unique(plain)) > 100
@@ -60,24 +60,24 @@ def test_they_paint_the_same(place: str, blend: scenes.Blend, overhang: int, pie
 
 def test_an_image_too_large_is_refused_alike() -> None:
     with pytest.raises(ValueError, match="too large"):
-        kernels.summed_area_table(np.broadcast_to(np.uint8(0), (1, 1, 4096, 4096)))
+        compiled_image_ops.summed_area_table(np.broadcast_to(np.uint8(0), (1, 1, 4096, 4096)))
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch"])
 def test_the_host_has_the_compiled_ones(name: str) -> None:
-    assert vision_for(get_backend(name)).glimpse is kernels.glimpse
+    assert image_ops(get_backend(name)).glimpse is compiled_image_ops.glimpse
 
 
 def test_a_gpu_has_the_plain_ones() -> None:
     backend = get_backend("torch")._replace(device=torch.device("cuda"))
-    assert vision_for(backend) is PLAIN
+    assert image_ops(backend) is PLAIN
 
 
 def test_without_numba_the_plain_ones_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert vision_for(get_backend("numpy")) is PLAIN
+    assert image_ops(get_backend("numpy")) is PLAIN
 
 
 def test_numbas_own_switch_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
-    assert vision_for(get_backend("numpy")) is PLAIN
+    assert image_ops(get_backend("numpy")) is PLAIN

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from glimpse_env import retina, scenes
 from glimpse_env.backend import Backend
-from glimpse_env.draws import Array
+from glimpse_env.rng import Array
 
 
-class Vision(NamedTuple):
+class ImageOps(NamedTuple):
     """Functions that give the same numbers, bit for bit, whichever they are.
 
     Attributes:
@@ -24,10 +24,10 @@ class Vision(NamedTuple):
     glimpse: Callable[[Array, Array, retina.Retina], Array]
 
 
-PLAIN = Vision(scenes.paint, retina.summed_area_table, retina.glimpse)
+PLAIN = ImageOps(scenes.paint, retina.summed_area_table, retina.glimpse)
 
 
-def vision_for(backend: Backend) -> Vision:
+def image_ops(backend: Backend) -> ImageOps:
     """The fastest for this backend's arrays: Numba's on the host, where there is Numba and it may compile."""
     if not backend.on_host:
         return PLAIN
@@ -37,6 +37,6 @@ def vision_for(backend: Backend) -> Vision:
         return PLAIN
     if getattr(config, "DISABLE_JIT", 0):  # else each pixel would be Python's
         return PLAIN
-    from glimpse_env import kernels
+    from glimpse_env import compiled_image_ops
 
-    return Vision(kernels.paint, kernels.summed_area_table, kernels.glimpse)
+    return ImageOps(compiled_image_ops.paint, compiled_image_ops.summed_area_table, compiled_image_ops.glimpse)

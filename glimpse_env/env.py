@@ -8,41 +8,27 @@ import gymnasium as gym
 import numpy as np
 
 from glimpse_env.backend import get_backend
-from glimpse_env.tasks import make_task
-
-MAX_SEED = 2**63 - 1
-
-
-def episode_numbers(value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """`options["episode"]` as int64 of this shape; one number counts for all.
-
-    Raises:
-        ValueError: for another shape or type, or a negative number.
-    """
-    numbers = np.asarray(value)
-    if numbers.dtype.kind not in "iu" or numbers.shape not in ((), shape) or (numbers.astype(np.int64) < 0).any():
-        several = f", or {shape} of them" if shape else ""
-        raise ValueError(f"options['episode'] must be an integer of at least 0{several}, got {value!r}")
-    return np.broadcast_to(numbers.astype(np.int64), shape)
+from glimpse_env.episodes import MAX_SEED, EpisodeMethods, episode_numbers
+from glimpse_env.tasks import TaskRow, make_task
+from glimpse_env.tasks.actions import check_action
 
 
-class GlimpseEnv(gym.Env):
+class GlimpseEnv(EpisodeMethods, gym.Env):
     """Any task of `TASKS` as a `gym.Env`: `gym.make("glimpse_env:Glimpse/ClutteredMNIST-v0")`.
 
     The task's own description (spaces, rewards, arguments) is this object's docstring: `print(env.unwrapped.__doc__)`.
 
     Args:
-        name: that of a row of `TASKS`.
+        name: that of a row of `TASKS`, or a row.
         render_mode: one of the task's render modes, or None.
         **kwargs: the task's arguments.
     """
 
     metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012
 
-    def __init__(self, name: str, *, render_mode: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, name: str | TaskRow, *, render_mode: str | None = None, **kwargs: Any) -> None:
         self.task = make_task(name, get_backend("numpy"), **kwargs)
-        modes = list(self.task.render_modes)
-        self.metadata = {**type(self).metadata, "render_modes": modes, "horizon": self.task.horizon}
+        self.metadata = {**type(self).metadata, **self.task.metadata()}
         if render_mode is not None and render_mode not in self.task.render_modes:
             raise ValueError(f"render_mode must be one of {self.task.render_modes} or None, got {render_mode!r}")
         self.render_mode = render_mode
@@ -75,7 +61,7 @@ class GlimpseEnv(gym.Env):
         return self._observation(), self._scalars(self.task.info(self._state))
 
     def step(self, action: dict[str, Any]) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
-        """One action: `{"location": where to look next, "answer": what I would say now}` for the image tasks.
+        """One action: `{"location": where to look next, "answer": the present answer}` for the image tasks.
 
         Raises:
             RuntimeError: before `reset`, or after the episode ended.
@@ -83,7 +69,7 @@ class GlimpseEnv(gym.Env):
         """
         if self._state is None or self._ended:
             raise RuntimeError("the episode has ended or not begun: call reset() before step()")
-        batch = {key: value[None] for key, value in self.task.check_action(action, ()).items()}
+        batch = {key: value[None] for key, value in check_action(self.task, action, ()).items()}
         outcome = self.task.act(self._state, batch)
         self._state, terminated = outcome.state, bool(outcome.terminated[0])
         info = self._scalars(outcome.info)

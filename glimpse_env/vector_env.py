@@ -9,22 +9,24 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from glimpse_env.backend import get_backend
-from glimpse_env.env import MAX_SEED, GlimpseEnv, episode_numbers
+from glimpse_env.env import GlimpseEnv
+from glimpse_env.episodes import MAX_SEED, EpisodeMethods, episode_numbers
 from glimpse_env.rng import Array
-from glimpse_env.tasks import make_task
+from glimpse_env.tasks import TaskRow, make_task
+from glimpse_env.tasks.actions import check_action
 
 
-class GlimpseVectorEnv(VectorEnv):
+class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
     """Any task of `TASKS`, N episodes at a time: `gym.make_vec("glimpse_env:Glimpse/MNIST-v0", num_envs=4096)`.
 
     Equals `SyncVectorEnv` over N single environments bit for bit: sub-environment i of seed s has seed s + i. With
-    `backend="torch"` actions, observations, rewards, flags and infos are tensors on `device` and nothing else
-    differs, but that `final_obs` ("SameStep" mode) is one dict of batched tensors. "Disabled" mode on a GPU waits for
-    the device in no step: neither the ranges of actions nor steps after an end are refused (they earn nothing), and
-    `is_success` is in every step's infos, its mask telling where it counts.
+    `backend="torch"` actions, observations, rewards, flags and infos are tensors on `device`, and `final_obs`
+    ("SameStep" mode) is one dict of batched tensors. "Disabled" mode with torch waits for the device in no step: rows
+    that have ended may be stepped on (they earn nothing and stay ended), and every key of infos is there in every step,
+    with a mask. On a GPU the ranges of actions are not checked.
 
     Args:
-        name: that of a row of `TASKS`.
+        name: that of a row of `TASKS`, or a row.
         num_envs: N, the number of episodes side by side.
         autoreset_mode: "NextStep" (Gymnasium's default), "SameStep" or "Disabled" (reset by mask).
         render_mode: one of the task's render modes, or None.
@@ -37,7 +39,7 @@ class GlimpseVectorEnv(VectorEnv):
 
     def __init__(
         self,
-        name: str,
+        name: str | TaskRow,
         num_envs: int = 1,
         *,
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
@@ -55,12 +57,7 @@ class GlimpseVectorEnv(VectorEnv):
         self.num_envs = num_envs
         self.render_mode = render_mode
         self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.metadata = {
-            **type(self).metadata,
-            "render_modes": list(self.task.render_modes),
-            "horizon": self.task.horizon,
-            "autoreset_mode": self.autoreset_mode,
-        }
+        self.metadata = {**type(self).metadata, **self.task.metadata(), "autoreset_mode": self.autoreset_mode}
         self.single_observation_space = self.task.observation_space
         self.single_action_space = self.task.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -70,7 +67,7 @@ class GlimpseVectorEnv(VectorEnv):
         self._episodes = np.full(num_envs, -1, dtype=np.int64)
         self._state: dict[str, Array] | None = None
         self._ended: Array = self._flags(True)
-        self._may_wait = self.backend.on_host or self.autoreset_mode != AutoresetMode.DISABLED
+        self._steps_on = self.backend.name == "torch" and self.autoreset_mode == AutoresetMode.DISABLED
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -115,12 +112,12 @@ class GlimpseVectorEnv(VectorEnv):
             ValueError: for an action outside `action_space`, saying which part and why.
         """
         state, xp, mode = self._state_now(), self.backend.xp, self.autoreset_mode
-        over = self._ended
-        if mode == AutoresetMode.DISABLED and self._may_wait and bool(xp.any(over)):
+        over, alive = self._ended, ~self._ended
+        if mode == AutoresetMode.DISABLED and not self._steps_on and bool(xp.any(over)):
             raise RuntimeError('an episode has ended: call reset(options={"reset_mask": ended rows}) before step()')
-        outcome = self.task.act(state, self.task.check_action(actions, (self.num_envs,)))
-        self._state, self._ended = outcome.state, outcome.terminated
-        reward, ended = xp.where(over, 0.0, outcome.reward), outcome.terminated & ~over
+        outcome = self.task.act(state, check_action(self.task, actions, (self.num_envs,)))
+        self._state, self._ended = outcome.state, over | outcome.terminated
+        reward, ended = xp.where(over, 0.0, outcome.reward), outcome.terminated & alive
         infos: dict[str, Any] = {}
         success = {"is_success": outcome.info["correct"]}
         if mode == AutoresetMode.SAME_STEP:
@@ -131,7 +128,7 @@ class GlimpseVectorEnv(VectorEnv):
                 infos["_final_info"] = xp.asarray(ended, copy=True)
             self._begin_next(ended, infos)
         else:
-            self._tell(infos, outcome.info, ~over)
+            self._tell(infos, outcome.info, alive)
             self._tell(infos, success, ended)
             if mode == AutoresetMode.NEXT_STEP:
                 self._begin_next(over, infos)
@@ -149,12 +146,13 @@ class GlimpseVectorEnv(VectorEnv):
         """The whole canvases, (N, H, W, C) uint8 on the host, which no agent sees: for pictures and controls.
 
         Raises:
-            TypeError: for a task that shows no image.
+            TypeError: for a task without a canvas.
         """
-        canvas = getattr(self.task, "canvas", None)
-        if canvas is None:
+        numbers = zip(self._seeds.tolist(), self._episodes.tolist(), strict=True)
+        canvases = [self.task.canvas(seed, episode) for seed, episode in numbers]
+        if canvases[0] is None:
             raise TypeError(f"{type(self.task).__name__} has no canvas: it shows no image")
-        return np.stack([canvas(self._state_now(), row) for row in range(self.num_envs)])
+        return np.asarray(canvases)
 
     def _check_mask(self, mask: Any) -> np.ndarray:
         """The rows to begin, (N,) bool; all of them where there is no mask."""
@@ -212,7 +210,7 @@ class GlimpseVectorEnv(VectorEnv):
     def _tell(self, infos: dict[str, Any], info: dict[str, Array], rows: Array) -> dict[str, Any]:
         """Add `info` of the rows (N,) bool to Gymnasium's vector infos: zero where none was, masks under `_key`."""
         xp = self.backend.xp
-        if self._may_wait and not bool(xp.any(rows)):
+        if not self._steps_on and not bool(xp.any(rows)):
             return infos  # Gymnasium leaves out what no row has
         for key, value in info.items():
             where = xp.reshape(rows, (self.num_envs, *[1] * (value.ndim - 1)))

@@ -1,33 +1,24 @@
-"""The tasks: a row here is an environment `Glimpse/<name>` that every face and every contract test picks up."""
+"""The tasks: `register_task` makes an environment `Glimpse/<name>`, which every contract test covers."""
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
+
+import gymnasium as gym
 
 from glimpse_env.backend import Backend
 from glimpse_env.tasks.babi import Babi
 from glimpse_env.tasks.babi_gaze import BabiGaze
-from glimpse_env.tasks.base import Outcome, State, Task
+from glimpse_env.tasks.base import Task
 from glimpse_env.tasks.classify import Classify
 from glimpse_env.tasks.copy import Copy, RepeatCopy
 from glimpse_env.tasks.mqar import MQAR
 from glimpse_env.tasks.recall import AssociativeRecall
+from glimpse_env.tasks.records import Outcome, State, Story, Whole
+from glimpse_env.tasks.roles import check_roles
 
-__all__ = [
-    "MQAR",
-    "TASKS",
-    "AssociativeRecall",
-    "Babi",
-    "BabiGaze",
-    "Classify",
-    "Copy",
-    "Outcome",
-    "RepeatCopy",
-    "State",
-    "Task",
-    "TaskRow",
-    "make_task",
-]
+__all__ = ["TASKS", "Outcome", "State", "Story", "Task", "TaskRow", "Whole", "make_task", "register_task"]
 
 
 class TaskRow(NamedTuple):
@@ -37,29 +28,63 @@ class TaskRow(NamedTuple):
     kwargs: dict[str, Any]
 
 
-TASKS: dict[str, TaskRow] = {
-    "MNIST-v0": TaskRow(Classify, {"size": 28, "pieces": 0, "patch": 8, "scales": 1, "num_glimpses": 7}),
-    "TranslatedMNIST-v0": TaskRow(Classify, {"size": 60, "pieces": 0, "patch": 12, "scales": 3, "num_glimpses": 8}),
-    "ClutteredMNIST-v0": TaskRow(Classify, {"size": 60, "pieces": 4, "patch": 12, "scales": 3, "num_glimpses": 8}),
-    "ClutteredMNIST100-v0": TaskRow(Classify, {"size": 100, "pieces": 8, "patch": 12, "scales": 4, "num_glimpses": 8}),
-    "Classify-v0": TaskRow(Classify, {"dataset": None, "num_glimpses": 8}),
-    "Copy-v0": TaskRow(Copy, {}),
-    "RepeatCopy-v0": TaskRow(RepeatCopy, {}),
-    "AssociativeRecall-v0": TaskRow(AssociativeRecall, {}),
-    "MQAR-v0": TaskRow(MQAR, {}),
-    "Babi-v0": TaskRow(Babi, {}),
-    "BabiGaze-v0": TaskRow(BabiGaze, {"num_glimpses": 3}),
-}
+TASKS: dict[str, TaskRow] = {}
+"""The registered environments by name."""
 
 
-def make_task(name: str, backend: Backend, **kwargs: Any) -> Task:
-    """The task of the row `name`, with `kwargs` in place of the row's own where both name one.
+def register_task(name: str, task: type[Task], **defaults: Any) -> None:
+    """Make `Glimpse/<name>` an environment of Gymnasium, single (`gym.make`) and vector (`gym.make_vec`).
+
+    Args:
+        name: ends in "-v" and a number, such as "Mine-v0".
+        task: a subclass of `Task`; one of your own must lie in a module that worker processes can import.
+        **defaults: arguments of the task, in place of its own defaults.
+
+    Raises:
+        ValueError: for a name that is taken, or of another form.
+        TypeError: for what is no subclass of `Task`.
+    """
+    if not re.fullmatch(r"[\w.-]+-v\d+", name):
+        raise ValueError(f'a name is letters, digits, "_", "." and "-" and ends in "-v" and a number, got {name!r}')
+    if name in TASKS:
+        raise ValueError(f"the name {name!r} is taken: choose another, or the next version")
+    if not (isinstance(task, type) and issubclass(task, Task)):
+        raise TypeError(f"task must be a subclass of glimpse_env.tasks.Task, got {task!r}")
+    row = TASKS[name] = TaskRow(task, defaults)
+    ours = task.__module__.startswith(__name__)
+    gym.registry.pop(f"Glimpse/{name}", None)  # where this module is loaded anew
+    gym.register(
+        id=f"Glimpse/{name}",
+        entry_point="glimpse_env.env:GlimpseEnv",
+        vector_entry_point="glimpse_env.vector_env:GlimpseVectorEnv",
+        kwargs={"name": name if ours else row},  # the row, so that a worker process need not register it
+    )
+
+
+def make_task(name: str | TaskRow, backend: Backend, **kwargs: Any) -> Task:
+    """The task of a row, or of the row called `name`, with `kwargs` in place of the row's own where both name one.
 
     Raises:
         KeyError: for a name that is not in `TASKS`.
         TypeError: for an argument the task does not take.
+        ValueError: for a task with a part that has no known role.
     """
-    if name not in TASKS:
+    if isinstance(name, str) and name not in TASKS:
         raise KeyError(f"unknown task {name!r}; the tasks are {', '.join(TASKS)}")
-    row = TASKS[name]
-    return row.task(backend, **{**row.kwargs, **kwargs})
+    row = TASKS[name] if isinstance(name, str) else name
+    task = row.task(backend, **{**row.kwargs, **kwargs})
+    check_roles(task.observation_space, task.action_space, task.roles, task.action_roles)
+    return task
+
+
+register_task("MNIST-v0", Classify, size=28, pieces=0, patch=8, scales=1, num_glimpses=7)
+register_task("TranslatedMNIST-v0", Classify, size=60, pieces=0, patch=12, scales=3, num_glimpses=8)
+register_task("ClutteredMNIST-v0", Classify, size=60, pieces=4, patch=12, scales=3, num_glimpses=8)
+register_task("ClutteredMNIST100-v0", Classify, size=100, pieces=8, patch=12, scales=4, num_glimpses=8)
+register_task("Classify-v0", Classify, dataset=None, num_glimpses=8)
+register_task("Copy-v0", Copy)
+register_task("RepeatCopy-v0", RepeatCopy)
+register_task("AssociativeRecall-v0", AssociativeRecall)
+register_task("MQAR-v0", MQAR)
+register_task("Babi-v0", Babi)
+register_task("BabiGaze-v0", BabiGaze, num_glimpses=3)

@@ -14,21 +14,24 @@ from glimpse_env.babi_names import Renaming, renamed
 from glimpse_env.backend import Backend
 from glimpse_env.images import Split
 from glimpse_env.rng import Array, draw_words, integers
-from glimpse_env.tasks.base import Outcome, State, Task
+from glimpse_env.tasks.base import Task
+from glimpse_env.tasks.records import Outcome, State, Story, Whole
 
 
 class BabiTask(Task):
-    """What the two bAbI tasks share: which story an episode tells, and its words.
+    """What the two bAbI tasks share: the story and the question of an episode, and their words.
 
     Attributes:
         vocabulary: `glimpse_env.text.Vocabulary` of the tokens.
-        answers: the answer of each class.
         sources: where each file came from, by names such as "qa3_train": a path, or "generator".
         stories: `glimpse_env.babi.Stories`, on the host.
         rows: (Q,) int64, the questions of this task and split in `stories`.
     """
 
     render_modes = ("ansi",)
+    splits = SPLITS
+    variety = ("rename",)
+    group_key, num_groups = "task", len(TASK_NAMES) + 1
 
     def __init__(
         self,
@@ -52,14 +55,16 @@ class BabiTask(Task):
         if size == "100k" and split == "test" and vocabulary is not None and answers is not None:
             size = "10k"  # the same questions, and no others need be generated
         self.stories = stories = load_babi(task, size, language, data, vocabulary, answers)
-        self.vocabulary, self.answers, self.sources = stories.vocabulary, stories.answers, stories.sources
+        self.vocabulary, self.answer_names, self.sources = stories.vocabulary, stories.answers, stories.sources
+        self.words = self.vocabulary.words
         self.order, self.width = order, stories.sentences.shape[1]
         chosen = (stories.task == task) | (task == "joint")
         self.rows = np.flatnonzero(chosen & (stories.split == SPLITS.index(split)))
         if not len(self.rows):
             raise ValueError(f"task {task} has no {split} questions: a training file of ten stories or more has")
+        self.num_episodes = len(self.rows)
         self.longest = int(stories.length[chosen].max())
-        self.renaming = Renaming(self.vocabulary, self.answers, backend) if rename else None
+        self.renaming = Renaming(self.vocabulary, self.answer_names, backend) if rename else None
         self.sentences, self.lines = backend.asarray(stories.sentences), backend.asarray(stories.lines)
         self.starts, self.counts, self.questions, self.classes, self.numbers, self.facts = (
             backend.asarray(column[self.rows].astype(np.int64))
@@ -68,80 +73,73 @@ class BabiTask(Task):
             )
         )
 
-    def pick(self, seeds: Array, episodes: Array) -> Array:
-        """Which question each episode asks, (N,) int64 in [0, number of questions), for seeds, episodes (N,) int64."""
+    def question_index(self, seeds: Array, episodes: Array) -> Array:
+        """The question of each episode, (N,) int64 in [0, number of questions), for seeds, episodes (N,) int64."""
         if self.order == "sequential":
             return episodes % len(self.rows)
         return integers(draw_words(seeds, episodes, 1)[:, 0], len(self.rows))
 
-    def kinds(self, seeds: Array, episodes: Array) -> Array:
-        """The number of each episode's task of bAbI, (N,) int64, for seeds, episodes (N,) int64."""
-        return self.numbers[self.pick(seeds, episodes)]
+    def groups(self, seeds: Array, episodes: Array) -> Array:
+        """The number of each episode's bAbI task, (N,) int64, for seeds, episodes (N,) int64."""
+        return self.numbers[self.question_index(seeds, episodes)]
 
-    def asked(self, seeds: Array, episodes: Array) -> State:
+    def question_state(self, seeds: Array, episodes: Array) -> State:
         """The beginning of any state: `index` of the question, `target`, and `names` where they change."""
-        index = self.pick(seeds, episodes)
+        index = self.question_index(seeds, episodes)
         state = {"index": index, "target": self.classes[index]}
         if self.renaming is not None:
             state["names"], state["target"] = self.renaming.draw(seeds, episodes, self.numbers[index], state["target"])
         return state
 
-    def words(self, state: State, sentences: Array) -> Array:
+    def token_ids(self, state: State, sentences: Array) -> Array:
         """The ids of these rows of `sentences`, (N, …) int64, under the names of the episode: (N, … × words) int64."""
         tokens = self.backend.xp.astype(self.sentences[sentences], self.backend.xp.int64)
         tokens = tokens.reshape(sentences.shape[0], -1)
         return renamed(state["names"], tokens, self.backend.xp) if "names" in state else tokens
 
-    def names(self, state: State, row: int) -> np.ndarray | None:
-        """What each word is called in a row, (symbols,); None where names do not change."""
+    def row_names(self, state: State, row: int) -> np.ndarray | None:
+        """The new name of each word in a row, (symbols,); None where names do not change."""
         return self.backend.to_numpy(state["names"][row]) if "names" in state else None
 
-    def told(self, index: Array, place: Array) -> Array:
-        """Rows of `sentences`, (N, …) int64, of line `place` (N, …) int64 of the story of question `index` (N,)."""
+    def line_rows(self, index: Array, line: Array) -> Array:
+        """Rows of `sentences`, (N, …) int64, of line `line` (N, …) int64 of the story of question `index` (N,)."""
         xp = self.backend.xp
-        start = xp.reshape(self.starts[index], (-1, *[1] * (place.ndim - 1)))
-        return xp.astype(self.lines[start + place], xp.int64)
+        start = xp.reshape(self.starts[index], (-1, *[1] * (line.ndim - 1)))
+        return xp.astype(self.lines[start + line], xp.int64)
 
-    def story(self, state: State) -> tuple[Array, Array]:
-        """The whole stories under the names of their episodes.
+    def story(self, seeds: Array, episodes: Array) -> Story:  # noqa: D102
+        xp, state = self.backend.xp, self.question_state(seeds, episodes)
+        index, count = state["index"], self.counts[state["index"]]
+        lines = xp.arange(self.longest, device=self.backend.device)[None]
+        inside = lines < count[:, None]
+        tokens = self.token_ids(state, self.line_rows(index, xp.where(inside, lines, 0)))
+        tokens = xp.where(inside[..., None], tokens.reshape(*inside.shape, -1), 0)
+        question = self.token_ids(state, self.questions[index])
+        return Story(tokens, count, question, self.facts[index], state["target"])
 
-        Returns:
-            Tokens (N, longest, words) int64, 0 beyond a story's end; and (N, longest) bool, the lines that there are.
-        """
-        xp = self.backend.xp
-        places = xp.arange(self.longest, device=self.backend.device)[None]
-        here = places < self.counts[state["index"]][:, None]
-        tokens = self.words(state, self.told(state["index"], xp.where(here, places, 0)))
-        return xp.where(here[..., None], tokens.reshape(*here.shape, -1), 0), here
-
-    def support(self, state: State, row: int) -> np.ndarray:
-        """The lines that the answer of a row rests on, int64, from 0 in its story."""
-        facts = self.backend.to_numpy(self.facts[state["index"][row]])
-        return facts[facts >= 0]
-
-    def scored(self, state: State, answer: Array, terminated: Array) -> Outcome:
+    def score(self, state: State, answer: Array, terminated: Array) -> Outcome:
         """The outcome of an answer (N,) in the next state: only where the episode ends, (N,) bool, does it earn."""
         correct = answer == state["target"]
         reward = self.backend.xp.astype(correct & terminated, self.backend.xp.float32)
         state = {**state, "answer": self.backend.copy(answer)}
-        return Outcome(state, reward, terminated, {**self.info(state), "correct": correct})
+        return Outcome(state, reward, terminated, {**self.info(state), "scored": terminated, "correct": correct})
 
-    def line(self, index: int, place: int, names: np.ndarray | None = None) -> str:
-        """The words of line `place` of the story of question `index`, with other `names` (symbols,) where given."""
-        words = self.stories.sentences[self.stories.lines[self.stories.start[self.rows[index]] + place]]
+    def line_text(self, index: int, line: int, names: np.ndarray | None = None) -> str:
+        """The words of line `line` of the story of question `index`, with other `names` (symbols,) where given."""
+        words = self.stories.sentences[self.stories.lines[self.stories.start[self.rows[index]] + line]]
         return self.vocabulary.decode(words if names is None else names[words])
 
-    def question(self, index: int, names: np.ndarray | None = None) -> str:
+    def question_text(self, index: int, names: np.ndarray | None = None) -> str:
         """The words of question `index`, with other `names` (symbols,) where given."""
         words = self.stories.sentences[self.stories.question[self.rows[index]]]
         return self.vocabulary.decode(words if names is None else names[words])
 
-    def said(self, state: State, row: int) -> str:
+    def answer_text(self, state: State, row: int) -> str:
         """The last answer of a row beside the right one, once the episode has ended."""
         answer, target = int(state["answer"][row]), int(state["target"][row])
-        right = self.answers[target] if target >= 0 else "an answer that is not known"
+        right = self.answer_names[target] if target >= 0 else "an answer that is not known"
         verdict = "right" if answer == target else f"wrong, it is {right}"
-        return f"answer: {self.answers[answer]} ({verdict})"
+        return f"answer: {self.answer_names[answer]} ({verdict})"
 
     def title(self, state: State, row: int) -> str:
         """The number and name of the bAbI task of a row."""
@@ -205,29 +203,51 @@ class Babi(BabiTask):
     * v0: the first.
     """
 
+    interactive = False
+
     def __init__(self, backend: Backend, **story: Any) -> None:
         super().__init__(backend, **story)
+        self.roles, self.action_roles = {"tokens": "tokens"}, {"answer": "class"}
         self.horizon = int(self.stories.length[self.rows].max()) + 1
         self.observation_space = spaces.Dict({"tokens": tokens(len(self.vocabulary), self.width)})
-        self.action_space = spaces.Dict({"answer": spaces.Discrete(len(self.answers))})
+        self.action_space = spaces.Dict({"answer": spaces.Discrete(len(self.answer_names))})
 
     def lengths(self, seeds: Array, episodes: Array) -> Array:  # noqa: D102
-        return self.counts[self.pick(seeds, episodes)] + 1
+        return self.counts[self.question_index(seeds, episodes)] + 1
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
-        state = self.asked(seeds, episodes)
+        state = self.question_state(seeds, episodes)
         zero = self.backend.xp.zeros_like(state["index"])
         return {**state, "time": zero, "answer": zero - 1}
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
         xp, index, time = self.backend.xp, state["index"], state["time"]
         count = self.counts[index]
-        line = self.told(index, xp.minimum(time, count - 1))
-        return {"tokens": self.words(state, xp.where(time < count, line, self.questions[index]))}
+        line = self.line_rows(index, xp.minimum(time, count - 1))
+        return {"tokens": self.token_ids(state, xp.where(time < count, line, self.questions[index]))}
+
+    def whole(self, seeds: Array, episodes: Array, steps: int) -> Whole:  # noqa: D102
+        xp, state = self.backend.xp, self.question_state(seeds, episodes)
+        index, target = state["index"], state["target"][:, None]
+        count = self.counts[index][:, None]
+        self.check_steps(steps, count[:, 0] + 1)
+        time = xp.arange(steps, dtype=xp.int64, device=self.backend.device)[None]
+        rows = self.line_rows(index, xp.minimum(time, count - 1))
+        tokens = self.token_ids(state, xp.where(time < count, rows, self.questions[index][:, None]))
+        tokens = xp.reshape(tokens, (index.shape[0], steps, self.width))
+        scored, inside = time == count, time <= count
+        return Whole(
+            {"tokens": xp.where(inside[..., None], tokens, 0)},
+            xp.where(inside, target, 0),
+            scored,
+            xp.astype(scored, xp.float32),
+            count[:, 0] + 1,
+            self.info(state),
+        )
 
     def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
         time = state["time"] + 1
-        return self.scored({**state, "time": time}, action["answer"], time > self.counts[state["index"]])
+        return self.score({**state, "time": time}, action["answer"], time > self.counts[state["index"]])
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         index = state["index"]
@@ -238,12 +258,12 @@ class Babi(BabiTask):
         """The lines read so far, the question once it is asked, and once it is answered the answer."""
         index, time = int(state["index"][row]), int(state["time"][row])
         count = int(self.counts[index])
-        names = self.names(state, row)
-        lines = [f"{place + 1:>3} {self.line(index, place, names)}" for place in range(min(time + 1, count))]
+        names = self.row_names(state, row)
+        lines = [f"{line + 1:>3} {self.line_text(index, line, names)}" for line in range(min(time + 1, count))]
         if time >= count:
-            lines.append(f"    {self.question(index, names)}")
+            lines.append(f"    {self.question_text(index, names)}")
         if time > count:
-            lines.append(f"    {self.said(state, row)}")
+            lines.append(f"    {self.answer_text(state, row)}")
         return "\n".join([self.title(state, row), *lines])
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
+from glimpse_env.path_metrics import story_coverage
 from glimpse_env.rng import Array, draw_words, uniform
 from glimpse_env.tasks.babi import BabiTask, tokens
-from glimpse_env.tasks.base import Outcome, State, box
+from glimpse_env.tasks.base import box
+from glimpse_env.tasks.records import Outcome, State
 
 START_STREAM = 1
 """The random stream of the first line looked at; stream 0 chooses the question."""
+
+STEP_BACK = {"last": 1, "scan": 2}
+"""Scripted gazes that move back from the last line, by so many lines a glimpse."""
 
 
 class BabiGaze(BabiTask):
@@ -95,7 +101,19 @@ class BabiGaze(BabiTask):
             raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
         super().__init__(backend, **story)
         self.horizon, self.scales, self.start, self.saccades = num_glimpses, scales, start, saccades
-        words = len(self.vocabulary)
+        words = len(self.words)
+        self.episode_metrics = ("support_hit",)
+        fixed = ("random", "oracle", *(STEP_BACK if start == "last" else ()))
+        self.gazes = fixed if saccades == "absolute" else ()
+        self.roles = {
+            "question": "tokens",
+            "tokens": "tokens",
+            "periphery": "bag",
+            "location": "place",
+            "lines": "count",
+            "time": "clock",
+        }
+        self.action_roles = {"location": "place" if saccades == "absolute" else "saccade", "answer": "class"}
         self.observation_space = spaces.Dict(
             {
                 "question": tokens(words, self.width),
@@ -106,10 +124,12 @@ class BabiGaze(BabiTask):
                 "time": box(0, 1, (1,)),
             }
         )
-        self.action_space = spaces.Dict({"location": box(-1, 1, (1,)), "answer": spaces.Discrete(len(self.answers))})
+        self.action_space = spaces.Dict(
+            {"location": box(-1, 1, (1,)), "answer": spaces.Discrete(len(self.answer_names))}
+        )
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
-        xp, state = self.backend.xp, self.asked(seeds, episodes)
+        xp, state = self.backend.xp, self.question_state(seeds, episodes)
         index = state["index"]
         count = self.counts[index]
         if self.start == "last":
@@ -147,8 +167,8 @@ class BabiGaze(BabiTask):
         count = self.counts[index]
         lines, time = (xp.astype(value, xp.float32)[:, None] for value in (count, state["time"]))
         return {
-            "question": self.words(state, self.questions[index]),
-            "tokens": self.words(state, self.told(index, line)),
+            "question": self.token_ids(state, self.questions[index]),
+            "tokens": self.token_ids(state, self.line_rows(index, line)),
             "periphery": self.periphery(state),
             "location": self.centre(line, count)[:, None],
             "lines": lines,
@@ -159,9 +179,9 @@ class BabiGaze(BabiTask):
         """Which words occur in the 3, 9, … lines around the present one: (N, scales, vocabulary) float32, 0 or 1."""
         xp, index, line = self.backend.xp, state["index"], state["line"]
         n, reach = index.shape[0], min(3**self.scales // 2, self.longest - 1)
-        places = line[:, None] + xp.arange(-reach, reach + 1, device=self.backend.device)
-        inside = (places >= 0) & (places < self.counts[index][:, None])
-        words = self.words(state, self.told(index, xp.where(inside, places, 0))).reshape(n, 2 * reach + 1, -1)
+        around = line[:, None] + xp.arange(-reach, reach + 1, device=self.backend.device)
+        inside = (around >= 0) & (around < self.counts[index][:, None])
+        words = self.token_ids(state, self.line_rows(index, xp.where(inside, around, 0))).reshape(n, 2 * reach + 1, -1)
         words = xp.where(inside[:, :, None], words, 0)
         seen = xp.zeros((n, self.scales, len(self.vocabulary)), dtype=xp.float32, device=self.backend.device)
         rows = self.backend.rows(n)[:, None]
@@ -180,7 +200,29 @@ class BabiGaze(BabiTask):
             location = self.centre(state["line"], count) + location
         line = xp.where(terminated, state["line"], self.line_at(location.clip(-1.0, 1.0), count))
         state["path"][self.backend.rows(time.shape[0]), self.backend.clip(time, 0, self.horizon - 1)] = line
-        return self.scored({**state, "line": line, "time": time}, action["answer"], terminated)
+        return self.score({**state, "line": line, "time": time}, action["answer"], terminated)
+
+    def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
+        """The "oracle": the supporting lines, the last first, and again from the last (where a file names none, the
+        last line); "last" moves back by one line a glimpse, "scan" by two.
+        """
+        xp, index = self.backend.xp, self.question_index(seeds, episodes)
+        count = self.counts[index][:, None]
+        step = xp.arange(self.horizon - 1, dtype=xp.int64, device=self.backend.device)[None]
+        if name == "oracle":
+            facts = -xp.sort(-self.facts[index], axis=1)
+            named = xp.sum(xp.astype(facts >= 0, xp.int64), axis=1)[:, None]
+            line = xp.take_along_axis(facts, step % self.backend.clip(named, 1, None), axis=1)
+            line = xp.where(named > 0, line, count - 1)
+        else:
+            line = self.backend.clip(count - 1 - STEP_BACK[name] * (step + 1), 0, None)
+        return self.centre(line, count)[..., None]
+
+    def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
+        """Saccades and entropy, and the share of the story's lines that were fixated."""
+        index = self.question_index(self.backend.asarray(seeds), self.backend.asarray(episodes))
+        covered = story_coverage(path, self.backend.to_numpy(self.counts[index]))
+        return {**super().path_metrics(path, seeds, episodes), "attention/coverage": covered}
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         index = state["index"]
@@ -200,11 +242,11 @@ class BabiGaze(BabiTask):
         index, time = int(state["index"][row]), int(state["time"][row])
         seen = set(self.backend.to_numpy(state["path"][row]).tolist())
         present = int(state["line"][row])
-        names = self.names(state, row)
+        names = self.row_names(state, row)
         lines = [
-            f"{'>' if place == present else ' '}{place + 1:>3} {self.line(index, place, names) if place in seen else '·'}"
-            for place in range(int(self.counts[index]))
+            f"{'>' if line == present else ' '}{line + 1:>3} {self.line_text(index, line, names) if line in seen else '·'}"
+            for line in range(int(self.counts[index]))
         ]
         title = f"{self.title(state, row)}, glimpse {min(time + 1, self.horizon)} of {self.horizon}"
-        end = [f"     {self.said(state, row)}"] if time >= self.horizon else []
-        return "\n".join([title, f"     {self.question(index, names)}", *lines, *end])
+        end = [f"     {self.answer_text(state, row)}"] if time >= self.horizon else []
+        return "\n".join([title, f"     {self.question_text(index, names)}", *lines, *end])

@@ -3,54 +3,67 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.rng import Array
+from glimpse_env.path_metrics import fixation_entropy, saccade_length
+from glimpse_env.retina import Retina
+from glimpse_env.rng import Array, draw_words, uniform
+from glimpse_env.tasks.records import Outcome, State, Story, Whole
 
-State = dict[str, Array]
-"""A batch of episodes: every array has the episode as its first dimension."""
-
-
-KINDS: dict[type[spaces.Space], tuple[str, Any, str]] = {
-    spaces.Discrete: ("int64", "integral", "integers"),
-    spaces.MultiBinary: ("int64", ("integral", "bool"), "integers or bools"),
-}
-"""By the kind of an action: what it is checked as, what it may be given as, and what to call that."""
-
-FLOATS: tuple[str, Any, str] = ("float32", "real floating", "floats")
-
-
-class Outcome(NamedTuple):
-    """What a step leads to.
-
-    Attributes:
-        state: the next state.
-        reward: (N,) float32.
-        terminated: (N,) bool.
-        info: (N, …) arrays, one value a row and key.
-    """
-
-    state: State
-    reward: Array
-    terminated: Array
-    info: dict[str, Array]
+GAZE_STREAM = 2
+"""The random stream of the scripted gaze "random"; a task's episodes draw from others."""
 
 
 class Task(ABC):
-    """What can be seen, said and earned in an episode. The faces (`GlimpseEnv`, `GlimpseVectorEnv`) know no task.
+    """The rules of an episode. The environments (`GlimpseEnv`, `GlimpseVectorEnv`) know nothing else about a task.
 
-    A subclass sets `observation_space` and `action_space` (flat `Dict` spaces of one episode) and `horizon`, the
-    number of steps of the longest episode. It draws nothing but from (seed, episode), and keeps nothing but its settings:
-    whatever changes during an episode is in the state, which the faces hold, copy and merge row by row.
+    A subclass sets the first five attributes, and those of the others that differ from their defaults. It draws all
+    random numbers from (seed, episode number), and keeps nothing but its settings: whatever changes during an episode
+    is in the state, which the environments hold, copy and merge row by row.
+
+    Attributes:
+        observation_space, action_space: flat `Dict` spaces of one episode.
+        horizon: steps of the longest episode.
+        roles: of each part of an observation, a key of `ROLES`.
+        action_roles: of each part of an action, a key of `ACTION_ROLES`.
+        interactive: False where observations do not depend on actions; then `whole` gives them all at once.
+        max_answers: the most scored steps of an episode.
+        answer_names: the names of the answers of a class; () where they have none.
+        words: the words of the token ids; () where they have none.
+        num_episodes: how many episodes show all of the split once; None where episodes are made up.
+        splits: values of the argument `split`; () where episodes are made up.
+        variety: arguments for training alone.
+        group_key, num_groups: the key of `info` that groups episodes, and the number that its values stay below.
+        episode_metrics: keys of the last step's `info` that an evaluation averages.
+        gazes: the names of the scripted gazes.
+        canvas_size: (height, width) in pixels; None without a canvas.
+        image_size: (height, width) of the image to be recognised; None without one.
+        retina: of glimpses; None without them.
     """
 
     observation_space: spaces.Dict
     action_space: spaces.Dict
     horizon: int
+    roles: dict[str, str]
+    action_roles: dict[str, str]
+    interactive: bool = True
+    max_answers: int = 1
+    answer_names: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    num_episodes: int | None = None
+    splits: ClassVar[tuple[str, ...]] = ()
+    variety: ClassVar[tuple[str, ...]] = ()
+    group_key: str = ""
+    num_groups: int = 0
+    episode_metrics: tuple[str, ...] = ()
+    gazes: tuple[str, ...] = ()
+    canvas_size: tuple[int, int] | None = None
+    image_size: tuple[int, int] | None = None
+    retina: Retina | None = None
     render_modes: tuple[str, ...] = ("rgb_array",)
 
     def __init__(self, backend: Backend) -> None:
@@ -62,7 +75,7 @@ class Task(ABC):
 
     @abstractmethod
     def observe(self, state: State) -> dict[str, Array]:
-        """What the agent sees in `state`: fresh arrays, batched over the spaces of `observation_space`."""
+        """The observation in `state`: fresh arrays, batched over the spaces of `observation_space`."""
 
     @abstractmethod
     def act(self, state: State, action: dict[str, Array]) -> Outcome:
@@ -70,66 +83,110 @@ class Task(ABC):
 
     @abstractmethod
     def info(self, state: State) -> dict[str, Array]:
-        """What `reset` tells beside the observation; (N, …) arrays, fresh copies."""
+        """What `reset` returns beside the observation; (N, …) arrays, fresh copies."""
 
     @abstractmethod
     def render(self, state: State, row: int, mode: str) -> Any:
         """The frame (H, W, 3) uint8, or the text, of one row."""
 
     def lengths(self, seeds: Array, episodes: Array) -> Array:
-        """How many steps the episodes (seed, episode number) have, without beginning them.
+        """How many steps the episodes (seed, episode number) have at most, without beginning them.
 
         Args:
             seeds, episodes: (N,) int64.
 
         Returns:
-            (N,) int64 in [1, horizon]. Batches of alike lengths waste no steps.
+            (N,) int64 in [1, horizon]. Batches of similar lengths waste few steps.
         """
         return self.backend.xp.full_like(episodes, self.horizon)
 
-    def check_action(self, action: Any, batch: tuple[int, ...]) -> dict[str, Array]:
-        """The action as arrays of this backend, with its shapes, types and ranges checked.
+    def groups(self, seeds: Array, episodes: Array) -> Array:
+        """The group of each episode, (N,) int64 in [0, num_groups), for seeds, episodes (N,) int64."""
+        raise ValueError(f"the episodes of {type(self).__name__} have no groups")
 
-        Ranges are not checked on a GPU, where that would wait for the device.
+    def whole(self, seeds: Array, episodes: Array, steps: int) -> Whole:
+        """Whole episodes at once, where `interactive` is False.
 
         Args:
-            action: a dict over `action_space`, of arrays, tensors, lists or numbers.
-            batch: the dimensions before those of `action_space`: (N,), or () for one action.
+            seeds, episodes: (N,) int64.
+            steps: T, from the length of the longest of them to `horizon`.
 
         Raises:
-            ValueError: for what is not an action of `action_space`, saying which part and why.
+            ValueError: where observations depend on actions, or for a T out of range.
         """
-        keys = set(self.action_space.spaces)
-        if not isinstance(action, dict) or set(action) != keys:
-            found = sorted(action) if isinstance(action, dict) else type(action).__name__
-            raise ValueError(f"an action is a dict with the keys {sorted(keys)}, got {found}")
-        return {key: self._check_part(key, action[key], batch) for key in action}
+        raise ValueError(f"the observations of {type(self).__name__} depend on the actions: step through its episodes")
 
-    def _check_part(self, key: str, value: Any, batch: tuple[int, ...]) -> Array:
-        space, xp = self.action_space.spaces[key], self.backend.xp
-        wanted, kinds, words = KINDS.get(type(space), FLOATS)
-        array = self.backend.asarray(value)
-        if array.dtype != getattr(xp, wanted):
-            if not xp.isdtype(array.dtype, kinds):
-                raise ValueError(f"action {key!r} must hold {words}, got {array.dtype}")
-            array = xp.astype(array, getattr(xp, wanted))
-        shape = (*batch, *(space.shape or ()))
-        if tuple(array.shape) != shape:
-            raise ValueError(f"action {key!r} must have shape {shape}, got {tuple(array.shape)}")
-        if self.backend.on_host:
-            self._check_values(key, array)
-        return xp.astype(array, xp.int8) if isinstance(space, spaces.MultiBinary) else array
+    def check_steps(self, steps: int, length: Array) -> None:
+        """Check the T of `whole`, as far as that waits for no device.
 
-    def _check_values(self, key: str, array: Array) -> None:
-        space = self.action_space.spaces[key]
-        if isinstance(space, spaces.Discrete):
-            if bool(((array < int(space.start)) | (array >= int(space.start + space.n))).any()):
-                raise ValueError(f"action {key!r} must be in [{space.start}, {space.start + space.n}), got {array}")
-        elif isinstance(space, spaces.MultiBinary):
-            if bool(((array < 0) | (array > 1)).any()):
-                raise ValueError(f"action {key!r} must hold bits, 0 or 1, got {array}")
-        elif not bool(self.backend.xp.isfinite(array).all()):
-            raise ValueError(f"action {key!r} must be finite, got {array}")
+        Raises:
+            ValueError: where it is out of range.
+        """
+        if not 1 <= steps <= self.horizon:
+            raise ValueError(f"steps must be from 1 to the horizon {self.horizon}, got {steps}")
+        if self.backend.on_host and bool((length > steps).any()):
+            raise ValueError(f"steps={steps} is less than the longest of these episodes, {int(length.max())}")
+
+    def gaze(self, name: str, seeds: Array, episodes: Array) -> Array:
+        """The places of a scripted gaze: a pure function of (seed, episode number).
+
+        Args:
+            name: one of `gazes`; "random" is uniform.
+            seeds, episodes: (N,) int64.
+
+        Returns:
+            (N, horizon - 1, D) float32 in [-1, 1]: the fixations after the first.
+
+        Raises:
+            ValueError: for another name.
+        """
+        if name not in self.gazes:
+            known = f"is not one of {', '.join(self.gazes)}" if self.gazes else "is unknown: this task has none"
+            hint = '; saccades="absolute" has' if "saccade" in self.action_roles.values() else ""
+            raise ValueError(f"gaze {name!r} {known}{hint}")
+        if name != "random":
+            return self.scripted(name, seeds, episodes)
+        (part,) = (part for part, role in self.action_roles.items() if role == "place")
+        (size,) = self.action_space[part].shape or ()
+        numbers = uniform(draw_words(seeds, episodes, size * (self.horizon - 1), GAZE_STREAM))
+        return self.backend.xp.reshape(numbers, (seeds.shape[0], self.horizon - 1, size)) * 2 - 1
+
+    def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
+        """As `gaze`, for the names in `gazes` other than "random"."""
+        raise NotImplementedError(f"{type(self).__name__} names the gaze {name!r} and does not define it")
+
+    def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
+        """What the paths of many episodes have in common, by TensorBoard tags.
+
+        Args:
+            path: (N, T, D) float32, fixations; the first is the environment's.
+            seeds, episodes: (N,) int64.
+        """
+        return {"attention/saccade_length": saccade_length(path), "attention/entropy": fixation_entropy(path)}
+
+    def canvas(self, seed: int, episode: int) -> np.ndarray | None:
+        """The whole canvas of an episode, (H, W, C) uint8, which the agent never sees; None without one."""
+        return None
+
+    def target_boxes(self, seeds: Array, episodes: Array) -> Array | None:
+        """(N, 4) int64 left, top, right, bottom in pixels of the image to be recognised; None without one."""
+        return None
+
+    def class_shapes(self) -> np.ndarray | None:
+        """(K, h, w) float64 in [0, 1], the mean image of each class, zero where there is none; None without images."""
+        return None
+
+    def story(self, seeds: Array, episodes: Array) -> Story | None:
+        """The stories of these episodes; None without them."""
+        return None
+
+    def metadata(self) -> dict[str, Any]:
+        """What the environments' `metadata` says about this task, in plain values."""
+        names = (
+            *("horizon", "roles", "action_roles", "interactive", "max_answers", "answer_names", "words"),
+            *("num_episodes", "group_key", "num_groups", "episode_metrics", "gazes"),
+        )
+        return {"render_modes": list(self.render_modes), **{name: getattr(self, name) for name in names}}
 
 
 def box(low: float, high: float, shape: tuple[int, ...]) -> spaces.Box:

@@ -1,42 +1,25 @@
-"""Say what an image shows, having seen only glimpses of it."""
+"""Classify an image from a few glimpses of it."""
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.datasets import Split, load_dataset, load_images
-from glimpse_env.image_ops import image_ops
 from glimpse_env.render import draw_gaze
 from glimpse_env.retina import Retina
 from glimpse_env.rng import Array, draw_words, uniform
-from glimpse_env.scenes import Blend, SceneConfig, compose
-from glimpse_env.tasks.base import Outcome, State, Task, box
+from glimpse_env.tasks.base import box
+from glimpse_env.tasks.image_task import ImageTask, pair
+from glimpse_env.tasks.records import Outcome, State
 
 START_STREAM = 1
 """The random stream of the first fixation; stream 0 makes the scene."""
 
 
-def pair(value: Any) -> tuple[int, int]:
-    """(height, width) from one integer or two, of Python or NumPy.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    try:
-        height, width = (value, value) if isinstance(value, Integral) else value
-    except (TypeError, ValueError):
-        height = width = None
-    if not (isinstance(height, Integral) and isinstance(width, Integral)):
-        raise ValueError(f"size, patch and piece_size are one integer or two, (height, width), got {value!r}")
-    return int(height), int(width)
-
-
-class Classify(Task):
+class Classify(ImageTask):
     """Classify an image through a few glimpses.
 
     ## Description
@@ -106,74 +89,47 @@ class Classify(Task):
         self,
         backend: Backend,
         *,
-        dataset: str | None = "mnist",
-        images: Any = None,
-        labels: Any = None,
-        classes: int | None = None,
-        split: Split = "train",
         num_glimpses: int = 8,
         patch: int | tuple[int, int] = 12,
         scales: int = 3,
-        size: int | tuple[int, int] | None = None,
-        pieces: int = 0,
-        piece_size: int | tuple[int, int] = 8,
-        blend: Blend = "add",
-        overhang: int = 0,
         start: Literal["centre", "random"] = "centre",
         saccades: Literal["absolute", "relative"] = "absolute",
-        order: Literal["random", "sequential"] = "random",
+        **images: Any,
     ) -> None:
-        super().__init__(backend)
-        self.ops = image_ops(backend)
-        if (images is None) == (dataset is None):
-            raise ValueError(
-                'pass either dataset (a name such as "mnist") or images (your own: a folder, .npz or arrays)'
-            )
-        if images is None and labels is not None:
-            raise ValueError("labels= belong to images=; a named dataset has its own")
         if num_glimpses < 1:
             raise ValueError(f"num_glimpses must be at least 1, got {num_glimpses}")
         if start not in ("centre", "random"):
             raise ValueError(f'start must be "centre" or "random", got {start!r}')
         if saccades not in ("absolute", "relative"):
             raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
-        if order not in ("random", "sequential"):
-            raise ValueError(f'order must be "random" or "sequential", got {order!r}')
-        data = load_dataset(dataset, split) if dataset is not None else load_images(images, labels, split)
-        found = len(data.names)
-        if classes is not None and classes < found:
-            raise ValueError(f"classes={classes}, but the labels name {found} classes")
-        self.names = data.names + tuple(str(label) for label in range(found, classes or found))
-        self.images = backend.asarray(data.images)
-        self.labels = backend.asarray(data.labels)
-        self.horizon, self.start, self.saccades, self.order = num_glimpses, start, saccades, order
-        shares = [[step / num_glimpses] for step in range(num_glimpses + 1)]
-        self.clock = backend.asarray(shares, "float32")
+        super().__init__(backend, **images)
+        self.horizon, self.start, self.saccades = num_glimpses, start, saccades
+        self.clock = backend.asarray([[step / num_glimpses] for step in range(num_glimpses + 1)], "float32")
         self.retina = Retina(pair(patch), scales).checked()
-        _, channels, height, width = data.images.shape
-        self.scene = SceneConfig(
-            pair((height, width) if size is None else size), pieces, pair(piece_size), blend, overhang
-        )
-        self.scene.check(data.images.shape)
+        self.gazes = ("random", "oracle") if saccades == "absolute" else ()
+        self.roles = {"glimpse": "glimpse", "location": "place", "time": "clock"}
+        self.action_roles = {"location": "place" if saccades == "absolute" else "saccade", "answer": "class"}
         self.observation_space = spaces.Dict(
             {
-                "glimpse": box(0, 1, (scales, channels, *self.retina.patch)),
+                "glimpse": box(0, 1, (scales, self.images.shape[1], *self.retina.patch)),
                 "location": box(-1, 1, (2,)),
                 "time": box(0, 1, (1,)),
             }
         )
-        self.action_space = spaces.Dict({"location": box(-1, 1, (2,)), "answer": spaces.Discrete(len(self.names))})
+        answers = spaces.Discrete(len(self.answer_names))
+        self.action_space = spaces.Dict({"location": box(-1, 1, (2,)), "answer": answers})
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         xp, n = self.backend.xp, seeds.shape[0]
-        scenes = compose(self.images, seeds, episodes, self.scene, self.order, self.ops.paint)
+        scenes = self.compose(seeds, episodes)
         path = xp.zeros((n, self.horizon + 1, 2), dtype=xp.float32, device=self.backend.device)
         if self.start == "random":
             path[:, 0] = uniform(draw_words(seeds, episodes, 2, START_STREAM)) * 2 - 1
         return {
+            "seed": self.backend.copy(seeds),
+            "episode": self.backend.copy(episodes),
             "table": self.ops.summed_area_table(scenes.canvas),
             "target": xp.take(self.labels, scenes.index, axis=0),
-            "position": scenes.position,
             "location": self.backend.copy(path[:, 0]),
             "time": xp.zeros_like(scenes.index),
             "path": path,
@@ -195,18 +151,13 @@ class Classify(Task):
         state["path"][self.backend.rows(time.shape[0]), time] = location
         correct = action["answer"] == state["target"]
         reward = xp.astype(correct & terminated, xp.float32)
-        info = {**self.info(state), "correct": correct}
+        info = {**self.info(state), "scored": terminated, "correct": correct}
         return Outcome({**state, "time": time, "location": location}, reward, terminated, info)
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         return {"target": self.backend.copy(state["target"])}
 
-    def canvas(self, state: State, row: int) -> np.ndarray:
-        """The whole canvas of a row, (H, W, C) uint8, which the agent never sees."""
-        table = self.backend.to_numpy(state["table"][row]).astype(np.int64)
-        return np.diff(np.diff(table, axis=1), axis=2).astype(np.uint8).transpose(1, 2, 0)
-
     def render(self, state: State, row: int, mode: str) -> np.ndarray:  # noqa: D102
         seen = min(int(state["time"][row]) + 1, self.horizon)
         path = self.backend.to_numpy(state["path"][row])[:seen]
-        return draw_gaze(self.canvas(state, row), path, self.retina)
+        return draw_gaze(self.canvas(int(state["seed"][row]), int(state["episode"][row])), path, self.retina)

@@ -72,14 +72,15 @@ class Copy(SequenceTask):
     * v0: the first.
     """
 
-    told = ("length",)
+    info_keys = ("length",)
 
     def __init__(self, backend: Backend, *, bits: int = 8, min_length: int = 1, max_length: int = 20) -> None:
         super().__init__(backend)
         check_count("bits", bits)
         check_range("length", min_length, max_length)
         self.bits, self.min_length, self.max_length = int(bits), int(min_length), int(max_length)
-        self.horizon = 2 * self.max_length + 1
+        self.horizon, self.max_answers = 2 * self.max_length + 1, self.max_length
+        self.roles, self.action_roles = {"bits": "bits"}, {"answer": "bits"}
         self.observation_space = spaces.Dict({"bits": box(0, 1, (self.bits + 1,))})
         self.action_space = spaces.Dict({"answer": spaces.MultiBinary(self.bits)})
 
@@ -152,7 +153,7 @@ class RepeatCopy(SequenceTask):
     * v0: the first.
     """
 
-    told = ("length", "repeats")
+    info_keys = ("length", "repeats")
 
     def __init__(
         self,
@@ -172,12 +173,14 @@ class RepeatCopy(SequenceTask):
         self.bits, self.min_length, self.max_length = int(bits), int(min_length), int(max_length)
         self.min_repeats, self.max_repeats = int(min_repeats), int(max_repeats)
         self.horizon = self.max_length * (self.max_repeats + 1) + 2
+        self.max_answers = self.max_length * self.max_repeats + 1
         self.normalised = normalised_repeats(
             self.max_repeats, (self.min_repeats, self.max_repeats) if trained_repeats is None else trained_repeats
         )
         low, high = np.zeros(self.bits + 2, np.float32), np.ones(self.bits + 2, np.float32)
         low[-1], high[-1] = min(0, self.normalised[self.min_repeats]), max(0, self.normalised[self.max_repeats])
         self.shown_repeats = backend.asarray(self.normalised)
+        self.roles, self.action_roles = {"bits": "bits"}, {"answer": "bits"}
         self.observation_space = spaces.Dict({"bits": spaces.Box(low, high, dtype=np.float32)})
         self.action_space = spaces.Dict({"answer": spaces.MultiBinary(self.bits + 1)})
 

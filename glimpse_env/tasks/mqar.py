@@ -94,8 +94,10 @@ class MQAR(SequenceTask):
         if not (isfinite(power) and power > 0):
             raise ValueError(f"power must be a positive number, got {power!r}")
         self.horizon, self.pairs, self.vocabulary = int(length), int(pairs), int(vocabulary)
+        self.max_answers = self.pairs
         self.random_non_queries = bool(random_non_queries)
         self.gap_weights = backend.asarray(gap_weights((self.horizon - 2 * self.pairs) // 2, power))
+        self.roles, self.action_roles = {"tokens": "tokens"}, {"answer": "class"}
         self.observation_space = spaces.Dict({"tokens": spaces.Box(0, self.vocabulary - 1, (1,), np.int64)})
         self.action_space = spaces.Dict({"answer": spaces.Discrete(self.vocabulary)})
 

@@ -68,7 +68,7 @@ class AssociativeRecall(SequenceTask):
     * v0: the first.
     """
 
-    told = ("items", "query")
+    info_keys = ("items", "query")
 
     def __init__(
         self, backend: Backend, *, bits: int = 6, rows: int = 3, min_items: int = 2, max_items: int = 6
@@ -79,6 +79,8 @@ class AssociativeRecall(SequenceTask):
         check_range("items", min_items, max_items, least=2)
         self.bits, self.rows, self.min_items, self.max_items = int(bits), int(rows), int(min_items), int(max_items)
         self.horizon = self.max_items * (self.rows + 1) + 2 * self.rows + 2
+        self.max_answers = self.rows
+        self.roles, self.action_roles = {"bits": "bits"}, {"answer": "bits"}
         self.observation_space = spaces.Dict({"bits": box(0, 1, (self.bits + 2,))})
         self.action_space = spaces.Dict({"answer": spaces.MultiBinary(self.bits)})
 

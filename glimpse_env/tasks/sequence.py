@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from glimpse_env.rng import Array, integers
-from glimpse_env.tasks.base import Outcome, State, Task
+from glimpse_env.tasks.base import Task
+from glimpse_env.tasks.records import Outcome, State, Whole
 
 BITS_STREAM = 0
 """The random stream of what is shown."""
@@ -26,7 +27,7 @@ class Script(NamedTuple):
         target: (N, T + 1) int64 classes or (N, T + 1, bits) int8, the right answer of each step; zero where none counts.
         scored: (N, T + 1) bool, the steps whose answers count: at least one, none after the end.
         steps: (N,) int64, the number of steps of each episode.
-        info: (N,) arrays, what `reset` tells: `told` of the task.
+        info: (N,) arrays, what `reset` returns beside the observation: `info_keys` of the task.
     """
 
     shown: Array
@@ -45,8 +46,9 @@ class SequenceTask(Task):
     it counted and was right, or at the last step whether the whole episode was.
     """
 
+    interactive = False
     render_modes = ("ansi",)
-    told: tuple[str, ...] = ()
+    info_keys: tuple[str, ...] = ()
 
     @abstractmethod
     def script(self, seeds: Array, episodes: Array) -> Script:
@@ -54,13 +56,12 @@ class SequenceTask(Task):
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         xp, script = self.backend.xp, self.script(seeds, episodes)
-        parts = int(np.prod(self.action_space["answer"].shape or (), dtype=np.int64))
         return {
             "shown": script.shown,
             "target": script.target,
             "scored": script.scored,
             "steps": script.steps,
-            "worth": xp.astype(xp.sum(script.scored, axis=1) * parts, xp.float32),
+            "parts": self._parts(script),
             "answers": xp.zeros_like(script.target),
             "time": xp.zeros_like(script.steps),
             "perfect": xp.ones_like(script.steps, dtype=xp.bool),
@@ -84,12 +85,21 @@ class SequenceTask(Task):
         right = xp.all(hits, axis=1)
         time, perfect = state["time"] + 1, state["perfect"] & (right | ~scored)
         terminated = time >= state["steps"]
-        reward = xp.astype(xp.sum(hits, axis=1) * scored, xp.float32) / state["worth"]
+        reward = xp.astype(xp.sum(hits, axis=1) * scored, xp.float32) / state["parts"]
         info = {"target": target, "scored": scored, "correct": xp.where(terminated, perfect, right & scored)}
         return Outcome({**state, "time": time, "perfect": perfect}, reward, terminated, info)
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
-        return {key: self.backend.copy(state[key]) for key in self.told}
+        return {key: self.backend.copy(state[key]) for key in self.info_keys}
+
+    def whole(self, seeds: Array, episodes: Array, steps: int) -> Whole:  # noqa: D102
+        xp, script = self.backend.xp, self.script(seeds, episodes)
+        self.check_steps(steps, script.steps)
+        (key,) = self.observation_space
+        scored = script.scored[:, :steps]
+        worth = xp.astype(scored, xp.float32) / self._parts(script)[:, None]
+        shown, target = script.shown[:, :steps], script.target[:, :steps]
+        return Whole({key: shown}, target, scored, worth, script.steps, script.info)
 
     def render(self, state: State, row: int, mode: str) -> str:
         """A line a step so far: what was shown, and where it counts what was answered beside the target."""
@@ -109,6 +119,12 @@ class SequenceTask(Task):
     def show(self, value: np.ndarray) -> str:
         """One observation or answer as text: bits as ▁ and █."""
         return "".join("█" if bit else "▁" for bit in value)
+
+    def _parts(self, script: Script) -> Array:
+        """How many bits or classes of each episode count, (N,) float32."""
+        xp = self.backend.xp
+        parts = int(np.prod(self.action_space["answer"].shape or (), dtype=np.int64))
+        return xp.astype(xp.sum(script.scored, axis=1) * parts, xp.float32)
 
     def _now(self, state: State) -> tuple[Array, Array]:
         """The index of the present step in the arrays of the script; of the last column after the horizon."""

@@ -1,0 +1,72 @@
+"""What both environments offer beside stepping: scripted gazes, whole episodes and lengths, by episode number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from glimpse_env.rng import Array
+from glimpse_env.tasks import Task
+from glimpse_env.tasks.records import Whole
+
+MAX_SEED = 2**63 - 1
+
+
+def episode_numbers(value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """`options["episode"]` as int64 of this shape; one number counts for all.
+
+    Raises:
+        ValueError: for another shape or type, or a negative number.
+    """
+    numbers = np.asarray(value)
+    if numbers.dtype.kind not in "iu" or numbers.shape not in ((), shape) or (numbers.astype(np.int64) < 0).any():
+        several = f", or {shape} of them" if shape else ""
+        raise ValueError(f"options['episode'] must be an integer of at least 0{several}, got {value!r}")
+    return np.broadcast_to(numbers.astype(np.int64), shape)
+
+
+class EpisodeMethods:
+    """Pure functions of (seed, episode number). All episodes have the same seed; arrays are those of the backend.
+
+    Attributes:
+        task: the task.
+    """
+
+    task: Task
+
+    def scripted_gaze(self, name: str, seed: int, episodes: np.ndarray) -> Array:
+        """The places of a scripted gaze, (horizon - 1, N, D) float32 in [-1, 1], time first.
+
+        Args:
+            name: one of `metadata["gazes"]`.
+            seed: of the episodes.
+            episodes: (N,) their numbers.
+
+        Raises:
+            ValueError: for a name that is not among them.
+        """
+        places = self.task.gaze(name, *self._numbered(seed, episodes))
+        return self.task.backend.copy(self.task.backend.xp.permute_dims(places, (1, 0, 2)))
+
+    def whole(self, seed: int, episodes: np.ndarray, steps: int) -> Whole:
+        """Whole episodes, episode first, where `metadata["interactive"]` is False.
+
+        Args:
+            seed: of the episodes.
+            episodes: (N,) their numbers.
+            steps: T, from the length of the longest of them to the horizon.
+
+        Raises:
+            ValueError: where observations depend on actions, or for a T out of range.
+        """
+        return self.task.whole(*self._numbered(seed, episodes), steps)
+
+    def lengths(self, seed: int, episodes: np.ndarray) -> np.ndarray:
+        """How many steps these episodes (N,) have at most, (N,) int64 on the host."""
+        return self.task.backend.to_numpy(self.task.lengths(*self._numbered(seed, episodes)))
+
+    def _numbered(self, seed: int, episodes: np.ndarray) -> tuple[Array, Array]:
+        numbers = np.array(episodes, dtype=np.int64)
+        seeds = np.full_like(numbers, seed & MAX_SEED)
+        return self.task.backend.asarray(seeds), self.task.backend.asarray(numbers)

@@ -1,0 +1,129 @@
+"""What the tasks about images share: the scene of an episode, and what is known of it."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+
+from glimpse_env.backend import Backend
+from glimpse_env.datasets import load_dataset, load_images
+from glimpse_env.image_ops import image_ops
+from glimpse_env.images import SPLITS, Split
+from glimpse_env.path_metrics import coverage, hit_rate
+from glimpse_env.retina import Retina
+from glimpse_env.rng import Array
+from glimpse_env.scenes import Blend, SceneConfig, Scenes, compose, plan
+from glimpse_env.tasks.base import Task
+
+
+class ImageTask(Task):
+    """A task about images on canvases (`glimpse_env.scenes`). A subclass sets `retina`.
+
+    Attributes:
+        images: (M, C, h, w) uint8, those of the split.
+        labels: (M,) int64.
+        scene: how a canvas is made.
+        ops: the loops over pixels.
+    """
+
+    splits = SPLITS
+    variety = ("overhang",)
+    canvas_size: tuple[int, int]
+    image_size: tuple[int, int]
+    retina: Retina
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        dataset: str | None = "mnist",
+        images: Any = None,
+        labels: Any = None,
+        classes: int | None = None,
+        split: Split = "train",
+        size: int | tuple[int, int] | None = None,
+        pieces: int = 0,
+        piece_size: int | tuple[int, int] = 8,
+        blend: Blend = "add",
+        overhang: int = 0,
+        order: Literal["random", "sequential"] = "random",
+    ) -> None:
+        super().__init__(backend)
+        self.ops = image_ops(backend)
+        if (images is None) == (dataset is None):
+            raise ValueError(
+                'pass either dataset (a name such as "mnist") or images (your own: a folder, .npz or arrays)'
+            )
+        if images is None and labels is not None:
+            raise ValueError("labels= belong to images=; a named dataset has its own")
+        if order not in ("random", "sequential"):
+            raise ValueError(f'order must be "random" or "sequential", got {order!r}')
+        data = load_dataset(dataset, split) if dataset is not None else load_images(images, labels, split)
+        found = len(data.names)
+        if classes is not None and classes < found:
+            raise ValueError(f"classes={classes}, but the labels name {found} classes")
+        self.answer_names = data.names + tuple(str(label) for label in range(found, classes or found))
+        self.images = backend.asarray(data.images)
+        self.labels = backend.asarray(data.labels)
+        self.num_episodes, self.order = len(data.labels), order
+        self.image_size = data.images.shape[2], data.images.shape[3]
+        self.canvas_size = pair(self.image_size if size is None else size)
+        self.scene = SceneConfig(self.canvas_size, pieces, pair(piece_size), blend, overhang)
+        self.scene.check(data.images.shape)
+
+    def compose(self, seeds: Array, episodes: Array) -> Scenes:
+        """The scenes of these episodes, both (N,) int64."""
+        return compose(self.images, seeds, episodes, self.scene, self.order, self.ops.paint)
+
+    def canvas(self, seed: int, episode: int) -> np.ndarray:  # noqa: D102
+        seeds, episodes = (self.backend.asarray([number], "int64") for number in (seed, episode))
+        return self.backend.to_numpy(self.compose(seeds, episodes).canvas[0]).transpose(1, 2, 0)
+
+    def target_boxes(self, seeds: Array, episodes: Array) -> Array:
+        """(N, 4) int64 left, top, right, bottom in pixels of the image to be recognised.
+
+        With an overhang it may stick out of the canvas.
+        """
+        corner = plan(tuple(self.images.shape), seeds, episodes, self.scene, self.order).position
+        extent = self.backend.asarray([self.image_size[1], self.image_size[0]], "int64")
+        return self.backend.xp.concat([corner, corner + extent], axis=1)
+
+    def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
+        """The "oracle": the middle of the image to be recognised, at every glimpse; clipped to the canvas."""
+        xp, boxes = self.backend.xp, self.target_boxes(seeds, episodes)
+        size = self.backend.asarray([[self.canvas_size[1], self.canvas_size[0]]], "float32")
+        middle = self.backend.clip(xp.astype(boxes[:, :2] + boxes[:, 2:], xp.float32) / size - 1, -1.0, 1.0)
+        return xp.tile(middle[:, None], (1, self.horizon - 1, 1))
+
+    def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
+        """Saccades and entropy; coverage; where the image does not fill the canvas, the share of hits on it."""
+        metrics = super().path_metrics(path, seeds, episodes)
+        metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
+        if self.image_size != self.canvas_size:
+            boxes = self.target_boxes(self.backend.asarray(seeds), self.backend.asarray(episodes))
+            metrics["attention/target_hit_rate"] = hit_rate(path, self.backend.to_numpy(boxes), self.canvas_size)
+        return metrics
+
+    def class_shapes(self) -> np.ndarray:  # noqa: D102
+        images, labels = self.backend.to_numpy(self.images), self.backend.to_numpy(self.labels)
+        shapes = np.zeros((len(self.answer_names), *self.image_size))
+        for label in np.unique(labels):
+            shapes[label] = images[labels == label].mean((0, 1)) / 255
+        return shapes
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """(height, width) from one integer or two, of Python or NumPy.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    try:
+        height, width = (value, value) if isinstance(value, Integral) else value
+    except (TypeError, ValueError):
+        height = width = None
+    if not (isinstance(height, Integral) and isinstance(width, Integral)):
+        raise ValueError(f"size, patch and piece_size are one integer or two, (height, width), got {value!r}")
+    return int(height), int(width)

@@ -98,7 +98,7 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         self._seeds[unseeded] = self.np_random.integers(MAX_SEED, size=unseeded.sum())
         self._begin(mask, numbers)
         began, state = self.backend.asarray(mask), self._state_now()
-        return self.task.observe(state), self._tell({}, self.task.info(state), began)
+        return self.task.observe(state), self._add_info({}, self.task.info(state), began)
 
     def step(self, actions: dict[str, Array]) -> tuple[dict[str, Array], Array, Array, Array, dict[str, Any]]:
         """One action a row, `{"location": (N, 2), "answer": (N,)}` for the image tasks.
@@ -113,23 +113,25 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         """
         state, xp, mode = self._state_now(), self.backend.xp, self.autoreset_mode
         over, alive = self._ended, ~self._ended
-        if mode == AutoresetMode.DISABLED and not self._steps_on and bool(xp.any(over)):
+        all_alive = mode == AutoresetMode.DISABLED and self.backend.on_host and not bool(xp.any(over))
+        if mode == AutoresetMode.DISABLED and not (all_alive or self._steps_on):
             raise RuntimeError('an episode has ended: call reset(options={"reset_mask": ended rows}) before step()')
         outcome = self.task.act(state, check_action(self.task, actions, (self.num_envs,)))
         self._state, self._ended = outcome.state, over | outcome.terminated
-        reward, ended = xp.where(over, 0.0, outcome.reward), outcome.terminated & alive
+        reward = outcome.reward if all_alive else xp.where(over, 0.0, outcome.reward)
+        ended = outcome.terminated & alive
         infos: dict[str, Any] = {}
         success = {"is_success": outcome.info["correct"]}
         if mode == AutoresetMode.SAME_STEP:
-            self._tell(infos, outcome.info, ~ended)
+            self._add_info(infos, outcome.info, ~ended)
             if bool(xp.any(ended)):
                 infos["final_obs"], infos["_final_obs"] = self._final_observations(ended), xp.asarray(ended, copy=True)
-                infos["final_info"] = self._tell({}, {**outcome.info, **success}, ended)
+                infos["final_info"] = self._add_info({}, {**outcome.info, **success}, ended)
                 infos["_final_info"] = xp.asarray(ended, copy=True)
             self._begin_next(ended, infos)
         else:
-            self._tell(infos, outcome.info, alive)
-            self._tell(infos, success, ended)
+            self._add_info(infos, outcome.info, alive, all_rows=all_alive)
+            self._add_info(infos, success, ended)
             if mode == AutoresetMode.NEXT_STEP:
                 self._begin_next(over, infos)
         if self.backend.name == "numpy":
@@ -195,7 +197,7 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         mask = self.backend.to_numpy(ended)
         if mask.any():
             self._begin(mask)
-            self._tell(infos, self.task.info(self._state_now()), ended)
+            self._add_info(infos, self.task.info(self._state_now()), ended)
 
     def _final_observations(self, ended: Array) -> Any:
         """What the rows that ended saw last: Gymnasium's (N,) of dicts and None, or on torch a dict of (N, …)."""
@@ -207,14 +209,21 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
             final[row] = {key: value[row].copy() for key, value in observations.items()}
         return final
 
-    def _tell(self, infos: dict[str, Any], info: dict[str, Array], rows: Array) -> dict[str, Any]:
-        """Add `info` of the rows (N,) bool to Gymnasium's vector infos: zero where none was, masks under `_key`."""
+    def _add_info(
+        self, infos: dict[str, Any], info: dict[str, Array], rows: Array, *, all_rows: bool = False
+    ) -> dict[str, Any]:
+        """Add `info` of the rows (N,) bool to Gymnasium's vector infos: zero where none was, masks under `_key`.
+
+        With `all_rows`, which says that `rows` are all, nothing need be masked.
+        """
         xp = self.backend.xp
-        if not self._steps_on and not bool(xp.any(rows)):
+        if not (all_rows or self._steps_on or bool(xp.any(rows))):
             return infos  # Gymnasium leaves out what no row has
         for key, value in info.items():
-            where = xp.reshape(rows, (self.num_envs, *[1] * (value.ndim - 1)))
-            infos[key] = xp.where(where, value, infos.get(key, xp.zeros_like(value)))
+            if not all_rows:
+                where = xp.reshape(rows, (self.num_envs, *[1] * (value.ndim - 1)))
+                value = xp.where(where, value, infos[key] if key in infos else xp.zeros_like(value))
+            infos[key] = value
             infos[f"_{key}"] = infos.get(f"_{key}", False) | rows
         return infos
 

@@ -66,6 +66,10 @@ class EpisodeMethods:
         """How many steps these episodes (N,) have at most, (N,) int64 on the host."""
         return self.task.backend.to_numpy(self.task.lengths(*self._numbered(seed, episodes)))
 
+    def groups(self, seed: int, episodes: np.ndarray) -> np.ndarray:
+        """The group of each of these episodes (N,), (N,) int64 on the host; only where `metadata["num_groups"]` is not 0."""
+        return self.task.backend.to_numpy(self.task.groups(*self._numbered(seed, episodes)))
+
     def _numbered(self, seed: int, episodes: np.ndarray) -> tuple[Array, Array]:
         numbers = np.array(episodes, dtype=np.int64)
         seeds = np.full_like(numbers, seed & MAX_SEED)

@@ -39,6 +39,12 @@ def place(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(params=["numpy", "cpu"])
+def host_place(request: pytest.FixtureRequest) -> str:
+    """As `place`, for what does not depend on the device."""
+    return request.param
+
+
 @pytest.fixture
 def noise_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Noise of 28 x 28 pixels in ten classes in place of every named dataset; other images in each split."""
@@ -48,7 +54,7 @@ def noise_digits(monkeypatch: pytest.MonkeyPatch) -> None:
         images = rng.integers(1, 256, (20, 1, 28, 28), dtype=np.uint8)
         return ImageSet(images, np.arange(20) % 10, tuple("0123456789"))
 
-    monkeypatch.setattr("glimpse_env.tasks.classify.load_dataset", load)
+    monkeypatch.setattr("glimpse_env.tasks.image_task.load_dataset", load)
 
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -89,16 +95,27 @@ def babi_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.fixture(params=TASKS)
-def task(request: pytest.FixtureRequest, noise_digits: None, babi_folder: str) -> tuple[str, dict[str, Any]]:
-    """Each row of `TASKS`: its id and arguments, which bring what a row needs and has not."""
-    kwargs: dict[str, Any] = SMALL.get(request.param, {})
-    if request.param == "Classify-v0":
-        images = np.random.default_rng(0).integers(0, 256, (12, 10, 14, 3), dtype=np.uint8)
-        kwargs = {"images": images, "labels": np.arange(12) % 4, "size": (20, 17), "patch": (4, 6), "pieces": 2}
-    if request.param.startswith("Babi"):
+def id_and_arguments(name: str, babi_folder: str) -> tuple[str, dict[str, Any]]:
+    """The id of a row of `TASKS`, and arguments that make its episodes short and bring data of its own."""
+    kwargs: dict[str, Any] = SMALL.get(name, {})
+    if name == "Classify-v0":
+        images = np.random.default_rng(0).integers(0, 256, (40, 10, 14, 3), dtype=np.uint8)
+        kwargs = {"images": images, "labels": np.arange(40) % 4, "size": (20, 17), "patch": (4, 6), "pieces": 2}
+    if name.startswith("Babi"):
         kwargs = {"data": babi_folder}
-    return f"glimpse_env:Glimpse/{request.param}", kwargs
+    return f"glimpse_env:Glimpse/{name}", kwargs
+
+
+@pytest.fixture(params=TASKS)
+def every_task(request: pytest.FixtureRequest, noise_digits: None, babi_folder: str) -> tuple[str, dict[str, Any]]:
+    """Each row of `TASKS`: its id and arguments."""
+    return id_and_arguments(request.param, babi_folder)
+
+
+@pytest.fixture(params=[name for name in TASKS if "MNIST" not in name])
+def task(request: pytest.FixtureRequest, babi_folder: str) -> tuple[str, dict[str, Any]]:
+    """One row of `TASKS` for each class of tasks: its id and arguments."""
+    return id_and_arguments(request.param, babi_folder)
 
 
 @pytest.fixture(scope="session")

@@ -460,7 +460,7 @@ def make_task(folder: str | Path, **kwargs: Any) -> Babi:
 
 def test_a_story_is_read_in_order_and_then_the_question_answered(tmp_path: Path) -> None:
     env = GlimpseEnv("Babi-v0", data=write(tmp_path, train=STORY * 5), order="sequential", render_mode="ansi")
-    words, answers = env.task.vocabulary, env.task.answers  # type: ignore[attr-defined]
+    words, answers = env.task.vocabulary, env.task.answer_names  # type: ignore[attr-defined]
     observation, info = env.reset(seed=0, options={"episode": 1})
     assert info == {"target": answers.index("apple,football"), "task": 1, "length": 4}
     right, wrong = ({"answer": answers.index(name)} for name in ("apple,football", "park"))
@@ -528,8 +528,12 @@ def test_joint_episodes_are_of_all_tasks_alike(real_babi: str) -> None:
 
 def test_the_supporting_lines_can_be_asked_for(tmp_path: Path) -> None:
     task = make_task(write(tmp_path, train=STORY * 5), order="sequential")
-    state = task.begin(np.zeros(3, np.int64), np.arange(3))
-    assert [task.support(state, row).tolist() for row in range(3)] == [[0], [1, 2], [0]]
+    story = task.story(np.zeros(3, np.int64), np.arange(3))
+    assert story.support.tolist() == [[0, -1], [1, 2], [0, -1]]
+    assert story.count.tolist() == [2, 3, 1]
+    assert [task.answer_names[target] for target in story.target] == ["bathroom", "apple,football", "park"]
+    assert task.vocabulary.decode(story.question[0]) == "where is mary ?"
+    assert [task.vocabulary.decode(line) for line in story.tokens[2]] == ["john is in the park", "", ""]
 
 
 def test_the_tasks_number_is_an_argument_beside_the_rows_name(tmp_path: Path) -> None:

@@ -43,7 +43,9 @@ def begin(episodes: int = 40, seed: int = 0, **kwargs: Any) -> tuple[Classify, d
 
 
 def canvases(task: Classify, state: dict[str, np.ndarray]) -> np.ndarray:
-    return np.stack([task.canvas(state, row) for row in range(len(state["time"]))])
+    return np.stack(
+        [task.canvas(*numbers) for numbers in zip(state["seed"].tolist(), state["episode"].tolist(), strict=True)]
+    )
 
 
 # ---- time
@@ -112,14 +114,15 @@ def test_the_fixation_stays_on_the_canvas(saccades: str) -> None:
 
 def test_who_looks_straight_at_the_image_sees_it() -> None:
     task, state = begin(start="random")
-    middle = state["position"] + [8 / 2, 4 / 2]
+    position = task.target_boxes(state["seed"], state["episode"])[:, :2]
+    middle = position + np.array([8, 4]) / 2
     location = (2 * middle / [COLUMNS, ROWS] - 1).astype(np.float32)
     state = task.act(state, {"location": location, "answer": np.zeros(40, np.int64)}).state
     seen = task.observe(state)["glimpse"]
     shown = [np.flatnonzero((images() / np.float32(255) == patch[0]).all(axis=(1, 2))) for patch in seen[:, 0]]
     assert {len(found) for found in shown} == {1}
     np.testing.assert_array_equal(np.concatenate(shown) % 3, state["target"])
-    assert len(np.unique(state["position"], axis=0)) > 30
+    assert len(np.unique(position, axis=0)) > 30
 
 
 def test_who_looks_elsewhere_sees_what_lies_there() -> None:
@@ -144,7 +147,9 @@ def test_a_random_start_is_anywhere_and_always_the_same() -> None:
     centred = begin(400)
     assert not task.observe(centred[1])["location"].any()
     np.testing.assert_array_equal(canvases(task, state), canvases(*centred))  # it does not move the scene
-    scene = np.concatenate([state["position"], state["target"][:, None]], axis=1)
+    scene = np.concatenate(
+        [task.target_boxes(state["seed"], state["episode"])[:, :2], state["target"][:, None]], axis=1
+    )
     assert (np.abs(np.corrcoef(location, scene, rowvar=False)[:2, 2:]) < 0.2).all()  # and tells nothing about it
 
 
@@ -223,7 +228,7 @@ def test_a_split_shows_its_own_images(split: str, noise_digits: None) -> None:
 def test_more_classes_than_the_images_have() -> None:
     assert make().action_space["answer"].n == 3
     assert make(classes=7).action_space["answer"].n == 7
-    assert make(classes=7).task.names == tuple("0123456")
+    assert make(classes=7).task.answer_names == tuple("0123456")
 
 
 def test_mnist_itself(needs_mnist: None) -> None:

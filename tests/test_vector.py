@@ -59,7 +59,7 @@ class Translated:
             for row in np.flatnonzero(rows):
                 final[row] = {key: value[row] for key, value in infos["final_obs"].items()}
             infos["final_obs"] = final
-        if self.place != "cpu" and self.env.autoreset_mode == AutoresetMode.DISABLED and not infos["_is_success"].any():
+        if self.env.autoreset_mode == AutoresetMode.DISABLED and not infos["_is_success"].any():
             del infos["is_success"], infos["_is_success"]
         return observations, rewards.astype(np.float64), *flags, infos
 
@@ -223,11 +223,11 @@ def test_worker_processes_play_the_same() -> None:
         theirs.close()
 
 
-def test_a_test_set_is_the_same_however_many_play_it(task: tuple[str, dict[str, Any]], place: str) -> None:
+def test_a_test_set_is_the_same_however_many_play_it(task: tuple[str, dict[str, Any]], host_place: str) -> None:
     """It is a range of episode numbers of one seed."""
 
     def observations(num_envs: int) -> dict[str, np.ndarray]:
-        env = make(task, num_envs, place)
+        env = make(task, num_envs, host_place)
         parts = []
         for first in range(0, 12, num_envs):
             options = {"episode": np.arange(first, first + num_envs)}
@@ -259,22 +259,22 @@ def test_the_mode_is_told_where_libraries_look(task: tuple[str, dict[str, Any]])
     assert "autoreset_mode" not in GlimpseEnv.metadata
 
 
-def test_a_pickled_environment_goes_on_alike(task: tuple[str, dict[str, Any]], place: str) -> None:
-    env = make(task, place=place, autoreset_mode="SameStep")
+def test_a_pickled_environment_goes_on_alike(task: tuple[str, dict[str, Any]], host_place: str) -> None:
+    env = make(task, place=host_place, autoreset_mode="SameStep")
     env.reset(seed=1)
     env.step(env.action_space.sample())
-    inner = env if place == "numpy" else env.env
+    inner = env if host_place == "numpy" else env.env
     copy = pickle.loads(pickle.dumps(inner))
-    copy = copy if place == "numpy" else Translated(copy, place)
+    copy = copy if host_place == "numpy" else Translated(copy, host_place)
     actions = [env.action_space.sample() for _ in range(env.metadata["horizon"] + 1)]
     ours = [env.step(action) for action in actions]
     for result, action in zip(ours, actions, strict=True):
         assert_same(copy.step(action), result)
 
 
-def test_frames_are_those_of_the_single_environments(task: tuple[str, dict[str, Any]], place: str) -> None:
+def test_frames_are_those_of_the_single_environments(task: tuple[str, dict[str, Any]], host_place: str) -> None:
     mode = first_mode(task)
-    env = make(task, place=place, render_mode=mode)
+    env = make(task, place=host_place, render_mode=mode)
     singles = [gym.make(task[0], render_mode=mode, **task[1]) for _ in range(ROWS)]
     env.reset(seed=2)
     for row, single in enumerate(singles):
@@ -310,22 +310,22 @@ def test_frames_are_those_of_the_single_environments(task: tuple[str, dict[str, 
     ids=str,
 )
 def test_a_refused_reset_changes_nothing(
-    arguments: dict[str, Any], error: type[Exception], message: str, place: str, noise_digits: None
+    arguments: dict[str, Any], error: type[Exception], message: str, host_place: str, noise_digits: None
 ) -> None:
     task = ("glimpse_env:Glimpse/MNIST-v0", {})
-    env, other = make(task, place=place), make(task, place=place)
+    env, other = make(task, place=host_place), make(task, place=host_place)
     env.reset(seed=5)
     other.reset(seed=5)
     arguments = {**arguments, "options": {"episode": 7, **arguments.get("options", {})}}
     with pytest.raises(error, match=message):
-        (env if place == "numpy" else env.env).reset(**{"seed": 9, **arguments})
+        (env if host_place == "numpy" else env.env).reset(**{"seed": 9, **arguments})
     action = env.action_space.sample()
     assert_same(env.step(action), other.step(action))
     assert_same(env.reset(), other.reset())
 
 
-def test_the_first_reset_begins_every_row(task: tuple[str, dict[str, Any]], place: str) -> None:
-    env = make(task, place=place)
+def test_the_first_reset_begins_every_row(task: tuple[str, dict[str, Any]], host_place: str) -> None:
+    env = make(task, place=host_place)
     with pytest.raises(RuntimeError, match=r"call reset\(\)"):
         env.step(env.action_space.sample())
     with pytest.raises(RuntimeError, match="first reset must begin every row"):
@@ -334,20 +334,37 @@ def test_the_first_reset_begins_every_row(task: tuple[str, dict[str, Any]], plac
     assert_same(env.reset(seed=5), make(task).reset(seed=5))
 
 
-def test_without_autoreset_a_step_after_an_end_is_refused(task: tuple[str, dict[str, Any]]) -> None:
+@pytest.mark.parametrize("place", ["numpy", "cpu"])
+def test_without_autoreset_rows_that_ended_stay_ended(task: tuple[str, dict[str, Any]], place: str) -> None:
+    """NumPy refuses to step them; torch goes on, they earn nothing, and a reset by mask begins them again."""
     steps = lengths(task, 5) + (np.arange(ROWS) == 1)
-    for place in ("numpy", "cpu"):
-        env = make(task, place=place, autoreset_mode="Disabled")
-        env.reset(seed=5)
-        env.step(env.action_space.sample())
-        env.reset(options={"reset_mask": np.arange(ROWS) == 1, "episode": 0})
-        for _ in range(steps.min() - 1):
-            *_, ended, _, _ = env.step(env.action_space.sample())
-        assert ended.tolist() == (steps == steps.min()).tolist()
+    env = make(task, place=place, autoreset_mode="Disabled")
+    env.reset(seed=5)
+    env.step(env.action_space.sample())
+    env.reset(options={"reset_mask": np.arange(ROWS) == 1, "episode": 0})
+    for _ in range(steps.min() - 1):
+        *_, ended, _, _ = env.step(env.action_space.sample())
+    assert ended.tolist() == (steps == steps.min()).tolist()
+    if place == "numpy":
         with pytest.raises(RuntimeError, match=r'reset.*"reset_mask": ended rows'):
             env.step(env.action_space.sample())
         env.reset(options={"reset_mask": ended})
         env.step(env.action_space.sample())
+        return
+    seen = ended.copy()
+    for _ in range(steps.max() - steps.min() + 2):
+        over = seen.copy()
+        _, rewards, ended, _, infos = env.env.step(env.env.action_space.sample())
+        assert not rewards[torch.from_numpy(over)].any()
+        assert not (ended.numpy() & over).any()
+        for key in ("target", "scored", "correct"):
+            assert infos[f"_{key}"].tolist() == (~over).tolist()
+            assert not infos[key][torch.from_numpy(over)].any()
+        seen |= ended.numpy()
+    assert seen.all()
+    env.reset(options={"reset_mask": np.arange(ROWS) == 2})
+    *_, infos = env.step(env.action_space.sample())
+    assert infos["_target"].tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize(

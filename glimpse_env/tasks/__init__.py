@@ -46,13 +46,12 @@ def register_task(name: str, task: type[Task], **defaults: Any) -> None:
     """
     if not re.fullmatch(r"[\w.-]+-v\d+", name):
         raise ValueError(f'a name is letters, digits, "_", "." and "-" and ends in "-v" and a number, got {name!r}')
-    if name in TASKS:
+    if name in TASKS or f"Glimpse/{name}" in gym.registry:
         raise ValueError(f"the name {name!r} is taken: choose another, or the next version")
     if not (isinstance(task, type) and issubclass(task, Task)):
         raise TypeError(f"task must be a subclass of glimpse_env.tasks.Task, got {task!r}")
     row = TASKS[name] = TaskRow(task, defaults)
     ours = task.__module__.startswith(__name__)
-    gym.registry.pop(f"Glimpse/{name}", None)  # where this module is loaded anew
     gym.register(
         id=f"Glimpse/{name}",
         entry_point="glimpse_env.env:GlimpseEnv",

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from agents.agent import AgentConfig, AgentState, AttentionAgent, Decision
-from agents.baselines import CNNConfig, WholeImageCNN
-from agents.evaluation import Evaluation, Places, Score, evaluate, evaluate_reading
-from agents.foreign import Foreign, Names
+from agents.agent import AgentState, AttentionAgent, Decision
+from agents.batched_env import BatchedEnv
+from agents.collect import collect
+from agents.config import AgentConfig
+from agents.encoders import register_encoder
+from agents.evaluation import EvalResult, evaluate
+from agents.external_env import ExternalEnv, Names
+from agents.heads import register_head
 from agents.loading import load_agent, make_agent
-from agents.outing import Outing, OutingScore, evaluate_outing, go_out
-from agents.reading import Reading, read
-from agents.rollout import Rollout, play
+from agents.spec import EnvSpec, PartSpec, spec_of
+from agents.story_map import StoryMapAgent, StoryMapConfig
+from agents.trajectory import Trajectory
+from agents.whole_image import CNNConfig, WholeImageCNN
 
 __all__ = [
     "AgentConfig",
     "AgentState",
     "AttentionAgent",
+    "BatchedEnv",
     "CNNConfig",
     "Decision",
-    "Evaluation",
-    "Foreign",
+    "EnvSpec",
+    "EvalResult",
+    "ExternalEnv",
     "Names",
-    "Outing",
-    "OutingScore",
-    "Places",
-    "Reading",
-    "Rollout",
-    "Score",
+    "PartSpec",
+    "StoryMapAgent",
+    "StoryMapConfig",
+    "Trajectory",
     "WholeImageCNN",
+    "collect",
     "evaluate",
-    "evaluate_outing",
-    "evaluate_reading",
-    "go_out",
     "load_agent",
     "make_agent",
-    "play",
-    "read",
+    "register_encoder",
+    "register_head",
+    "spec_of",
 ]

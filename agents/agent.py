@@ -1,57 +1,23 @@
-"""The attention agent: it looks, remembers what it saw, recalls, answers, and chooses where to look next."""
+"""The attention agent: it sees, remembers, recalls, answers, and chooses where to look next."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from agents.core import CORES, CoreKind
-from agents.glimpse_net import Join
-from agents.location import Baseline, LocationHead, Saccades, WhereStream
+from agents.baseline import Baseline
+from agents.config import AgentConfig
+from agents.core import CORES
+from agents.encoders import Encoders
+from agents.heads import AnswerHead, Head, View, ViewSize, make_heads
 from agents.options import parse_options
-from agents.senses import BitsSense, Encoder, GlimpseSense, Hidden, PartsSense, SentenceSense, StorySense
-from agents.spaces import Form
-from memory import MemoryState, make_memory
+from agents.spec import EnvSpec
+from agents.trajectory import at_steps
+from memory import MemoryState, Watch, compile_memory, make_memory
 
-
-@dataclass(frozen=True)
-class AgentConfig:
-    """The form of an `AttentionAgent`; `AgentConfig.paper()` is that of Mnih et al. 2014."""
-
-    width: int = 256
-    """Width of what is seen, and of the recurrent core."""
-    join: Join = "product"
-    """How what and where meet: "product", or "sum" as in the paper."""
-    where_hidden: int = 0
-    """Hidden units for the location in a product. They matter where no periphery tells what part of a thing is seen."""
-    where_stream: int = 128
-    """Hidden units of the gaze's own stream; 0 is the paper's linear layer on the core."""
-    saccades: Saccades = "relative"
-    """Whether the policy's mean is a step from the present fixation or a place on the canvas."""
-    privileged_baseline: bool = True
-    """Whether the baseline sees the truth (in training only; the agent never does)."""
-    encoder: Encoder = "bag"
-    """How a line of text becomes a vector: "bag" (position encoding) or "attention" over its words."""
-    core: CoreKind = "rnn"
-    """"rnn", "lstm", or "none": then the memory alone remembers, and all steps of an episode are read at once."""
-    memory: str = "none"
-    """A row of `memory.MEMORIES`."""
-    memory_options: tuple[str, ...] = ()
-    """Keyword options of that memory, as `slots=64 heads=4`."""
-    imagine: int = 0
-    """Lines of a hidden story, from its end on, that are drawn in a map and imagined where they were not looked at. The
-    gaze then begins with what matters most. 0 remembers only what was looked at, in the order of looking."""
-    core_limit: float = 20.0
-    """Largest absolute value of what the core hands to a memory."""
-
-    @staticmethod
-    def paper() -> AgentConfig:
-        """The network of Mnih et al. 2014, section 4."""
-        return AgentConfig(join="sum", where_stream=0, saccades="absolute", privileged_baseline=False)
+Observation = dict[str, Tensor]
 
 
 class AgentState(NamedTuple):
@@ -60,7 +26,7 @@ class AgentState(NamedTuple):
     Attributes:
         core: (N, state size) of the recurrent core.
         read: (N, read size), what the memory answered last.
-        memory: the memory's own; of an agent that imagines, the glimpses so far.
+        memory: the memory's own.
     """
 
     core: Tensor
@@ -68,207 +34,212 @@ class AgentState(NamedTuple):
     memory: MemoryState
 
 
-class Draw(NamedTuple):
-    """What of a map draws the gaze.
-
-    Attributes:
-        step: (N, 1), lines to go to the one that matters most.
-        near: (N, …), what is imagined around the present line.
-    """
-
-    step: Tensor
-    near: Tensor
-
-
 class Decision(NamedTuple):
-    """What the agent makes of a glimpse.
+    """What the agent makes of an observation. B rows, or (Q, N) of them where whole episodes are evaluated.
 
     Attributes:
-        answer: (N, K) logits over the answers, or of the bits of one.
-        location: (N, D) mean of the next location; unclipped, the environment clips it. Empty without a gaze.
-        features: (N, F), what both rest on.
-        unit: of saccades, in the unit of a location: 1, or (N, 1) the width of a line. The policy's deviation is in it.
+        params: (B, …) by part of the action, the parameters of its distribution.
+        features: (B, F), what all of them rest on.
+        unit: of places: 1, or (B, 1) the width of one of the cells that a place is among. A policy's deviation is in it.
         state: to be passed to the next call.
-        draw: what of a map drew the gaze.
+        kept: (B, …), what `evaluate_episodes` needs again.
     """
 
-    answer: Tensor
-    location: Tensor
+    params: dict[str, Tensor]
     features: Tensor
     unit: Tensor | float
     state: AgentState
-    draw: Draw | None = None
+    kept: dict[str, Tensor]
 
 
 class AttentionAgent(nn.Module):
-    """The recurrent attention model (Mnih et al. 2014) with a memory, and a where-stream of its own.
+    """The recurrent attention model (Mnih et al. 2014) with a memory, and a head for every part of the action.
 
     What learns from what (`|` marks a detach):
 
-        observation ──► sense ──► core ⇄ memory ──► answer head   cross-entropy, through the whole row
-           │                          |
-           └──► where-stream ◄────────|                           REINFORCE alone, nothing flows back into the core
-                                      |
-                     baseline ◄───────|                           regression alone; the advantage is detached from it
+        observation ─► encoders ─► core ⇄ memory ─► answer heads    cross-entropy, through the whole row
+           │                           |
+           └──► where-stream ◄─────────|                            REINFORCE alone, nothing flows back into the core
+                                       |
+                     baseline ◄────────|                            regression alone; the advantage is detached from it
 
-    The core reads what is seen and what was recalled last, and the memory is written and asked by the core, as in the
-    Neural Turing Machine (Graves et al. 2014, figure 1). With `core="none"` the memory is written and asked by what is
-    seen, and its answer is all there is.
+    The core reads what is seen and what was recalled last, and the memory is written and queried by the core, as in the
+    Neural Turing Machine (Graves et al. 2014, figure 1). With `core="none"` what is seen is written, and the query is the
+    same or, with `asks`, made of other parts of the observation; what is recalled is all that the heads rest on.
 
     Args:
-        form: what is observed and answered, see `agents.spaces`.
+        spec: of the environment.
         config: the form of the network.
 
     Raises:
-        ValueError: for a memory without a core that remembers nothing, or a map.
+        ValueError: for a part of the observation without an encoder or of the action without a head, or options that do
+            not go together.
         KeyError: for an unknown memory.
     """
 
-    near = 0
-    """Values of a map around the present line, which the gaze sees beside the periphery."""
-
-    def __init__(self, form: Form, config: AgentConfig) -> None:
+    def __init__(self, spec: EnvSpec, config: AgentConfig) -> None:
         super().__init__()
-        if config.core == "none" and config.memory == "none":
-            raise ValueError('core="none" and memory="none" would remember nothing: choose one of them')
-        if config.imagine and type(self) is AttentionAgent:
-            raise ValueError("imagine is for agents.imagining.ImaginingAgent; `make_agent` chooses it")
-        self.form, self.config = form, config
-        self.sense, seen = self.own_sense()
+        self.spec, self.config = spec, config
+        seen = spec.without((*config.ignore, *config.asks))
+        self.encoders = self.make_encoders(spec) or Encoders(seen.observation, config)
+        self.query_encoders = Encoders(spec.only(config.asks).observation, config) if config.asks else None
         recurrent = config.core != "none"
+        if self.query_encoders is not None and (recurrent or self.query_encoders.width != self.encoders.width):
+            raise ValueError('`asks` is for core="none" and parts of one width: a core queries the memory itself')
         self.memory = make_memory(
-            config.memory, config.width if recurrent else seen, **parse_options(config.memory_options)
+            config.memory, config.width if recurrent else self.encoders.width, **parse_options(config.memory_options)
         )
+        if config.compile:
+            compile_memory(self.memory)
         read = self.memory.read_size
-        self.core = CORES[config.core](seen + read, config.width) if recurrent else None
-        features = config.width + read if recurrent else read
-        self.answer = nn.Linear(features, form.answers)
-        self.gaze: nn.Module | None = None
-        self.baseline: Baseline | None = None
-        if form.motion:
-            # On an image, stay; in a story, go back a line at a time; where it is imagined, to what matters most.
-            first = -1.0 if form.kind == "story" and not self.near and config.saccades == "relative" else 0.0
-            self.gaze = (
-                WhereStream(form.periphery() + self.near, features, config.where_stream, form.motion, first)
-                if config.where_stream
-                else LocationHead(features, form.motion)
-            )
-            self.baseline = Baseline(features, form.answers, privileged=config.privileged_baseline, motion=form.motion)
+        self.core = CORES[config.core](self.encoders.width + read, config.width) if recurrent else None
+        features = config.width + read if recurrent else read or self.encoders.width
+        views = {name: self._view_size(name) for name in spec.action}
+        self.heads = make_heads(spec.action, features, views, config)
+        place = max((size.place for size in views.values()), default=0)
+        answer = self.answer_head()
+        known = answer.target_size if answer and config.privileged_baseline else 0
+        self.baseline = Baseline(features, place, known) if self.policy_parameters() else None
 
-    def own_sense(self) -> tuple[nn.Module, int]:
-        """The encoder for what is observed, and the width of its result."""
-        return make_sense(self.form, self.config)
+    def make_encoders(self, spec: EnvSpec) -> Encoders | None:
+        """The hook by which a family of tasks brings encoders of its own; None for those of `ENCODERS`."""
+        return None
+
+    @property
+    def at_once(self) -> bool:
+        """Whether whole episodes are evaluated at once: for a gradient it acts without one, and evaluates afterwards."""
+        return self.core is None
 
     def initial_state(self, batch: int) -> AgentState:
-        """The state before the first glimpse of `batch` episodes."""
-        like = self.answer.weight
+        """The state before the first observation of `batch` episodes."""
+        like = next(self.parameters())
         size = self.core.state_size if self.core else 0
         read = like.new_zeros(batch, self.memory.read_size)
         return AgentState(like.new_zeros(batch, size), read, self.memory.initial_state(batch))
 
-    def forward(self, observation: dict[str, Tensor], state: AgentState) -> Decision:
+    def forward(self, observation: Observation, state: AgentState) -> Decision:
         """One step.
 
         Args:
-            observation: of the form the agent was made for, batch first.
+            observation: parts (N, …).
             state: from `initial_state`, or the last decision's.
         """
-        features, state = self.remember(self.sense(observation), state)
-        location, unit = self.look(observation, features)
-        return Decision(self.answer(features), location, features, unit, state)
+        seen = self.encoders(observation)
+        query = seen if self.query_encoders is None else self.query_encoders(observation)
+        features, state = self.remember(seen, query, state)
+        return self.decide(observation, features, state)
 
-    def look(
-        self, observation: dict[str, Tensor], features: Tensor, draw: Draw | None = None
-    ) -> tuple[Tensor, Tensor | float]:
-        """Where to look next: the mean, and its unit, as in `Decision`.
-
-        Args:
-            observation: the present one.
-            features: (N, F), of the core and the memory.
-            draw: of an agent with a map.
-        """
-        if self.gaze is None:
-            return features.new_zeros(features.shape[0], 0), 1.0
-        assert isinstance(self.sense, (GlimpseSense, PartsSense, Hidden))
-        here, unit = observation["location"], self.sense.unit(observation)
-        around = self.sense.periphery(observation)
-        if draw is None:
-            step = self.gaze(around, here, features)
-        else:
-            step = self.gaze(torch.cat([around, draw.near], -1), here, features) + draw.step
-        relative = self.config.saccades == "relative" and self.form.kind != "parts"
-        return here + unit * step if relative else step, unit
-
-    def weights(self, state: AgentState) -> dict[str, Tensor]:
-        """What the memory did in the last step, see `Memory.weights`."""
-        return self.memory.weights(state.memory)
-
-    def review(self, observations: dict[str, Tensor], decisions: Sequence[Decision] = ()) -> list[Decision]:
-        """The decisions of whole episodes, observations (T, N, …), all at once: for agents without a core.
-
-        The same numbers as step by step, with a gradient that costs far less.
-
-        Args:
-            observations: of each glimpse.
-            decisions: made without gradient on all but the last, or none where the places were given. Not needed here.
-        """
-        steps, n = observations["location"].shape[:2]
-        flat = {key: value.flatten(0, 1) for key, value in observations.items()}
-        features = self.memory.read_episodes(self.sense(flat).unflatten(0, (steps, n))).flatten(0, 1)
-        location, unit = self.look(flat, features)
-        units = [unit] * steps if isinstance(unit, float) else unit.unflatten(0, (steps, n))
-        answer = self.answer(features).unflatten(0, (steps, n))
-        location, features = location.unflatten(0, (steps, n)), features.unflatten(0, (steps, n))
-        nothing = self.initial_state(0)
-        return [Decision(answer[t], location[t], features[t], units[t], nothing) for t in range(steps)]
-
-    def remember(self, seen: Tensor, state: AgentState) -> tuple[Tensor, AgentState]:
-        """What is seen (N, …) to the features (N, F) that answer and gaze rest on, and the next state."""
+    def remember(self, seen: Tensor, query: Tensor, state: AgentState) -> tuple[Tensor, AgentState]:
+        """What is seen and asked (N, width) to the features (N, F) that all heads rest on, and the next state."""
         if self.core is None:
-            read, memory = self.memory(seen, state.memory)
-            return read, AgentState(state.core, read, memory)
+            if not self.memory.read_size:
+                return seen, state
+            read, memory = self.memory(seen, query, state.memory)
+            return read, state._replace(memory=memory)
         if not self.memory.read_size:
             output, core = self.core(seen, state.core)
-            return output, AgentState(core, state.read, state.memory)
+            return output, state._replace(core=core)
         output, core = self.core(torch.cat([seen, state.read], dim=1), state.core)
         output = output.clamp(-self.config.core_limit, self.config.core_limit)
-        read, memory = self.memory(output, state.memory)
+        read, memory = self.memory(output, output, state.memory)
         return torch.cat([output, read], dim=1), AgentState(core, read, memory)
 
-    def unroll(self, observations: dict[str, Tensor], asked: Tensor | None = None) -> Tensor:
-        """Whole episodes whose observations wait for no gaze: the features of each step. `answer` makes logits of them.
+    def decide(
+        self, observation: Observation, features: Tensor, state: AgentState, prior: Tensor | None = None
+    ) -> Decision:
+        """The decision that rests on these features.
 
         Args:
-            observations: with time first, (T, N, …).
-            asked: (Q, N) int64, the steps whose features are wanted; None for all.
+            observation: the present one, (B, …).
+            features: (B, F).
+            state: the next.
+            prior: (B, D), a step that is added to the gaze's own.
+        """
+        unit, periphery = self._unit(observation), None
+        params = {}
+        for name, head in self._heads():
+            view = View()
+            if head.uses_view:
+                periphery = self.encoders.periphery(observation) if periphery is None else periphery
+                view = View(periphery, observation.get(name) if self._view_size(name).place else None, unit, prior)
+            params[name] = head(features, view)
+        return Decision(params, features, unit, state, {})
+
+    def evaluate_episodes(
+        self, observations: Observation, steps: Tensor | None = None, kept: dict[str, Tensor] | None = None
+    ) -> Decision:
+        """The decisions of whole episodes whose observations are known: the same numbers as step by step.
+
+        Args:
+            observations: (T, N, …) by part.
+            steps: (Q, N) int64, the steps whose decisions are wanted; None for all.
+            kept: (T, N, …), of the decisions that were made without gradient; None where there were none.
 
         Returns:
-            (Q or T, N, F).
+            A decision of (Q, N, …), whose state is empty.
         """
-        seen = self.sense(observations)
+        shape = next(iter(observations.values())).shape[:2]
+        flat = {name: value.flatten(0, 1) for name, value in observations.items()}
+        seen = self.encoders(flat).unflatten(0, shape)
+        query = seen if self.query_encoders is None else self.query_encoders(flat).unflatten(0, shape)
         if self.core is None:
-            return self.memory.read_episodes(seen, asked)
-        features, state = [], self.initial_state(seen.shape[1])
-        for step in seen:
-            feature, state = self.remember(step, state)
-            features.append(feature)
-        every = torch.stack(features)
-        return every if asked is None else every.take_along_dim(asked[..., None], 0)
+            features = self.memory.read_episodes(seen, query, steps) if self.memory.read_size else at_steps(seen, steps)
+        else:
+            each, state = [], self.initial_state(shape[1])
+            for step, ask in zip(seen, query, strict=True):
+                feature, state = self.remember(step, ask, state)
+                each.append(feature)
+            features = at_steps(torch.stack(each), steps)
+        if any(head.uses_view for _, head in self._heads()):
+            flat = {name: at_steps(value, steps).flatten(0, 1) for name, value in observations.items()}
+        decision = self.decide(flat, features.flatten(0, 1), self.initial_state(0))
+        return unflattened(decision, features.shape[:2])
 
-    def gaze_parameters(self) -> list[nn.Parameter]:
+    def expected_return(
+        self, observation: Observation, features: Tensor, target: Tensor | None, log_likelihood: Tensor
+    ) -> Tensor | None:
+        """(B,) of the baseline; None without one. Of observations (B, …), features (B, F), targets and log p(target)."""
+        if self.baseline is None:
+            return None
+        place = next((observation[name] for name in self.spec.action if self._view_size(name).place), None)
+        answer = self.answer_head()
+        known = answer.target_features(target) if answer and target is not None and self.baseline.target_size else None
+        return self.baseline(features, place, known, log_likelihood)
+
+    def watch(self, state: AgentState) -> Watch:
+        """What the memory did in the last step, see `Memory.watch`."""
+        return self.memory.watch(state.memory)
+
+    def prepare(self, env: Any, seed: int) -> None:
+        """What is to be done before a training from nothing; here nothing. `env` is its `BatchedEnv`."""
+
+    def answer_head(self) -> AnswerHead | None:
+        """The head that a target is for; None without an answer."""
+        return self.heads["answer"] if "answer" in self.heads else None  # type: ignore[return-value]
+
+    def policy_parameters(self) -> list[nn.Parameter]:
         """The parameters that REINFORCE alone trains."""
-        return [] if self.gaze is None else list(self.gaze.parameters())
+        return [parameter for _, head in self._heads() if head.policy for parameter in head.parameters()]
+
+    def _heads(self) -> list[tuple[str, Head]]:
+        return list(self.heads.items())  # type: ignore[arg-type]
+
+    def _view_size(self, name: str) -> ViewSize:
+        """What the head of this part of the action sees beside the features."""
+        part = self.spec.observation.get(name)
+        place = part.values if part is not None and part.role == "place" else 0
+        return ViewSize(self.encoders.periphery_size, place)
+
+    def _unit(self, observation: Observation) -> Tensor | float:
+        """The width of one of the cells that a place is among, in [-1, 1]: 2 over their number; 1 where nothing counts them."""
+        count = self.spec.named("count")
+        return 1.0 if count is None else 2 / observation[count]
 
 
-def make_sense(form: Form, config: AgentConfig) -> tuple[nn.Module, int]:
-    """The encoder for what is observed, and the width of its result."""
-    if form.kind == "image":
-        return GlimpseSense(form.shape, config.width, config.join, config.where_hidden), config.width
-    if form.kind == "parts":
-        return PartsSense(form.shape[0], config.width), config.width
-    if form.kind == "bits":
-        return BitsSense(form.shape[0]), form.shape[0]
-    if form.kind == "text":
-        return SentenceSense(form.vocabulary, form.shape[0], config.width, config.encoder), config.width
-    words, scales = form.shape
-    return StorySense(form.vocabulary, words, scales, form.longest, config.width, config.encoder), config.width
+def unflattened(decision: Decision, shape: torch.Size | tuple[int, ...]) -> Decision:
+    """A decision of Q N rows as one of (Q, N)."""
+    return decision._replace(
+        params={name: value.unflatten(0, shape) for name, value in decision.params.items()},
+        features=decision.features.unflatten(0, shape),
+        unit=decision.unit if isinstance(decision.unit, float) else decision.unit.unflatten(0, shape),
+    )

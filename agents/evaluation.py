@@ -1,7 +1,8 @@
-"""The error of an agent, glimpse by glimpse."""
+"""How well an agent does: errors, returns, lengths."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -10,40 +11,47 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.agent import AttentionAgent
-from agents.loading import Agent
-from agents.reading import bits_per_sequence, read
-from agents.rollout import Rollout, play
+from agents.batched_env import BatchedEnv
+from agents.collect import collect
+from agents.trajectory import Trajectory
 
-Places = Callable[[np.ndarray], Tensor]
-"""Episode numbers (N,) to the places (T - 1, N, D) to look at in them, in place of the policy's choice."""
+Observer = Callable[[Trajectory, int], None]
+"""Is shown every batch of episodes, and how many of its rows count."""
 
 
-class Evaluation(NamedTuple):
-    """Errors in percent.
+class EvalResult(NamedTuple):
+    """What episodes came to.
 
     Attributes:
-        error: of the answer after the last glimpse.
-        error_by_glimpse: of the answer after each glimpse.
-        episodes: how many were played.
-        support_hit_rate: share, in percent, of the lines an answer rests on that were looked at; None without a story.
+        error: percent of wrong answers among those that are scored, or of wrong bits; None without a target.
+        bits: per sequence, mean over episodes of the sum of -log2 p(target) over the scored answers (Graves et al. 2014,
+            section 4).
+        wrong_episodes: percent of the episodes with any wrong scored answer.
+        error_by_step: percent of wrong answers at each step, where the agent acts; an episode that has ended counts with its
+            last answer.
+        error_by_group: percent of wrong episodes by the number that `info` gives under `metadata["group_key"]`.
+        mean_return: mean over episodes of the sum of their rewards.
+        mean_length: mean number of steps.
+        cross_entropy: mean over episodes of the sum of -log p(target) over all decisions, in nats.
+        metrics: mean of each of `metadata["episode_metrics"]`.
+        episodes: how many.
     """
 
-    error: float
-    error_by_glimpse: list[float]
+    error: float | None
+    bits: float
+    wrong_episodes: float
+    error_by_step: list[float]
+    error_by_group: dict[int, float]
+    mean_return: float
+    mean_length: float
+    cross_entropy: float
+    metrics: dict[str, float]
     episodes: int
-    support_hit_rate: float | None = None
 
 
 @contextmanager
-def measuring(agent: Agent, episodes: int) -> Iterator[None]:
-    """The agent as it is evaluated: without gradient or dropout; afterwards as it was.
-
-    Raises:
-        ValueError: for fewer than one episode.
-    """
-    if episodes < 1:
-        raise ValueError(f"episodes must be at least 1, got {episodes}")
+def evaluating(agent: Any) -> Iterator[None]:
+    """The agent as it is evaluated: without gradient or dropout; afterwards as it was."""
     training = agent.training
     agent.eval()
     try:
@@ -54,103 +62,101 @@ def measuring(agent: Agent, episodes: int) -> Iterator[None]:
 
 
 def evaluate(
-    agent: Agent,
+    agent: Any,
     env: Any,
-    episodes: int,
+    episodes: int | np.ndarray,
     *,
-    places: Places | None = None,
     seed: int = 0,
-    witness: Callable[[Rollout], None] | None = None,
-) -> Evaluation:
-    """Play episodes 0 … episodes - 1 of `seed`, each once, and count the wrong answers.
+    gaze: str = "learned",
+    observer: Observer | None = None,
+) -> EvalResult:
+    """Play or read episodes of `seed`, each once, and count what was right.
 
     Args:
-        agent: looks at the mean of its policy: one gaze path an episode, no averaging.
-        env: from `gym.make` or `gym.make_vec`, in any mode and on any backend; on torch it is fastest.
-        episodes: how many; any number, whatever the width of the vector.
-        places: where to look instead, for a control such as random gaze.
+        agent: takes the likeliest action at every step: one path an episode, no averaging.
+        env: from `gym.make` or `gym.make_vec`, on any backend; on torch it is fastest.
+        episodes: their numbers (N,), or how many from 0 on; any number, whatever the width of the vector.
         seed: of the environment.
-        witness: is shown every rollout, one after the other; the last may hold more episodes than are counted.
+        gaze: "learned", or a scripted one of the environment's, such as "random".
+        observer: is shown every batch, in order.
 
     Raises:
-        ValueError: for fewer than one episode.
+        ValueError: for no episodes, or a gaze that the environment does not have.
     """
-    width, steps = getattr(env, "num_envs", 1), env.metadata["horizon"]
-    wrong = torch.zeros(steps, device=next(agent.parameters()).device, dtype=torch.int64)
-    hits = 0.0
-    with measuring(agent, episodes):
-        for first in range(0, episodes, width):
-            numbers = np.arange(first, first + width)
-            rollout = play(agent, env, numbers, seed=seed, places=places(numbers) if places else None)
-            if witness is not None:
-                witness(rollout)
-            counted = torch.from_numpy(numbers < episodes).to(wrong.device)
-            wrong += ((rollout.answer.argmax(-1) != rollout.target) & counted).sum(1)
-            if rollout.support_hit is not None:
-                hits += float((rollout.support_hit * counted).sum())
-    by_glimpse = [round(100 * count / episodes, 4) for count in wrong.tolist()]
-    rate = None if rollout.support_hit is None else 100 * hits / episodes
-    return Evaluation(by_glimpse[-1], by_glimpse, episodes, rate)
+    numbers = np.arange(episodes) if isinstance(episodes, int) else np.asarray(episodes)
+    if not len(numbers):
+        raise ValueError("there is nothing to evaluate: episodes must be at least 1")
+    batched = BatchedEnv(env, next(agent.parameters()).device)
+    if batched.read_ahead:  # alike lengths side by side, so that few steps are read in vain
+        numbers = numbers[np.argsort(batched.lengths(seed, numbers), kind="stable")]
+    tally = _Tally(batched)
+    width = batched.num_envs
+    with evaluating(agent):
+        for first in range(0, len(numbers), width):
+            chosen = numbers[np.arange(first, first + width) % len(numbers)]
+            places = None if gaze == "learned" else {"location": batched.scripted_gaze(gaze, seed, chosen)}
+            trajectory = collect(agent, batched, chosen, seed=seed, given=places)
+            kept = min(width, len(numbers) - first)
+            tally.add(trajectory, kept)
+            if observer is not None:
+                observer(trajectory, kept)
+    return tally.result(len(numbers))
 
 
-class Score(NamedTuple):
-    """How well episodes were read.
+class _Tally:
+    """Sums over batches of episodes."""
 
-    Attributes:
-        error: percent of wrong answers, or of wrong bits.
-        bits: per sequence.
-        wrong_episodes: percent of the episodes with any wrong answer.
-        error_by_task: percent by the number that `info["task"]` gives, where it does.
-        episodes: how many were read.
-    """
+    def __init__(self, env: BatchedEnv) -> None:
+        self.env = env
+        self.wrong = self.answers = 0
+        self.sums = dict.fromkeys(("nats", "all_nats", "return", "length"), 0.0)
+        self.by_step = torch.zeros(env.horizon, dtype=torch.int64)
+        self.failed: list[Tensor] = []
+        self.groups: list[Tensor] = []
+        self.metrics = dict.fromkeys(env.metadata.get("episode_metrics", ()), 0.0)
 
-    error: float
-    bits: float
-    wrong_episodes: float
-    error_by_task: dict[int, float]
-    episodes: int
+    def add(self, trajectory: Trajectory, kept: int) -> None:
+        """Count the first `kept` rows in."""
+        scored, alive = trajectory.scored[:, :kept], trajectory.alive[:, :kept]
+        likelihood = trajectory.log_likelihood[:, :kept]
+        for name, value in (
+            ("nats", -(likelihood * scored)),
+            ("all_nats", -(likelihood * alive)),
+            ("return", trajectory.reward[:, :kept]),
+            ("length", trajectory.length[:kept]),
+        ):
+            self.sums[name] += float(value.sum())
+        for name in self.metrics:
+            self.metrics[name] += float(trajectory.info[name][:kept].sum())
+        if trajectory.hits is None:
+            return
+        wrong = ~trajectory.hits[:, :kept] & scored[..., None]
+        self.wrong += int(wrong.sum())
+        self.answers += int(scored.sum()) * wrong.shape[-1]
+        self.failed.append(wrong.any(-1).any(0).cpu())
+        if trajectory.steps is None:
+            missed = ~trajectory.hits[:, :kept].all(-1)
+            moments = torch.arange(self.env.horizon, device=missed.device)[:, None].minimum(trajectory.last()[:kept])
+            self.by_step += missed.gather(0, moments).sum(1).cpu()
+        key = self.env.metadata.get("group_key", "")
+        if key:
+            self.groups.append(trajectory.info[key][:kept].cpu())
 
-
-def evaluate_reading(agent: AttentionAgent, env: Any, numbers: np.ndarray, *, seed: int = 0) -> Score:
-    """Read episodes of `seed`, each once, and count the wrong answers.
-
-    Args:
-        agent: of an environment without a gaze.
-        env: as `agents.read` takes it; its width divides the number of episodes, or some are read for nothing.
-        numbers: (N,) of the episodes.
-        seed: of the environment.
-
-    Raises:
-        ValueError: for fewer than one episode.
-    """
-    width, episodes = getattr(env, "num_envs", 1), len(numbers)
-    answers = wrong = 0
-    bits, failed, tasks = 0.0, [], []
-    with measuring(agent, episodes):
-        order = by_length(env, numbers, seed)
-        for first in range(0, episodes, width):
-            count = min(width, episodes - first)
-            reading = read(agent, env, order[np.arange(first, first + width) % episodes], seed=seed)
-            kept = reading.row < count
-            right, row = reading.right()[kept], reading.row[kept]
-            answers, wrong = answers + right.numel(), wrong + int((~right).sum())
-            bits += float(bits_per_sequence(reading._replace(log_likelihood=reading.log_likelihood[kept]), episodes))
-            bad = torch.zeros(count, dtype=torch.bool, device=row.device)
-            bad[row[~right.reshape(len(row), -1).all(1)]] = True
-            failed.append(bad.cpu())
-            if "task" in reading.info:
-                tasks.append(reading.info["task"].cpu()[:count])
-    failures = torch.cat(failed)
-    number = torch.cat(tasks) if tasks else torch.zeros(0, dtype=torch.int64)
-    by_task = {int(task): 100 * float(failures[number == task].double().mean()) for task in number.unique()}
-    wrong_episodes = 100 * float(failures.double().mean())
-    return Score(100 * wrong / answers, bits, wrong_episodes, by_task, episodes)
-
-
-def by_length(env: Any, numbers: np.ndarray, seed: int) -> np.ndarray:
-    """These episode numbers (N,), the short ones first where the task tells, so that few steps are read in vain."""
-    task = getattr(env.unwrapped, "task", None)
-    if task is None:
-        return numbers
-    steps = task.lengths(task.backend.asarray(np.full(len(numbers), seed)), task.backend.asarray(numbers))
-    return numbers[np.argsort(task.backend.to_numpy(steps), kind="stable")]
+    def result(self, episodes: int) -> EvalResult:
+        """Means over all episodes."""
+        known = bool(self.failed)
+        failed = torch.cat(self.failed).double() if known else torch.zeros(0).double()
+        group = torch.cat(self.groups) if self.groups else torch.zeros(0, dtype=torch.int64)
+        acts = known and not self.env.read_ahead
+        return EvalResult(
+            100 * self.wrong / max(1, self.answers) if known else None,
+            self.sums["nats"] / (math.log(2) * episodes),
+            100 * float(failed.mean()) if known else 100.0,
+            [round(100 * count / episodes, 4) for count in self.by_step.tolist()] if acts else [],
+            {int(number): 100 * float(failed[group == number].mean()) for number in group.unique()},
+            self.sums["return"] / episodes,
+            self.sums["length"] / episodes,
+            self.sums["all_nats"] / episodes,
+            {name: total / episodes for name, total in self.metrics.items()},
+            episodes,
+        )

@@ -1,50 +1,68 @@
-"""Agents by their spaces, and agents from their weight files."""
+"""Agents by their environments, and agents from their weight files."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from gymnasium import spaces
 
-from agents.agent import AgentConfig, AttentionAgent
-from agents.baselines import CNNConfig, WholeImageCNN
-from agents.checkpoint import load_checked
-from agents.imagining import ImaginingAgent
+from agents.agent import AttentionAgent
+from agents.training.checkpoint import load_checked
+from agents.config import AgentConfig
 from agents.options import format_options, parse_options
-from agents.spaces import Form, form_of
+from agents.spec import EnvSpec, spec_of
+from agents.story_map import StoryMapAgent, StoryMapConfig
+from agents.whole_image import CNNConfig, WholeImageCNN
 
 Agent = AttentionAgent | WholeImageCNN
+Config = AgentConfig | CNNConfig | StoryMapConfig
 
-KINDS: dict[str, tuple[type, type]] = {
-    "attention": (AttentionAgent, AgentConfig),
-    "cnn": (WholeImageCNN, CNNConfig),
+
+class Kind(NamedTuple):
+    """A kind of agent: its class, and that of its options."""
+
+    agent: type
+    config: type
+
+
+KINDS: dict[str, Kind] = {
+    "attention": Kind(AttentionAgent, AgentConfig),
+    "cnn": Kind(WholeImageCNN, CNNConfig),
+    "story_map": Kind(StoryMapAgent, StoryMapConfig),
 }
+"""Every kind of agent by its name. An agent of your own is one row."""
 
 
-def make_agent(observation_space: spaces.Space, action_space: spaces.Space, config: AgentConfig | CNNConfig) -> Agent:
-    """A fresh agent for an environment's single spaces.
+def kind_of(config: Any) -> str:
+    """The name of the kind of agent that has these options."""
+    return next(name for name, kind in KINDS.items() if kind.config is type(config))
+
+
+def make_agent(env: Any, config: Config) -> Agent:
+    """A fresh agent for an environment.
 
     Raises:
-        ValueError: for spaces that the agent has no sense for.
+        ValueError: for a part of the observation or of the action that the agent has no encoder or head for.
     """
-    return build_agent(form_of(observation_space, action_space), config)
+    return build_agent(spec_of(env), config)
 
 
-def build_agent(form: Form, config: AgentConfig | CNNConfig) -> Agent:
-    """A fresh agent for environments of this form."""
-    if isinstance(config, CNNConfig):
-        return WholeImageCNN(form, config)
-    return (ImaginingAgent if config.imagine else AttentionAgent)(form, config)
+def build_agent(spec: EnvSpec, config: Config) -> Agent:
+    """A fresh agent for environments of this spec."""
+    return KINDS[kind_of(config)].agent(spec, config)
 
 
 def agent_to_dict(agent: Agent) -> dict[str, Any]:
     """The agent as plain types and tensors, for a checkpoint."""
-    kind = next(name for name, (cls, _) in KINDS.items() if isinstance(agent, cls))
     weights = {key: value.detach().cpu().clone() for key, value in agent.state_dict().items()}
-    return {"kind": kind, "form": agent.form.to_dict(), "config": asdict(agent.config), "weights": weights}
+    return {
+        "kind": kind_of(agent.config),
+        "spec": agent.spec.to_dict(),
+        "config": asdict(agent.config),
+        "weights": weights,
+    }
 
 
 def load_agent(path: str | Path, device: str | torch.device = "cpu") -> Agent:
@@ -70,13 +88,13 @@ def agent_from_dict(values: dict[str, Any], path: str | Path, memory_options: tu
     """
     try:
         saved = values["agent"]
-        config = KINDS[saved["kind"]][1](**saved["config"])
+        config = KINDS[saved["kind"]].config(**saved["config"])
         if memory_options:
-            if not isinstance(config, AgentConfig) or config.memory == "none":
+            if getattr(config, "memory", "none") == "none":
                 raise ValueError(f"{path} has no memory that could have options")
             options = {**parse_options(config.memory_options), **parse_options(memory_options)}
             config = replace(config, memory_options=format_options(options))
-        agent = build_agent(Form.from_dict(saved["form"]), config)
+        agent = build_agent(EnvSpec.from_dict(saved["spec"]), config)
         agent.load_state_dict(saved["weights"])
     except (KeyError, TypeError, RuntimeError) as error:
         if memory_options:
@@ -91,7 +109,7 @@ def copy_weights(agent: Agent, path: str | Path, words: Any = None) -> None:
     Args:
         agent: to be changed.
         path: of the other; a relative one is looked for in the present folder, then beside this package.
-        words: that the agent's numbers stand for, as weight files keep them.
+        words: what the agent's numbers stand for, as weight files keep it.
 
     Raises:
         FileNotFoundError: where there is no such file.
@@ -99,13 +117,11 @@ def copy_weights(agent: Agent, path: str | Path, words: Any = None) -> None:
     """
     found = Path(path) if Path(path).is_file() else Path(__file__).parents[1] / path
     if not found.is_file():
-        raise FileNotFoundError(
-            f"no weights at {path} to begin with: train them first, or begin anew with --begin None"
-        )
+        raise FileNotFoundError(f"no weights at {path} to begin with: train them first, or --init-from None")
     values = load_checked(found)
     if values.get("words") != words:
         raise ValueError(
-            f"{path} knows other words than the stories found now: set GLIMPSE_DATA as it was, or --begin None"
+            f"{path} knows other words than the stories found now: set GLIMPSE_DATA as it was, or --init-from None"
         )
     try:
         agent.load_state_dict(agent_from_dict(values, found).state_dict())

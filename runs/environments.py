@@ -1,7 +1,9 @@
-"""The vector environments that training and evaluation play in."""
+"""The vector environments that training, evaluation and pictures use."""
 
 from __future__ import annotations
 
+import importlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,44 +11,130 @@ import gymnasium as gym
 import numpy as np
 import torch
 
-from agents import CNNConfig
-from agents.loading import Agent
-from glimpse_env.tasks import TASKS, Classify
-from glimpse_env.tasks.babi import BabiTask
-from glimpse_env.tasks.sequence import SequenceTask
-from runs.distributed import local_rank, world_size
-from runs.foreign import make_foreign
-from runs.recipe import Recipe
+from agents.external_env import ExternalEnv
+from agents.options import parse_options
+from agents.training.distributed import local_rank, world_size
+from agents.training.recipe import Recipe
+from glimpse_env.rng import draw_words, uniform
+from glimpse_env.tasks import TASKS
 
-VARIETY = ("overhang", "rename")
-"""Arguments that make training more various: never in validation or test."""
+MADE_UP = 1000
+"""Episodes of a task that makes them up which count as all there is."""
+
+GAZE_STREAM = 2
+"""Random stream of the scripted gaze "random" in other people's environments, as in Glimpse's own."""
+
+
+def task_name(id: str) -> str | None:
+    """The name of a Glimpse task from an id: `Copy-v0`, `Glimpse/Copy-v0` or `module:Glimpse/Copy-v0`; None for others."""
+    module, _, name = id.rpartition(":")
+    if module:
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            return None  # told, with its cause, when the environment is made
+    name = name.removeprefix("Glimpse/")
+    return name if name in TASKS else None
 
 
 def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device, **overrides: Any) -> Any:
-    """The recipe's environment with tensors on `device`, `batch` episodes side by side.
+    """The recipe's environment, `batch` episodes side by side; Glimpse's own with tensors on `device`.
 
     Training draws its images and stories at random; the other splits show each once, in order. Tasks that make their
-    episodes up have no splits: there the seed tells training from test.
+    episodes up have no splits: there the seed separates training from test.
+
+    Raises:
+        ValueError: for an environment that cannot be made, or that the agent does not go with.
     """
-    if recipe.env.foreign():
-        return make_foreign(recipe, batch)
-    kwargs = split_kwargs(recipe.env.id, split, {**recipe.env.kwargs(), **overrides})
-    env = make_vec(recipe.env.id, batch, device, **kwargs)
+    name = task_name(recipe.env.id)
+    if name is None:
+        return make_external(recipe, batch)
+    env = make_vec(name, batch, device, **split_kwargs(name, split, {**recipe.env.kwargs(), **overrides}))
     check_whole(recipe, env)
     return env
 
 
+def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -> Any:
+    """`gym.make_vec` of a Glimpse task on torch, whose rows wait at their ends."""
+    return gym.make_vec(
+        f"glimpse_env:Glimpse/{name}",
+        num_envs=batch,
+        backend="torch",
+        device=str(device),
+        autoreset_mode="Disabled",
+        **kwargs,
+    )
+
+
 def split_kwargs(name: str, split: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a split of the task `name`: variety in training alone, and elsewhere each episode in order."""
-    if not issubclass(TASKS[name].task, SequenceTask):
+    task = TASKS[name].task
+    if task.splits:
         kwargs = {"order": "random" if split == "train" else "sequential", **kwargs, "split": split}
-    return kwargs if split == "train" else {key: value for key, value in kwargs.items() if key not in VARIETY}
+    return kwargs if split == "train" else {key: value for key, value in kwargs.items() if key not in task.variety}
+
+
+def make_external(recipe: Recipe, batch: int) -> ExternalEnv:
+    """Somebody else's environment that the recipe names: its own vector form where it has one.
+
+    Raises:
+        ValueError: for an environment that cannot be made, or that the agent cannot be joined to.
+    """
+    if world_size() > 1:
+        raise ValueError("in somebody else's environment one process trains: leave --processes out")
+    try:
+        arguments: dict[str, Any] = {**parse_options(recipe.env.arguments)}
+        env = gym.make_vec(recipe.env.id, num_envs=batch, **arguments)
+    except Exception as error:  # whatever other people's code raises
+        raise ValueError(f"--env {recipe.env.id} could not be made ({type(error).__name__}: {error})") from error
+    gaze = partial(random_motions, recipe.seed)
+    return ExternalEnv(env, recipe.env.names(), recipe.env.num_glimpses or 0, gaze)
+
+
+def random_motions(own_seed: int, seed: int, episodes: np.ndarray, steps: int, size: int) -> np.ndarray:
+    """(steps, N, size) float32, uniform in [-1, 1]: a function of `own_seed` and the episode, whatever the run's `seed`."""
+    numbers = np.asarray(episodes, np.int64)
+    words = draw_words(np.full_like(numbers, own_seed), numbers, size * steps, GAZE_STREAM)
+    return uniform(words).reshape(len(numbers), steps, size).transpose(1, 0, 2) * 2 - 1
+
+
+def make_canvas_env(recipe: Recipe, agent: Any, images: str | Path, batch: int, device: str | torch.device) -> Any:
+    """An environment that shows the user's own canvases, each once, to an agent trained elsewhere.
+
+    Raises:
+        ValueError: for an agent that sees no images, or canvases of other channels or classes than it knows.
+    """
+    part, name = agent.spec.named("glimpse"), task_name(recipe.env.id)
+    if part is None or name is None:
+        raise ValueError(f"--images are for agents that look at images, not for {recipe.name}")
+    scales, channels, *patch = agent.spec.observation[part].shape
+    kwargs: dict[str, Any] = {"images": str(images), "dataset": None, "split": "all", "order": "sequential", "size": None}
+    kwargs |= {"pieces": 0, "classes": agent.spec.action["answer"].sizes[0], "patch": tuple(patch), "scales": scales}
+    if recipe.env.num_glimpses:
+        kwargs["num_glimpses"] = recipe.env.num_glimpses
+    env = make_vec(name, batch, device, start=recipe.env.start or "centre", **kwargs)
+    found = env.single_observation_space[part].shape[1]
+    if found != channels:
+        raise ValueError(f"{images} has {found} channels and the agent was trained on {channels}")
+    check_whole(recipe, env)
+    return env
+
+
+def check_whole(recipe: Recipe, env: Any) -> None:
+    """Refuse to show a whole-image network less, or more, than the whole image."""
+    if not recipe.agent.whole_image:
+        return
+    canvas, patch = env.unwrapped.task.canvas_size, env.single_observation_space["glimpse"].shape[2:]
+    if canvas != patch or canvas[0] % 2 or canvas[1] % 2:
+        raise ValueError(
+            f"a whole-image network sees {patch[0]}×{patch[1]} pixels and the canvas has {canvas[0]}×{canvas[1]}: "
+            "set --patch to the size of the canvas, an even number"
+        )
 
 
 def episodes_in(env: Any) -> int:
-    """How many episodes show all there is to show, each once; 1,000 where the task makes them up."""
-    task = getattr(env.unwrapped, "task", None)
-    return len(task.labels) if isinstance(task, Classify) else len(task.rows) if isinstance(task, BabiTask) else 1000
+    """How many episodes show all there is to show, each once; `MADE_UP` where the task makes them up."""
+    return env.metadata.get("num_episodes") or MADE_UP
 
 
 def sample_episodes(episodes: int, total: int, *, more: bool = False) -> np.ndarray:
@@ -62,58 +150,6 @@ def sample_episodes(episodes: int, total: int, *, more: bool = False) -> np.ndar
     if episodes >= total:
         return np.arange(episodes if more else total)
     return np.sort(np.random.default_rng(0).choice(total, episodes, replace=False))
-
-
-def make_canvas_env(recipe: Recipe, agent: Agent, images: str | Path, batch: int, device: str | torch.device) -> Any:
-    """An environment that shows the user's own canvases, each once, to an agent trained elsewhere.
-
-    Raises:
-        ValueError: where the canvases do not have the channels or classes that the agent knows.
-    """
-    scales, channels, *patch = agent.form.shape
-    env = make_vec(
-        "Classify-v0",
-        batch,
-        device,
-        images=str(images),
-        split="all",
-        order="sequential",
-        classes=agent.form.answers,
-        patch=tuple(patch),
-        scales=scales,
-        num_glimpses=recipe.env.glimpses(),
-        start=recipe.env.start or "centre",
-    )
-    found = env.single_observation_space["glimpse"].shape[1]
-    if found != channels:
-        raise ValueError(f"{images} has {found} channels and the agent was trained on {channels}")
-    check_whole(recipe, env)
-    return env
-
-
-def check_whole(recipe: Recipe, env: Any) -> None:
-    """Refuse to show a whole-image network less, or more, than the whole image."""
-    if not isinstance(recipe.agent, CNNConfig):
-        return
-    canvas, patch = env.unwrapped.task.scene.size, env.single_observation_space["glimpse"].shape[2:]
-    if canvas != patch or canvas[0] % 2 or canvas[1] % 2:
-        raise ValueError(
-            f"a whole-image network sees {patch[0]}×{patch[1]} pixels and the canvas has {canvas[0]}×{canvas[1]}: "
-            "set --patch to the size of the canvas, an even number"
-        )
-
-
-def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -> Any:
-    """`gym.make_vec` on torch, for whole episodes: those of one length side by side, others each to its own end."""
-    lockstep = "num_glimpses" in TASKS[name].kwargs
-    return gym.make_vec(
-        f"glimpse_env:Glimpse/{name}",
-        num_envs=batch,
-        backend="torch",
-        device=str(device),
-        autoreset_mode="Disabled" if lockstep else "NextStep",
-        **kwargs,
-    )
 
 
 def pick_device(name: str) -> torch.device:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from agents import AgentConfig, CNNConfig
+from agents import AgentConfig, CNNConfig, StoryMapConfig
 from agents.options import Option, format_options
-from runs.recipe import EnvConfig, Gaze, Recipe
+from agents.training.recipe import EnvConfig, Recipe
 
-CLUTTERED = Recipe()
+CLUTTERED = Recipe(answer_weights="later")
 # Without a periphery the gaze learns more slowly; without an overhang the 55,000 images are soon known by heart (0.8 %
 # error in training, 3 % in validation).
 MNIST = replace(
@@ -28,9 +28,9 @@ PAPER = replace(
     CLUTTERED,
     name="paper-cluttered",
     agent=AgentConfig.paper(),
-    reward="final",
+    estimator="reinforce",
     discount=1.0,
-    answers="last",
+    answer_weights="scored",
     optimizer="sgd",
     lr=1e-2,
     gaze_lr=1.0,
@@ -46,7 +46,9 @@ def whole_image(name: str, base: Recipe, size: int, net: CNNConfig, episodes: in
 
 def reader(**options: Option) -> AgentConfig:
     """A reader of whole episodes that remembers by an episodic memory alone."""
-    return AgentConfig(width=128, core="none", memory="episodic", memory_options=format_options(options))
+    return AgentConfig(
+        width=128, core="none", memory="episodic", memory_options=format_options(options), ignore=()
+    )
 
 
 def controlled(units: int, memory: str, **options: Option) -> AgentConfig:
@@ -62,9 +64,9 @@ BABI = Recipe(
     batch=64,
     optimizer="muon",
     lr=3e-3,
-    pool=32,
-    choose=3,
-    clip=1.0,
+    bucket_batches=32,
+    oversample=3,
+    max_grad_norm=1.0,
 )
 BABI_10K = replace(
     BABI,
@@ -74,7 +76,7 @@ BABI_10K = replace(
 )
 
 
-def look_up(name: str, length: int, pairs: int) -> Recipe:
+def multi_query_recall(name: str, length: int, pairs: int) -> Recipe:
     """Multi-query associative recall in the settings of Arora et al. 2023: width 64, two layers."""
     env = EnvConfig("MQAR-v0", arguments=(f"length={length}", f"pairs={pairs}"))
     agent = AgentConfig(
@@ -83,7 +85,7 @@ def look_up(name: str, length: int, pairs: int) -> Recipe:
         memory="episodic",
         memory_options=(f"slots={length}", "width=64", "heads=1", "hops=2", "shared=False", "feedforward=0"),
     )
-    return Recipe(name, env, agent, episodes=200_000, batch=64, lr=4e-3, clip=1.0)
+    return Recipe(name, env, agent, episodes=200_000, batch=64, lr=4e-3, max_grad_norm=1.0)
 
 
 def sequence(name: str, id: str, agent: AgentConfig, episodes: int, lr: float) -> Recipe:
@@ -97,59 +99,60 @@ def memoryless(recipe: Recipe) -> Recipe:
     return replace(recipe, name=f"{recipe.name}-none", agent=agent)
 
 
-LOOKS = {1: (3, 2, 100_000), 2: (6, 3, 120_000), 3: (10, 3, 120_000)}
+GLIMPSES = {1: (3, 2, 100_000), 2: (6, 3, 120_000), 3: (10, 3, 120_000)}
 """Glimpses, scales of the periphery and episodes, by the task of bAbI."""
 
 MAPS = {2: 24, 3: 32}
-"""Lines of the map, by the task: of 99 of 100 questions, all that matters is told in the last 17 and 25. Task 1 needs
-none: its three glimpses, each remembered as it was seen, are enough."""
+"""Lines of the map, by the task: for 99 of 100 questions, all that matters stands in the last 17 and 25 lines. Task 1 needs no
+map: its three glimpses, each remembered as it was seen, are enough."""
 
 
-def look(task: int, gaze: Gaze) -> Recipe:
-    """A hidden story of bAbI's task, of which a few lines may be looked at. The deviation is in lines.
+def hidden_story(task: int, gaze: str) -> Recipe:
+    """A hidden story of bAbI's task, of which a few lines may be seen. The deviation is in lines.
 
-    The stories are generated: 10,000 questions are known by heart before they are understood. A gaze that learns begins
-    with a reader that can read: what matters in a story, one that cannot does not know.
+    The stories are generated: 10,000 questions are known by heart before they are understood. A gaze that learns begins with
+    an agent that can read already: one that cannot does not know what matters in a story.
     """
-    glimpses, scales, episodes = LOOKS[task]
+    glimpses, scales, episodes = GLIMPSES[task]
     lines = MAPS.get(task, 0)
-    agent = reader(slots=lines + 1 if lines else glimpses, heads=4, hops=3, associations=3)
+    options = reader(slots=lines + 1 if lines else glimpses, heads=4, hops=3, associations=3)
+    agent = StoryMapConfig(width=options.width, memory_options=options.memory_options, map_lines=lines)
     name = f"babi-gaze-{task}"
     recipe = Recipe(
         name if gaze == "learned" else f"{name}-{gaze}",
         EnvConfig("BabiGaze-v0", num_glimpses=glimpses, scales=scales, arguments=(f"task={task}", "size=100k")),
-        replace(agent, imagine=lines),
+        agent if lines else replace(options, initial_saccade=-1.0),
         gaze,
         episodes,
         batch=128,
         optimizer="muon",
         lr=3e-3,
-        answers="last" if lines else "later",
+        answer_weights="scored" if lines else "later",
         std=0.7,
-        clip=1.0,
+        max_grad_norm=1.0,
     )
     if gaze != "learned":
         return recipe
     learned = replace(recipe, lr=2e-3, gaze_lr=1.0, std_end=0.1)
     if not lines:
-        return replace(learned, begin=f"runs/pretrained/{name}-last.pt", discount=0.95)
-    return replace(learned, begin=f"runs/pretrained/{name}-scan.pt", episodes=episodes // 2, discount=1.0, std=0.5)
+        return replace(learned, init_from=f"runs/pretrained/{name}-last.pt", discount=0.95)
+    return replace(learned, init_from=f"runs/pretrained/{name}-scan.pt", episodes=episodes // 2, discount=1.0, std=0.5)
 
 
-LOOK_UPS = (look_up("mqar-64", 64, 4), look_up("mqar-128", 128, 8), look_up("mqar-256", 256, 16))
+QUERIES = (multi_query_recall("mqar-64", 64, 4), multi_query_recall("mqar-128", 128, 8), multi_query_recall("mqar-256", 256, 16))
 MQAR = (
-    *LOOK_UPS[:2],
+    *QUERIES[:2],
     # Anew, it still answers by chance after 80,000 episodes.
-    replace(LOOK_UPS[2], begin="runs/pretrained/mqar-128.pt", episodes=100_000, lr=2e-3),
+    replace(QUERIES[2], init_from="runs/pretrained/mqar-128.pt", episodes=100_000, lr=2e-3),
 )
 
 RECALL = (
     BABI,
-    *(look(task, gaze) for task in LOOKS for gaze in ("learned", "random", "last")),
-    *(look(task, "scan") for task in MAPS),
+    *(hidden_story(task, gaze) for task in GLIMPSES for gaze in ("learned", "random", "last")),
+    *(hidden_story(task, "scan") for task in MAPS),
     BABI_10K,
     *MQAR,
-    *map(memoryless, (BABI, BABI_10K, *LOOK_UPS)),
+    *map(memoryless, (BABI, BABI_10K, *QUERIES)),
     *(
         sequence(f"{task}-{memory}", id, controlled(units, memory, **options), int(episodes * longer), lr / slower)
         for task, id, units, episodes, lr in (
@@ -171,20 +174,20 @@ RECALL = (
 JOIN = Recipe(
     "join",
     EnvConfig("MODULE:ID"),
-    AgentConfig(width=128),
+    AgentConfig(width=128, ignore=("location",)),
     episodes=100_000,
     batch=64,
-    reward="environment",
+    estimator="reinforce",
     discount=0.9,
-    answers="all",
+    answer_weights="all",
     std=0.7,
     gaze_lr=1.0,
-    clip=1.0,
+    max_grad_norm=1.0,
 )
 """Anybody's environment; `runs.train --env ID` begins with it."""
 
 
-def ap_gym(name: str, id: str, episodes: int, gaze: Gaze = "learned", **changes: Any) -> Recipe:
+def ap_gym(name: str, id: str, episodes: int, gaze: str = "learned", **changes: Any) -> Recipe:
     """An environment of Schneider et al. 2026 (`pip install ap_gym`)."""
     env = EnvConfig(f"ap_gym:{id}", move="action", predict="prediction", target="prediction.target")
     return replace(JOIN, name=name, env=env, episodes=episodes, gaze=gaze, **changes)
@@ -195,8 +198,8 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         *RECALL,
         JOIN,
-        ap_gym("circle-square", "CircleSquare-v0", 64_000, reward="gain"),
-        ap_gym("circle-square-random", "CircleSquare-v0", 64_000, "random", reward="gain"),
+        ap_gym("circle-square", "CircleSquare-v0", 64_000, estimator="gain"),
+        ap_gym("circle-square-random", "CircleSquare-v0", 64_000, "random", estimator="gain"),
         ap_gym("hide-and-seek", "CircleSquareHideAndSeek-v0", 32_000),
         ap_gym("hide-and-seek-random", "CircleSquareHideAndSeek-v0", 32_000, "random"),
         CLUTTERED,

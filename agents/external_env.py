@@ -1,13 +1,18 @@
-"""Other people's environments in the agent's terms: all that is observed in one row, a motion, and logits."""
+"""Other people's environments in the agent's terms: all that is observed in one row, a motion, and an answer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
+
+
+RandomGaze = Callable[[int, np.ndarray, int, int], np.ndarray]
+"""From (seed, episodes (N,), steps, D) to (steps, N, D) uniform in [-1, 1]."""
 
 
 class Names(NamedTuple):
@@ -52,37 +57,42 @@ class Interval:
         return (self.middle + self.half * inside).reshape(len(values), *self.shape).astype(self.dtype)
 
 
-class Foreign(gym.vector.VectorWrapper):
-    """A vector environment by others, as a vector environment for our agent.
+class ExternalEnv(gym.vector.VectorWrapper):
+    """A vector environment by others, as `agents.BatchedEnv` takes it.
 
-    Observation: `parts` (N, values) float32, every part that is observed in a row: boxes flattened, and as [-1, 1]
-    where they have bounds; discretes one-hot. `location` (N, D) float32, the last motion. Action: `location` (N, D),
-    the motion, [-1, 1] being the bounds of its box, and `answer` (N, K), logits. `info["target"]` (N,) int64 is the
-    right class for the answer just given, where `names` say where to find it; -1 in rows that tell none. Rewards and
-    ends are the environment's own. `metadata["horizon"]` is the most steps of an episode.
+    Observation: `values` (N, values) float32, every part that is observed in one row: boxes flattened, and as [-1, 1]
+    where they have bounds; discretes one-hot. `location` (N, D) float32, the last motion. Action: `location` (N, D), the
+    motion, [-1, 1] being the bounds of its box; and `answer`, a class (N,), or logits (N, K) where the environment takes
+    these. `info["target"]` (N,) int64 is the right class for the answer just given, where `names` say where to find it;
+    the answer of an episode's last step is the one that is `scored`. Rewards and ends are the environment's own, and an
+    episode is truncated after `horizon` steps.
 
-    Episodes are not functions of a number here, but of the environment's own generator: seed it where a run begins.
+    Episodes are not functions of a number here, but of the environment's own generator: it is seeded wherever the numbers
+    asked for do not go on from the last ones.
 
     Args:
         env: whose episodes, once ended, begin anew with the next step (`AutoresetMode.NEXT_STEP`).
         names: of its parts.
-        horizon: steps after which an episode is left; 0 is the environment's own limit.
+        horizon: steps after which an episode is truncated; 0 is the environment's own limit.
+        random_gaze: from (seed, episodes (N,), steps, D) to uniform motions (steps, N, D) in [-1, 1], the control that
+            `scripted_gaze("random", …)` gives; without one there is none.
 
     Raises:
         ValueError: for spaces that the agent cannot be joined to, or an environment without a limit.
     """
 
-    def __init__(self, env: gym.vector.VectorEnv, names: Names, horizon: int = 0) -> None:
+    def __init__(
+        self, env: gym.vector.VectorEnv, names: Names, horizon: int = 0, random_gaze: RandomGaze | None = None
+    ) -> None:
         super().__init__(env)
         limit = horizon or own_limit(env)
         if not limit:
             raise ValueError("the environment does not say how long its episodes are: say it with --num-glimpses")
         if env.metadata.get("autoreset_mode") == AutoresetMode.SAME_STEP:
             raise ValueError("an environment that resets within a step hides how its episodes end: use NextStep")
-        self.names, self.horizon = names, int(limit)
-        self.metadata = {**env.metadata, "horizon": self.horizon}
-        self.seen = observed(env.single_observation_space, names.observe)
-        self.move, self.predict = acted(env.single_action_space, names)
+        self.names, self.horizon, self.random_gaze = names, int(limit), random_gaze
+        self.seen = observed_parts(env.single_observation_space, names.observe)
+        self.move, self.predict = action_parts(env.single_action_space, names)
         actions: Any = env.single_action_space
         self.motion, self.prediction = Interval(actions[self.move]), actions[self.predict]
         self.logits = Interval(self.prediction) if isinstance(self.prediction, spaces.Box) else None
@@ -93,18 +103,40 @@ class Foreign(gym.vector.VectorWrapper):
                 "--target, such as prediction.target"
             )
         values = sum(part.size if isinstance(part, Interval) else int(part.n) for part in self.seen.values())
-        place, row, logits = (spaces.Box(-np.inf, np.inf, (n,)) for n in (self.motion.size, values, self.answers))
-        self.single_observation_space = spaces.Dict({"parts": row, "location": place})
-        self.single_action_space = spaces.Dict({"location": place, "answer": logits})
+        place, row = (spaces.Box(-np.inf, np.inf, (n,)) for n in (self.motion.size, values))
+        answer = spaces.Box(-np.inf, np.inf, (self.answers,)) if self.logits else spaces.Discrete(self.answers)
+        self.single_observation_space = spaces.Dict({"values": row, "location": place})
+        self.single_action_space = spaces.Dict({"location": place, "answer": answer})
         self.observation_space = gym.vector.utils.batch_space(self.single_observation_space, self.num_envs)
         self.action_space = gym.vector.utils.batch_space(self.single_action_space, self.num_envs)
-        self.told, self.ended = np.full(self.num_envs, -1), np.zeros(self.num_envs, bool)
-        self.begun = False
+        self.metadata = {
+            **env.metadata,
+            "horizon": self.horizon,
+            "roles": {"values": "values", "location": "place"},
+            "action_roles": {"location": "motion", "answer": "logits" if self.logits else "class"},
+            "tells_target": bool(names.target),
+            "gazes": ("random",) if random_gaze else (),
+        }
+        self.target, self.ended = np.full(self.num_envs, -1), np.zeros(self.num_envs, bool)
+        self.steps, self.next_episode = 0, -1
+
+    @property
+    def unwrapped(self) -> Any:
+        """This wrapper: what the agent asks of an environment, it answers itself."""
+        return self
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """New episodes in every row."""
-        observation, info = self.env.reset(seed=seed, options=options)
-        self.told, self.ended, self.begun = self._target(info), np.zeros(self.num_envs, bool), True
+        """New episodes in every row; `options["episode"]` (N,) are their numbers, and `seed` that of all."""
+        numbers = np.asarray((options or {}).get("episode", self.next_episode))
+        first = int(numbers.flat[0])
+        if first != self.next_episode:
+            number = seed[0] if isinstance(seed, list) else seed
+            seed = None if number is None else generator_seed(int(number), first)
+        else:
+            seed = None
+        observation, info = self.env.reset(seed=seed)
+        self.next_episode = first + self.num_envs
+        self.target, self.ended, self.steps = self._target(info), np.zeros(self.num_envs, bool), 0
         return self._observed(observation, np.zeros((self.num_envs, self.motion.size), np.float32)), {}
 
     def step(self, actions: Any) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
@@ -114,23 +146,38 @@ class Foreign(gym.vector.VectorWrapper):
             ValueError: where the observation or the reward is not finite, or the target is missing or no class.
         """
         location, answer = np.asarray(actions["location"]), np.asarray(actions["answer"])
-        given = self.logits.outwards(answer) if self.logits else answer.argmax(-1) + int(self.prediction.start)
+        given = self.logits.outwards(answer) if self.logits else answer + int(self.prediction.start)
         action = {self.move: self.motion.outwards(location), self.predict: given}
         observation, reward, terminated, truncated, info = self.env.step(action)
         if not np.isfinite(reward).all():
             raise ValueError("the environment gives a reward that is not finite")
-        told = {}
+        self.steps += 1
+        truncated = truncated | (self.steps >= self.horizon)
+        known: dict[str, Any] = {"scored": terminated | truncated}
         if self.names.target:
-            found = self._target(info)
-            # What a reset told holds until its episode ends, unless each step tells a target of its own.
-            self.told = np.where(self.ended, found, np.where(found < 0, self.told, -1))
-            target = np.where(found < 0, self.told, found)
-            if (target < 0).all():
-                known = ", ".join(name for name in info if name[0] != "_") or "nothing"
-                raise ValueError(f"info has no {self.names.target!r} (--target); it has: {known}")
-            told["target"] = target
+            known["target"] = self._present_target(info)
         self.ended = terminated | truncated
-        return self._observed(observation, location.astype(np.float32)), reward, terminated, truncated, told
+        return self._observed(observation, location.astype(np.float32)), reward, terminated, truncated, known
+
+    def scripted_gaze(self, name: str, seed: int, episodes: np.ndarray) -> np.ndarray:
+        """(horizon, N, D) motions of the control "random"."""
+        if name != "random" or self.random_gaze is None:
+            raise ValueError(f"the environment has no scripted gaze {name!r}")
+        return self.random_gaze(seed, episodes, self.horizon, self.motion.size)
+
+    def _present_target(self, info: Any) -> np.ndarray:
+        """(N,) the right classes for the answers just given. What a reset tells holds until its episode ends, unless each
+        step tells a target of its own."""
+        found = self._target(info)
+        fresh = self.ended  # rows that the environment has reset in this step
+        target = np.where(found < 0, self.target, found)
+        self.target = np.where(fresh, found, np.where(found < 0, self.target, -1))
+        if (target < 0).all():
+            known = ", ".join(name for name in info if name[0] != "_") or "nothing"
+            raise ValueError(f"info has no {self.names.target!r} (--target); it has: {known}")
+        if (target[~fresh] < 0).any():
+            raise ValueError(f"info tells {self.names.target!r} in some episodes only: it must in all, always")
+        return target.clip(0)
 
     def _observed(self, observation: Any, motion: np.ndarray) -> dict[str, np.ndarray]:
         rows = []
@@ -141,28 +188,33 @@ class Foreign(gym.vector.VectorWrapper):
         row = np.concatenate(rows, axis=1)
         if not np.isfinite(row).all():
             raise ValueError("the environment shows something that is not finite")
-        return {"parts": row, "location": motion}
+        return {"values": row, "location": motion}
 
     def _target(self, info: Any) -> np.ndarray:
-        """(N,) int64, the right classes as `info` tells them, -1 in rows without one."""
+        """(N,) int64, the right classes as `info` has them, -1 in rows without one."""
         *path, name = self.names.target.split(".")
         for part in path:
             info = info.get(part) if isinstance(info, dict) else None
         if not isinstance(info, dict) or name not in info:
             return np.full(self.num_envs, -1)
-        target, told = np.asarray(info[name]), info.get(f"_{name}", True)  # a mask, as Gymnasium's vectors add it
+        target, present = np.asarray(info[name]), info.get(f"_{name}", True)  # a mask, as Gymnasium's vectors add it
         if target.shape != (self.num_envs,) or not np.issubdtype(target.dtype, np.integer):
             raise ValueError(
                 f"{self.names.target!r} is no class but {target.dtype} of shape {target.shape[1:]}: the agent answers "
                 "with one of several classes, not with a place or a size"
             )
         start = 0 if self.logits else int(self.prediction.start)
-        target = np.where(told, target.astype(np.int64), start - 1) - start
+        target = np.where(present, target.astype(np.int64), start - 1) - start
         if target.min() < -1 or target.max() >= self.answers:
             wrong = target.max() if target.max() >= self.answers else target.min()
             known = f"there are {self.answers} classes from {start}"
             raise ValueError(f"{self.names.target!r} is {wrong + start}, and {known}")
         return target
+
+
+def generator_seed(seed: int, episode: int) -> int:
+    """A seed for an environment's generator, below 2**31, when a run of `seed` goes on at this episode."""
+    return int(np.random.SeedSequence((seed, episode)).generate_state(1)[0] >> 1)
 
 
 def own_limit(env: gym.vector.VectorEnv) -> int | None:
@@ -173,7 +225,7 @@ def own_limit(env: gym.vector.VectorEnv) -> int | None:
     return env.metadata.get("horizon") or next((limit for limit in limits if limit), None)
 
 
-def observed(space: Any, names: tuple[str, ...]) -> dict[str, Any]:
+def observed_parts(space: Any, names: tuple[str, ...]) -> dict[str, Any]:
     """The parts to see, by name: an `Interval` for a box, the space itself for a discrete.
 
     Raises:
@@ -191,7 +243,7 @@ def observed(space: Any, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: Interval(part) if isinstance(part, spaces.Box) else part for name, part in parts.items()}
 
 
-def acted(space: Any, names: Names) -> tuple[str, str]:
+def action_parts(space: Any, names: Names) -> tuple[str, str]:
     """The names of the motion and of the prediction in an action.
 
     Raises:

@@ -15,10 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from agents import AttentionAgent
-from agents.words import Sentences
-from memory.hop import Hop
-
 MOMENTUM = 0.95
 COEFFICIENTS = (3.4445, -4.775, 2.0315)
 """Of the quintic that brings singular values towards 1 (Jordan et al. 2024)."""
@@ -92,12 +88,13 @@ def directions(moments: list[Tensor]) -> list[Tensor]:
     return [f if m.shape[-2] <= m.shape[-1] else f.mT for f, m in zip(found, moments, strict=True)]
 
 
-def matrices(agent: AttentionAgent) -> list[nn.Parameter]:
-    """The parameters that Muon is for: hidden matrices of what an agent senses, holds and recalls.
+def matrices(agent: Any) -> list[nn.Parameter]:
+    """The parameters that Muon is for: hidden matrices of an agent's encoders, core and memory.
 
-    Words, tables, biases, the answer's layer and all of the gaze are better left to Adam (Jordan et al. 2024).
+    Word vectors, tables, biases, heads and the baseline are better left to Adam (Jordan et al. 2024). A module whose own
+    parameters are tables of vectors says so by an attribute `tables_of_vectors`.
     """
-    other = [m for m in agent.modules() if isinstance(m, (nn.Embedding, Sentences, Hop))]  # a hop's own are of ages
-    ends = [part for part in (agent.answer, agent.gaze, agent.baseline) if part is not None]
-    kept = {id(p) for m in other for p in m.parameters(recurse=False)} | {id(p) for m in ends for p in m.parameters()}
-    return [p for p in agent.parameters() if id(p) not in kept and p.dim() > 1 and min(p.shape[-2:]) >= SMALLEST]
+    tables = [m for m in agent.modules() if isinstance(m, nn.Embedding) or getattr(m, "tables_of_vectors", False)]
+    ends = [part for part in (agent.heads, agent.baseline) if part is not None]
+    kept = {id(p) for m in tables for p in m.parameters(recurse=False)} | {id(p) for m in ends for p in m.parameters()}
+    return [p for p in agent.parameters() if id(p) not in kept and p.dim() in (2, 3) and min(p.shape[-2:]) >= SMALLEST]

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-FORMAT = "glimpse-1"
+FORMAT = "glimpse-2"
+EARLIER = "glimpse-1"
 
 
 def write_atomically(content: bytes, path: str | Path) -> None:
@@ -47,6 +48,11 @@ def load_checked(path: str | Path, device: str | torch.device = "cpu") -> dict[s
     except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         cause = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ValueError(f"{path} is damaged or not a checkpoint ({cause}); take another copy or train anew") from error
+    if isinstance(values, dict) and values.get("format") == EARLIER:
+        raise ValueError(
+            f"{path} was written by an earlier version of this project, whose agents were built otherwise: train one anew, "
+            "or use that version"
+        )
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ValueError(f"{path} is not a checkpoint of this project (format {FORMAT!r}); train one anew")
     return values

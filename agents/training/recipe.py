@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from agents import AgentConfig, CNNConfig, Names
+from agents.config import AgentConfig
+from agents.external_env import Names
+from agents.loading import KINDS, kind_of
 from agents.options import parse_options
-from glimpse_env.tasks import TASKS
-
-Gaze = Literal["learned", "random", "last", "scan"]
+from agents.story_map import StoryMapConfig
+from agents.whole_image import CNNConfig
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,9 @@ class EnvConfig:
     target: str = ""
     """Of anybody's environment: where `info` holds the right class, such as prediction.target; empty: nowhere."""
 
-    def foreign(self) -> bool:
-        """Whether this is somebody else's environment."""
-        return self.id not in TASKS
-
     def names(self) -> Names:
         """Which part of somebody else's environment is what."""
         return Names(self.observe, self.move, self.predict, self.target)
-
-    def glimpses(self) -> int:
-        """Glimpses of an episode."""
-        return self.num_glimpses or TASKS[self.id].kwargs["num_glimpses"]
 
     def kwargs(self) -> dict[str, Any]:
         """The keyword arguments for `gym.make_vec`."""
@@ -76,11 +69,10 @@ class Recipe:
     """Also the name of the weight file."""
     env: EnvConfig = field(default_factory=EnvConfig)
     """The environment."""
-    agent: AgentConfig | CNNConfig = field(default_factory=AgentConfig)
+    agent: AgentConfig | CNNConfig | StoryMapConfig = field(default_factory=AgentConfig)
     """The network."""
-    gaze: Gaze = "learned"
-    """Controls train the same network for uniform fixations ("random"), or, of a story, for the last lines
-    ("last") or every second line from the last one on ("scan")."""
+    gaze: str = "learned"
+    """"learned", or a scripted gaze of the environment's, such as "random": a control trains the same network for it."""
     episodes: int = 2_000_000
     """Episodes to train on; the learning rate is annealed to zero over them."""
     batch: int = 512
@@ -88,54 +80,57 @@ class Recipe:
     lr: float = 2e-3
     """Learning rate at its height."""
     gaze_lr: float = 0.5
-    """Learning rate of the gaze's own parameters, as a share of `lr`."""
+    """Learning rate of the parameters that REINFORCE alone trains, as a share of `lr`."""
     std: float = 0.1
-    """Standard deviation of the locations around the policy's mean, at first."""
+    """Standard deviation of the places around the policy's mean, at first."""
     std_end: float | None = None
     """The same at the end, towards which it falls evenly; None leaves it as it is."""
-    reward: Literal["gain", "final", "environment"] = "gain"
-    """"gain": at every glimpse, the gain in log-likelihood of the truth; "final": 1 for a right last answer;
-    "environment": what somebody else's environment gives."""
+    estimator: Literal["gain", "reinforce"] = "gain"
+    """What a step earns a policy. "gain": what it adds to the log-likelihood of the target; "reinforce": the environment's
+    own reward."""
     discount: float = 0.7
-    """Of the gains to come."""
-    answers: Literal["all", "later", "last"] = "later"
-    """Which glimpses' answers cross-entropy trains: all alike, each by its number (the first glimpse cannot know much,
-    and its errors would outweigh those that count), or the last alone."""
-    guide: str | None = None
-    """File of a map of your own that draws the gaze in training (`runs.guide`): a grey image, or words with weights."""
-    guide_weight: float = 0.02
-    """What a look at the brightest place of the guide earns; a certain answer is worth about 2.3 more than a guess."""
-    learn: Literal["target", "reward"] = "target"
+    """Of what later steps earn."""
+    answer_signal: Literal["target", "reward"] = "target"
     """How answers are learned: by cross-entropy from the target, or by REINFORCE from the reward alone."""
-    clip: float = 10.0
+    answer_weights: Literal["scored", "all", "later"] = "scored"
+    """Which answers cross-entropy trains: those that are scored, all alike, or each by its number (the first glimpse cannot
+    know much, and its errors would outweigh those that count)."""
+    saliency_prior: str | None = None
+    """File of a map of your own that draws the gaze in training (`runs.saliency_prior`): a grey image, or words with weights."""
+    saliency_weight: float = 0.02
+    """What a look at the brightest place of the map earns; a certain answer is worth about 2.3 more than a guess."""
+    max_grad_norm: float = 10.0
     """Largest norm of a gradient."""
     weight_decay: float = 0.0
     """Of the weights, decoupled (Adam and Muon)."""
-    pool: int = 1
+    bucket_batches: int = 1
     """Batches whose episodes are drawn together and dealt out by length, so that those of a batch are alike."""
-    choose: int = 1
-    """So many times the episodes of a pool are drawn, and those of tasks that go badly are read (`runs.curriculum`); 1
-    reads all."""
+    oversample: int = 1
+    """So many times the episodes of a bucket are drawn, and those of groups that go badly are read
+    (`agents.training.curriculum`); 1 reads all."""
     optimizer: Literal["adam", "muon", "sgd"] = "adam"
-    """"muon" takes orthogonal steps with hidden matrices (`runs.muon`), and Adam's with all else; "sgd" is the paper's:
-    momentum 0.9."""
-    begin: str | None = None
+    """"muon" takes orthogonal steps with hidden matrices (`agents.training.muon`), and Adam's with all else; "sgd" is the
+    paper's: momentum 0.9."""
+    init_from: str | None = None
     """File of an agent of the same form whose weights the training begins with; None begins anew."""
     seed: int = 1
-    """Of the weights, the scenes and the locations drawn."""
+    """Of the weights, the scenes and the actions drawn."""
 
     def updates(self) -> int:
         """Number of updates."""
         return max(1, self.episodes // self.batch)
 
     def deviation(self, update: int) -> float:
-        """Standard deviation of the locations drawn in an update."""
+        """Standard deviation of the places drawn in an update."""
         return self.std if self.std_end is None else self.std + (self.std_end - self.std) * update / self.updates()
+
+    def by_return(self) -> bool:
+        """Whether the best weights are those of the highest return, not of the least error."""
+        return self.estimator == "reinforce" or self.answer_signal == "reward"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for the checkpoint."""
-        kind = "cnn" if isinstance(self.agent, CNNConfig) else "attention"
-        return {**asdict(self), "agent": {"kind": kind, **asdict(self.agent)}}
+        return {**asdict(self), "agent": {"kind": kind_of(self.agent), **asdict(self.agent)}}
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> Recipe:
@@ -151,7 +146,7 @@ class Recipe:
                 {key: tuple(value) if isinstance(value, list) else value for key, value in values[part].items()}
                 for part in ("agent", "env")
             )
-            config = {"attention": AgentConfig, "cnn": CNNConfig}[agent.pop("kind")](**agent)
+            config = KINDS[agent.pop("kind")].config(**agent)
             return Recipe(**{**values, "env": EnvConfig(**env), "agent": config})
         except (TypeError, KeyError) as error:
             known = ", ".join(f.name for f in fields(Recipe))

@@ -1,0 +1,217 @@
+"""The one function that plays episodes: an agent and any environment in, a `Trajectory` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.agent import Decision
+from agents.batched_env import BatchedEnv
+from agents.heads import Head
+from agents.trajectory import Trajectory, Watched, at_steps, scored_steps
+from agents.watching import Watcher
+
+
+def collect(
+    agent: Any,
+    env: BatchedEnv,
+    episodes: np.ndarray,
+    *,
+    seed: int = 0,
+    noise: Mapping[str, Tensor] | None = None,
+    std: float | Tensor = 0.0,
+    given: Mapping[str, Tensor] | None = None,
+    watch: bool = False,
+) -> Trajectory:
+    """One episode a row.
+
+    Episodes whose observations do not depend on actions are read ahead, and decided where an answer is scored. All others
+    are played step by step: with gradient, or, by an agent that evaluates whole episodes at once, without gradient first.
+
+    Args:
+        agent: decides; its parameters get gradients unless this is called under `torch.no_grad`.
+        env: of as many rows as there are episodes.
+        episodes: (N,) episode numbers.
+        seed: of the environment, for every row.
+        noise: (T, N, noise size) uniform numbers in [0, 1) by part of the action: these parts are drawn from their
+            distributions, all others are the likeliest.
+        std: standard deviation of the places that are drawn, in the policy's unit.
+        given: (T, N, …) or (T - 1, N, …) actions by part, in place of the agent's: a scripted gaze.
+        watch: keep what the memory did; this reads ahead step by step.
+
+    Raises:
+        ValueError: for a target that is told in some steps only, or another number of episodes than rows.
+    """
+    if len(episodes) != env.num_envs:
+        raise ValueError(f"{len(episodes)} episodes for an environment of {env.num_envs} rows: pass one number a row")
+    if env.read_ahead:
+        return _read(agent, env, episodes, seed, noise or {}, watch)
+    return _act(agent, env, episodes, seed, noise or {}, std, given or {}, watch)
+
+
+def _act(
+    agent: Any,
+    env: BatchedEnv,
+    episodes: np.ndarray,
+    seed: int,
+    noise: Mapping[str, Tensor],
+    std: float | Tensor,
+    given: Mapping[str, Tensor],
+    watch: bool,
+) -> Trajectory:
+    """Episodes that wait for the agent, all of them to the end of the longest."""
+    observation, info = env.reset(seed, episodes)
+    at_once = agent.at_once and torch.is_grad_enabled()
+    state, alive = agent.initial_state(env.num_envs), torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
+    seen, decisions, done, steps, lives = [], [], [], [], []
+    watcher = Watcher(agent) if watch else None
+    for step in range(env.horizon):
+        seen.append(observation)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not at_once):
+            decision = agent(observation, state)
+        state = decision.state
+        if watcher is not None:
+            watcher.add(state)
+        actions = _choose(agent, decision, step, noise, std, given)
+        outcome = env.step(actions)
+        observation = outcome.observation
+        decisions.append(decision)
+        done.append(actions)
+        steps.append(outcome)
+        lives.append(alive)
+        alive = alive & ~outcome.ended
+        if env.all_over(alive):
+            break
+    observations = _stacked(seen)
+    decided = _stacked_decisions(decisions)
+    if at_once:
+        decided = agent.evaluate_episodes(observations, None, decided.kept)
+    lived = torch.stack(lives)
+    for key in env.metadata.get("episode_metrics", ()):
+        info[key] = torch.stack([outcome.info[key] for outcome in steps]).gather(0, lived.sum(0, keepdim=True) - 1)[0]
+    target, scored = _targets(env, steps, lived)
+    actions = _stacked(done)
+    log_prob = {
+        name: agent.heads[name].log_prob(decided.params[name], actions[name], std * decided.unit)
+        for name in noise
+        if name not in given
+    }
+    likelihood, hits = _compare(agent, decided.params, actions, target, lived)
+    value = _value(agent, observations, decided, target, likelihood) if log_prob else None
+    return Trajectory(
+        observations, None, decided.params, actions, log_prob, value,
+        torch.stack([outcome.reward for outcome in steps]) * lived, lived, target, scored, likelihood, hits,
+        lived.sum(0), info, episodes, watcher.watched() if watcher is not None else None,
+    )  # fmt: skip
+
+
+def _read(
+    agent: Any, env: BatchedEnv, episodes: np.ndarray, seed: int, noise: Mapping[str, Tensor], watch: bool
+) -> Trajectory:
+    """Episodes that are read ahead, decided where an answer is scored."""
+    whole = env.whole(seed, episodes)
+    steps = scored_steps(whole.scored, env.metadata["max_answers"])
+    decided = agent.evaluate_episodes(whole.observations, steps)
+    target, scored, worth = (at_steps(value, steps) for value in (whole.target, whole.scored, whole.worth))
+    head: Head = agent.heads["answer"]
+    params = decided.params["answer"]
+    drawn = "answer" in noise
+    answer = head.draw(params.detach(), noise["answer"][: len(steps)], 0.0) if drawn else head.mode(params.detach())
+    actions = {"answer": answer}
+    log_prob = {"answer": head.log_prob(params, answer)} if drawn else {}
+    likelihood, hits = _compare(agent, decided.params, actions, target, scored)
+    assert hits is not None
+    value = _value(agent, _at(whole.observations, steps), decided, target, likelihood) if drawn else None
+    watched = _watch_reading(agent, whole.observations) if watch else None
+    return Trajectory(
+        whole.observations, steps, decided.params, actions, log_prob, value,
+        worth * hits.sum(-1), scored, target, scored, likelihood, hits, whole.length, whole.info, episodes, watched,
+    )  # fmt: skip
+
+
+def _choose(
+    agent: Any,
+    decision: Decision,
+    step: int,
+    noise: Mapping[str, Tensor],
+    std: float | Tensor,
+    given: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """The actions of a step: given, drawn, or the likeliest."""
+    actions = {}
+    for name, head in agent.heads.items():
+        params = decision.params[name].detach()
+        if name in given and step < len(given[name]):
+            actions[name] = given[name][step]
+        elif name in noise:
+            actions[name] = head.draw(params, noise[name][step], std * decision.unit)
+        else:
+            actions[name] = head.mode(params)
+    return actions
+
+
+def _targets(env: BatchedEnv, steps: list, alive: Tensor) -> tuple[Tensor | None, Tensor]:
+    """The targets (T, N, …) that the environment tells, None where it tells none, and which answers count (T, N) bool."""
+    nothing = torch.zeros_like(alive[0])
+    scored = torch.stack([outcome.info.get("scored", nothing) for outcome in steps]) & alive
+    told = ["target" in outcome.info for outcome in steps]
+    if not told[0]:
+        return None, scored
+    last = steps[0].info["target"]  # once all rows are over, a vector environment tells nothing more
+    targets = [last := outcome.info.get("target", last) for outcome in steps]
+    return torch.stack(targets), scored
+
+
+def _compare(
+    agent: Any, params: dict[str, Tensor], actions: dict[str, Tensor], target: Tensor | None, alive: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """log p(target) (Q, N), zeros without a target; and which parts of the answers are right."""
+    head = agent.heads["answer"] if "answer" in agent.heads else None
+    if head is None or target is None:
+        return torch.zeros(alive.shape, device=alive.device), None
+    return head.log_prob(params["answer"], target), head.hits(actions["answer"], target)
+
+
+def _value(
+    agent: Any, observations: dict[str, Tensor], decided: Decision, target: Tensor | None, likelihood: Tensor
+) -> Tensor | None:
+    """(Q, N) of the agent's baseline."""
+    flat = {name: value.flatten(0, 1) for name, value in observations.items()}
+    targets = None if target is None else target.flatten(0, 1)
+    value = agent.expected_return(flat, decided.features.flatten(0, 1), targets, likelihood.flatten())
+    return None if value is None else value.unflatten(0, likelihood.shape)
+
+
+def _watch_reading(agent: Any, observations: dict[str, Tensor]) -> Watched:
+    """What the memory does where the observations (T, N, …) are read step by step."""
+    watcher = Watcher(agent)
+    state = agent.initial_state(next(iter(observations.values())).shape[1])
+    for step in range(len(next(iter(observations.values())))):
+        state = agent({name: value[step] for name, value in observations.items()}, state).state
+        watcher.add(state)
+    return watcher.watched()
+
+
+def _stacked(moments: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([moment[name] for moment in moments]) for name in moments[0]}
+
+
+def _stacked_decisions(decisions: list[Decision]) -> Decision:
+    """Decisions of (N, …), one a step, as one of (T, N, …)."""
+    first = decisions[0]
+    unit = torch.stack([d.unit for d in decisions]) if isinstance(first.unit, Tensor) else first.unit  # type: ignore[misc]
+    return Decision(
+        _stacked([d.params for d in decisions]),
+        torch.stack([d.features for d in decisions]),
+        unit,
+        decisions[-1].state,
+        _stacked([d.kept for d in decisions]),
+    )
+
+
+def _at(observations: dict[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
+    return {name: at_steps(value, steps) for name, value in observations.items()}

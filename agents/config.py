@@ -1,0 +1,55 @@
+"""The options of an `AttentionAgent`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+Join = Literal["product", "sum"]
+Saccades = Literal["relative", "absolute"]
+CoreKind = Literal["rnn", "lstm", "none"]
+SentenceKind = Literal["bag", "attention"]
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """The form of an `AttentionAgent`; `AgentConfig.paper()` is that of Mnih et al. 2014."""
+
+    whole_image: ClassVar[bool] = False
+
+    width: int = 256
+    """Width of what the encoders make of an observation, and of the recurrent core."""
+    join: Join = "product"
+    """How what and where meet: "product", or "sum" as in the paper."""
+    where_hidden: int = 0
+    """Hidden units for the place in a product. They matter where no periphery tells which part of a thing is seen."""
+    where_stream: int = 128
+    """Hidden units of the gaze's own stream; 0 is the paper's linear layer on the core."""
+    saccades: Saccades = "relative"
+    """Whether the policy's mean is a step from the present fixation or a place on the canvas."""
+    initial_saccade: float = 0.0
+    """The mean of the gaze before any training: -1 goes back one line at a time in a story."""
+    privileged_baseline: bool = True
+    """Whether the baseline sees the target (in training only; the agent never does)."""
+    encoder: SentenceKind = "bag"
+    """How a line of text becomes a vector: "bag" (position encoding) or "attention" over its words."""
+    ignore: tuple[str, ...] = ("time",)
+    """Parts of the observation that no encoder sees. A recurrent core counts its steps itself."""
+    asks: tuple[str, ...] = ()
+    """Parts of the observation that query the memory, while all others are written to it; for core "none". Without any,
+    everything that is seen is both written and used as the query."""
+    core: CoreKind = "rnn"
+    """"rnn", "lstm", or "none": then the memory alone remembers, and all steps of an episode are evaluated at once."""
+    memory: str = "none"
+    """A row of `memory.MEMORIES`. Without a core, "none" remembers nothing: a control."""
+    memory_options: tuple[str, ...] = ()
+    """Keyword options of that memory, as `slots=64 heads=4`."""
+    core_limit: float = 20.0
+    """Largest absolute value that the core hands to a memory."""
+    compile: bool = False
+    """Compile the memory's step with `torch.compile`; this needs a C++ compiler or a GPU."""
+
+    @staticmethod
+    def paper() -> AgentConfig:
+        """The network of Mnih et al. 2014, section 4."""
+        return AgentConfig(join="sum", where_stream=0, saccades="absolute", privileged_baseline=False)

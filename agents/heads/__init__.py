@@ -1,0 +1,64 @@
+"""From features to an action: a head for every part, chosen by the part's role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from agents.heads.answer import BitsHead, ClassHead, LogitsHead, StopHead
+from agents.heads.base import AnswerHead, Head, View, ViewSize
+from agents.heads.place import PlaceHead
+from agents.spec import Parts, PartSpec
+
+if TYPE_CHECKING:
+    from agents.config import AgentConfig
+
+__all__ = ["HEADS", "AnswerHead", "Head", "View", "ViewSize", "make_heads", "register_head"]
+
+MakeHead = Callable[[PartSpec, int, ViewSize, "AgentConfig"], Head]
+
+HEADS: dict[str, MakeHead] = {
+    "place": PlaceHead,
+    "saccade": PlaceHead,
+    "motion": PlaceHead,
+    "class": ClassHead,
+    "classes": ClassHead,
+    "bits": BitsHead,
+    "logits": LogitsHead,
+    "stop": StopHead,
+}
+"""Every head by the role of the part of an action that it is for."""
+
+
+def register_head(role: str, make: MakeHead) -> None:
+    """Add a head for a role of your own.
+
+    Raises:
+        ValueError: for a role that has one.
+    """
+    if role in HEADS:
+        raise ValueError(f"there is a head for {role!r} already; choose another role")
+    HEADS[role] = make
+
+
+def make_heads(action: Parts, features: int, views: dict[str, ViewSize], config: AgentConfig) -> nn.ModuleDict:
+    """A head for every part of an action.
+
+    Args:
+        action: its parts by name.
+        features: width of the features.
+        views: sizes of the view of each.
+        config: of the agent.
+
+    Raises:
+        ValueError: for a part whose role no head is for, by its name.
+    """
+    for name, part in action.items():
+        if part.role not in HEADS:
+            raise ValueError(
+                f"no head is for the action's part {name!r} of role {part.role!r}: give it one of {', '.join(HEADS)}, or "
+                "register a head (agents.heads.register_head)"
+            )
+    return nn.ModuleDict({name: HEADS[part.role](part, features, views[name], config) for name, part in action.items()})

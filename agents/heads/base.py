@@ -1,0 +1,109 @@
+"""What every head is: features in, the parameters of a distribution over one part of an action out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from torch import Tensor, nn
+
+from agents.spec import PartSpec
+
+if TYPE_CHECKING:
+    from agents.config import AgentConfig
+
+
+class View(NamedTuple):
+    """What a head may use beside the features. B rows.
+
+    Attributes:
+        periphery: (B, P), what draws the gaze; None where nothing does.
+        here: (B, D), the present place; None where the observation has no part of the action's name.
+        unit: of places: 1, or (B, 1) the width of one of the cells that a place is among.
+        prior: (B, D) a step, in this unit, that is added to the policy's own; None without one.
+    """
+
+    periphery: Tensor | None = None
+    here: Tensor | None = None
+    unit: Tensor | float = 1.0
+    prior: Tensor | None = None
+
+
+class Head(nn.Module):
+    """One part of an action.
+
+    Args:
+        part: of the action.
+        features: width of the features.
+        view: sizes of what it may use beside them.
+        config: of the agent.
+
+    Attributes:
+        policy: whether REINFORCE alone trains it. Other heads learn from a target where the environment tells one.
+        acts_on_next: whether an action matters only for what follows it, so that an episode's last one is left out of the
+            policy gradient.
+        uses_view: whether it uses more than the features.
+        noise_size: random numbers that a draw takes.
+    """
+
+    policy = False
+    uses_view = False
+    acts_on_next = False
+    noise_size = 1
+
+    def __init__(self, part: PartSpec, features: int, view: ViewSize, config: AgentConfig) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, features: Tensor, view: View) -> Tensor:
+        """(B, F) to the distribution's parameters, (B, …)."""
+        raise NotImplementedError
+
+    def mode(self, params: Tensor) -> Tensor:
+        """The likeliest action, (B, …) as the action space has it."""
+        raise NotImplementedError
+
+    def draw(self, params: Tensor, noise: Tensor, deviation: Tensor | float) -> Tensor:
+        """An action drawn from the distribution.
+
+        Args:
+            params: (B, …), from `forward`.
+            noise: (B, noise_size) uniform numbers in [0, 1).
+            deviation: standard deviation, for places.
+        """
+        raise NotImplementedError
+
+    def log_prob(self, params: Tensor, action: Tensor, deviation: Tensor | float = 1.0) -> Tensor:
+        """(…,) log-probability in nats of actions, or of targets; a target of -1 counts as class 0."""
+        raise NotImplementedError
+
+
+class AnswerHead(Head):
+    """A head whose action can be right or wrong.
+
+    Attributes:
+        parts: how many parts of an answer are right or wrong by themselves.
+        target_size: values in `target_features`.
+    """
+
+    parts = 1
+    target_size: int
+
+    def hits(self, action: Tensor, target: Tensor) -> Tensor:
+        """(…, parts) bool, which parts of an action are right."""
+        raise NotImplementedError
+
+    def target_features(self, target: Tensor) -> Tensor:
+        """(B, target_size) float32, a target as numbers, for the privileged baseline."""
+        raise NotImplementedError
+
+
+class ViewSize(NamedTuple):
+    """Sizes of a `View`.
+
+    Attributes:
+        periphery: P.
+        place: D; 0 without a place.
+    """
+
+    periphery: int
+    place: int

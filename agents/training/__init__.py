@@ -1,0 +1,1 @@
+"""How agents learn: losses, estimators, optimizers, the training loop, checkpoints."""

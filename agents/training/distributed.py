@@ -1,0 +1,63 @@
+"""Several processes, each with its share of every batch: started by `torchrun`, or by `runs.launch` on a CPU."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+def rank() -> int:
+    """Number of this process, 0 where it is alone."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    """Number of processes."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def local_rank() -> int:
+    """Number of this process on its machine: the GPU it takes."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+@contextmanager
+def process_group(device: torch.device) -> Iterator[None]:
+    """Joins the processes that were started together; does nothing for a process alone."""
+    if world_size() == 1 or dist.is_initialized():
+        yield
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    # The first optimizer loads this module. Its functions take the group of that moment as a default and keep
+    # it: gloo's threads then outlive `destroy_process_group`, and may abort the interpreter when it shuts down.
+    importlib.import_module("torch.distributed.nn.functional")
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def all_mean(value: Tensor) -> Tensor:
+    """The mean of `value` over the processes, in place."""
+    if world_size() > 1:
+        dist.all_reduce(value)
+        value /= world_size()
+    return value
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replaces the gradients by their means over the processes, in one flat all-reduce."""
+    if world_size() == 1:
+        return
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = all_mean(torch.cat([gradient.reshape(-1) for gradient in gradients]))
+    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))

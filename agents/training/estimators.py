@@ -1,0 +1,116 @@
+"""Estimators of the policy gradient, by name: from a trajectory to the losses of what was drawn and of the baseline.
+
+All of them are REINFORCE with a baseline (Williams 1992; Mnih et al. 2014, eq. 2); they differ in what a step earns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from agents.training.distributed import all_mean
+from agents.trajectory import Trajectory
+
+EPSILON = 1e-6
+
+
+class PolicyLoss(NamedTuple):
+    """What an estimator gives.
+
+    Attributes:
+        policy: scalar, whose gradient is the policy gradient.
+        value: scalar, the regression of the baseline on the return; 0 without a baseline.
+        scalars: what is worth logging.
+    """
+
+    policy: Tensor
+    value: Tensor
+    scalars: dict[str, Tensor]
+
+
+Estimator = Callable[[Trajectory, Any, float, Tensor], PolicyLoss]
+"""From a trajectory, its agent's heads, the discount, and a bonus (Q, N) for each action."""
+
+
+def returns(rewards: Tensor, discount: float = 1.0) -> Tensor:
+    """G_t = r_t + discount G_{t+1} over the first dimension of (T, N) rewards (Sutton & Barto 2018, eq. 3.8)."""
+    total, result = torch.zeros_like(rewards[0]), []
+    for reward in rewards.flip(0):
+        total = reward + discount * total
+        result.append(total)
+    return torch.stack(result[::-1])
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of (Q, N) values where the mask is set, over all processes; its gradient is this process's share. 0 for none."""
+    weight = mask.to(values.dtype)
+    return (values * weight).sum() / all_mean(weight.sum()).clamp(min=1)
+
+
+def following(alive: Tensor) -> Tensor:
+    """(T, N) bool, the steps that another step of their episode follows."""
+    return torch.cat([alive[1:], torch.zeros_like(alive[:1])])
+
+
+def gains(trajectory: Trajectory) -> Tensor:
+    """(T, N), what each step adds to the log-likelihood of the target, as known after the step that follows."""
+    known = trajectory.log_likelihood.detach()
+    return torch.cat([known[1:] - known[:-1], torch.zeros_like(known[:1])]) * following(trajectory.alive)
+
+
+def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discount: float) -> PolicyLoss:
+    """REINFORCE with a baseline.
+
+    The returns are standardised over the batch, so that the unit and the offset of a reward do not matter, and the advantage
+    is divided by its root mean square. An action that matters only for what follows it has no term in an episode's last
+    step, where that term would be noise.
+
+    Args:
+        trajectory: with the log-probabilities of what was drawn.
+        heads: of the agent, by part of the action.
+        rewards: (Q, N), 0 after an end.
+        discount: of rewards to come.
+    """
+    alive, before_last = trajectory.alive, following(trajectory.alive)
+    masks = {name: before_last if heads[name].acts_on_next else alive for name in trajectory.log_prob}
+    some = torch.stack(list(masks.values())).any(0)
+    target = returns(rewards, discount)
+    centre = all_mean(masked_mean(target, some).detach())
+    target = target - centre
+    target = target / (all_mean(masked_mean(target.square(), some)).sqrt() + EPSILON)
+    value = torch.zeros_like(target) if trajectory.value is None else trajectory.value
+    advantage = (target - value).detach()
+    error = all_mean(masked_mean(advantage.square(), some))
+    scaled = advantage / (error.sqrt() + EPSILON)
+    policy = sum(-masked_mean(trajectory.log_prob[name] * scaled, mask) for name, mask in masks.items())
+    loss = masked_mean((value - target).square(), some)
+    spread = all_mean(masked_mean(advantage, some))
+    scalars = {
+        "train/policy_gradient_loss": policy.detach(),
+        "train/value_loss": loss.detach(),
+        "train/explained_variance": 1 - (error - spread.square()),
+    }
+    return PolicyLoss(policy, loss, scalars)
+
+
+def reinforce(trajectory: Trajectory, heads: Any, discount: float, bonus: Tensor) -> PolicyLoss:
+    """A step earns the environment's own reward."""
+    return policy_gradient(trajectory, heads, trajectory.reward + bonus, discount)
+
+
+def gain(trajectory: Trajectory, heads: Any, discount: float, bonus: Tensor) -> PolicyLoss:
+    """A step earns what it adds to the log-likelihood of the target: a dense form of the reward for a right answer.
+
+    Raises:
+        ValueError: where the environment tells no target.
+    """
+    if trajectory.target is None:
+        raise ValueError('estimator "gain" needs the right answers: name them with --target, or use "reinforce"')
+    return policy_gradient(trajectory, heads, gains(trajectory) + bonus, discount)
+
+
+ESTIMATORS: dict[str, Estimator] = {"gain": gain, "reinforce": reinforce}
+"""Every estimator by its name."""

@@ -1,0 +1,133 @@
+"""The training loop: updates, validations, checkpoints, and a clean stop between updates."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from agents.training.checkpoint import load_checked, save_atomically, write_atomically
+from agents.training.distributed import all_mean, process_group, rank, world_size
+from agents.training.machine import machine_name
+from agents.training.recipe import Recipe
+from agents.training.trainer import Prior, Trainer, share_of, train_update
+
+VALIDATIONS = 20
+"""How often a training is validated; the weights with the least error are kept."""
+
+SAVE_SECONDS = 60.0
+"""Between two checkpoints."""
+
+ASK_EVERY = 10
+"""Updates between which several processes agree on whether to stop."""
+
+
+class Log(Protocol):
+    """What one process, the first, shows and writes of a training."""
+
+    def update(self, scalars: dict[str, Tensor]) -> None:
+        """After every update."""
+
+    def validate(self) -> float:
+        """Measure what is to be least: the validation error, or minus the return."""
+
+    def close(self) -> None:
+        """At the end."""
+
+
+def train(
+    recipe: Recipe,
+    folder: str | Path,
+    make_env: Callable[[str, int], Any],
+    make_log: Callable[[Trainer], Log],
+    *,
+    device: torch.device,
+    make_prior: Callable[[Any], Prior] | None = None,
+    resume: bool = False,
+) -> dict[str, float]:
+    """Train to the recipe's end and keep the weights of the least validation error.
+
+    Writes `checkpoint.pt` (everything, to go on), `agent.pt` (the best weights) and `metrics.json` to `folder`. With several
+    processes (`agents.training.distributed`) each calls this and plays its share.
+
+    Args:
+        recipe: what to train.
+        folder: of this run.
+        make_env: from a split and a number of rows to an environment.
+        make_log: what shows and validates this training; called by the first process.
+        device: of agent and environment.
+        make_prior: from the environment to what draws the gaze beside the reward.
+        resume: go on from the folder's checkpoint, exactly as if nothing had happened.
+
+    Returns:
+        `validation_error` in percent (known to the first process), `seconds` of training, `episodes`.
+
+    Raises:
+        ValueError: for a checkpoint of another recipe, or a batch that the processes cannot share.
+        FileNotFoundError: where there is nothing to resume.
+        KeyboardInterrupt: once the state is saved, where the training is interrupted (Ctrl-C, SIGTERM).
+    """
+    folder = Path(folder)
+    with process_group(device), interruption() as interrupted:
+        env = make_env("train", share_of(recipe))
+        prior = make_prior(env) if make_prior is not None else None
+        trainer = Trainer.begin(recipe, env, device, prior=prior, restored=resume)
+        if resume:
+            values = load_checked(folder / "checkpoint.pt", device)
+            if Recipe.from_dict(values["recipe"]) != recipe:
+                raise ValueError(f"{folder} trained another recipe; resume it with its own, or train in a new folder")
+            trainer.restore(values)
+        log = make_log(trainer) if rank() == 0 else None
+        updates = recipe.updates()
+        every, began, saved = math.ceil(updates / VALIDATIONS), time.monotonic() - trainer.seconds, time.monotonic()
+        stop = False
+        while trainer.update < updates and not stop:
+            scalars = train_update(trainer)
+            trainer.seconds = time.monotonic() - began
+            if log is not None:
+                log.update(scalars)
+                if trainer.update % every == 0 or trainer.update == updates:
+                    trainer.remember_best(log.validate())
+                    save_atomically(trainer.best_agent(machine_name(device)), folder / "agent.pt")
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
+                    saved = time.monotonic()
+            if world_size() == 1:
+                stop = interrupted()
+            elif trainer.update % ASK_EVERY == 0:  # all stop after the same update
+                stop = bool(all_mean(torch.tensor(float(interrupted()), device=device)) > 0)
+        if log is not None:
+            save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
+            log.close()
+    if stop:
+        raise KeyboardInterrupt
+    metrics = {"validation_error": trainer.best_error, "seconds": trainer.seconds, "episodes": updates * recipe.batch}
+    if rank() == 0:
+        write_atomically((json.dumps(metrics, indent=1) + "\n").encode(), folder / "metrics.json")
+    return metrics
+
+
+@contextmanager
+def interruption() -> Iterator[Callable[[], bool]]:
+    """A function that tells whether Ctrl-C or SIGTERM came: a training stops between updates, never within one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # only a main thread may handle signals
+        return
+    came: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

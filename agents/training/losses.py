@@ -1,0 +1,75 @@
+"""What a training minimises: one loss for every trajectory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from agents.training.distributed import all_mean
+from agents.training.estimators import ESTIMATORS
+from agents.training.recipe import Recipe
+from agents.trajectory import Trajectory
+
+VALUE_WEIGHT = 0.5
+"""Weight of the baseline's regression."""
+
+
+def answer_weights(kind: str, trajectory: Trajectory) -> Tensor:
+    """(Q, N) float32, how much cross-entropy counts each answer.
+
+    Args:
+        kind: "scored", "all", or "later": each by its number, since the first answers cannot know much, and their errors
+            would outweigh those that count.
+        trajectory: of these answers.
+    """
+    if kind == "scored":
+        return trajectory.scored.to(torch.float32)
+    alive = trajectory.alive.to(torch.float32)
+    if kind == "all":
+        return alive
+    return alive * torch.arange(1, len(alive) + 1, device=alive.device)[:, None]
+
+
+def cross_entropy(trajectory: Trajectory, weights: Tensor) -> Tensor:
+    """Weighted mean of -log p(target) over all answers, or bits of answers, of all processes, in nats."""
+    assert trajectory.hits is not None
+    parts = trajectory.hits.shape[-1]
+    return -(weights * trajectory.log_likelihood).sum() / (parts * all_mean(weights.sum()).clamp(min=1e-6))
+
+
+def trajectory_loss(
+    recipe: Recipe, agent: Any, trajectory: Trajectory, bonus: Tensor | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Cross-entropy for answers whose target is known, and the policy gradient for what was drawn.
+
+    Mnih et al. 2014, section 3.2. An answer learns from its target, or with `answer_signal="reward"` by REINFORCE alone.
+
+    Args:
+        recipe: weights, estimator, discount.
+        agent: that acted.
+        trajectory: with gradient.
+        bonus: (Q, N) beside the reward, for each action, such as that of a saliency prior.
+
+    Returns:
+        The loss, and what is worth logging.
+    """
+    scalars = {
+        "rollout/ep_rew_mean": trajectory.reward.sum(0).mean(),
+        "rollout/ep_len_mean": trajectory.length.to(torch.float32).mean(),
+    }
+    loss = trajectory.log_likelihood.new_zeros(())
+    if trajectory.hits is not None:
+        scored = trajectory.scored.to(torch.float32)
+        scalars["train/loss"] = cross_entropy(trajectory, scored).detach()
+        right = (trajectory.hits.to(torch.float32).mean(-1) * scored).sum() / scored.sum().clamp(min=1)
+        scalars["rollout/success_rate"] = right
+        if recipe.answer_signal == "target":
+            loss = loss + cross_entropy(trajectory, answer_weights(recipe.answer_weights, trajectory))
+    if trajectory.log_prob:
+        extra = torch.zeros_like(trajectory.reward) if bonus is None else bonus
+        policy = ESTIMATORS[recipe.estimator](trajectory, agent.heads, recipe.discount, extra)
+        loss = loss + policy.policy + VALUE_WEIGHT * policy.value
+        scalars |= policy.scalars
+    return loss, scalars

@@ -1,0 +1,212 @@
+"""A training in progress: one update, and the state that a checkpoint holds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.batched_env import BatchedEnv
+from agents.collect import collect
+from agents.loading import Agent, agent_to_dict, copy_weights, make_agent
+from agents.training.curriculum import Curriculum
+from agents.training.distributed import average_gradients, rank, world_size
+from agents.training.estimators import following
+from agents.training.exploration import drawn_parts, exploration_noise
+from agents.training.losses import trajectory_loss
+from agents.training.optimizers import make_optimizers, set_learning_rate
+from agents.training.recipe import Recipe
+from agents.trajectory import Trajectory
+
+
+class Prior(Protocol):
+    """What draws the gaze beside the reward, such as `runs.saliency_prior.SaliencyPrior`."""
+
+    digest: str
+
+    def at(self, trajectory: Trajectory) -> tuple[Tensor, Tensor]:
+        """Its value at every place that was seen, and how well that agrees with it, both (T, N)."""
+
+
+@dataclass
+class Trainer:
+    """All that changes in a training, and so all that a checkpoint needs to go on exactly.
+
+    Scenes are functions of (seed, episode number), and exploration is one of (seed, update): the number of updates stands
+    for both.
+    """
+
+    recipe: Recipe
+    env: BatchedEnv
+    agent: Agent
+    optimizers: list[torch.optim.Optimizer]
+    curriculum: Curriculum
+    update: int = 0
+    best_error: float = math.inf
+    best_weights: dict[str, Tensor] | None = None
+    seconds: float = 0.0
+    words: dict[str, list[str]] | None = None
+    """The words and answers that a reader's numbers stand for."""
+    prior: Prior | None = None
+    """What draws the gaze beside the reward."""
+
+    @staticmethod
+    def begin(
+        recipe: Recipe, env: Any, device: torch.device, *, prior: Prior | None = None, restored: bool = False
+    ) -> Trainer:
+        """A training at its start; one to be `restored` needs no weights to begin with.
+
+        Raises:
+            ValueError: for options that do not go with the environment or with each other.
+        """
+        torch.manual_seed(recipe.seed)
+        batched = BatchedEnv(env, device)
+        agent = make_agent(env, recipe.agent)
+        check(recipe, batched, agent, prior)
+        words = words_of(env)
+        if recipe.init_from and not restored:
+            copy_weights(agent, recipe.init_from, words)
+        agent = agent.to(device)
+        if not (recipe.init_from or restored):
+            agent.prepare(batched, recipe.seed)
+        optimizers = make_optimizers(recipe, agent)
+        curriculum = Curriculum.begin(recipe, batched)
+        return Trainer(recipe, batched, agent, optimizers, curriculum, words=words, prior=prior)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types and tensors."""
+        return {
+            "recipe": self.recipe.to_dict(),
+            "agent": agent_to_dict(self.agent),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "curriculum": self.curriculum.to_dict(),
+            "update": self.update,
+            "best_error": self.best_error,
+            "best_weights": self.best_weights,
+            "seconds": self.seconds,
+            "processes": world_size(),
+            "words": self.words,
+            "prior": self.prior and self.prior.digest,
+        }
+
+    def restore(self, values: dict[str, Any]) -> None:
+        """Go on where `to_dict` was called.
+
+        Raises:
+            ValueError: where the environment has other words than the checkpoint, or the saliency prior is another.
+        """
+        if "optimizers" not in values:
+            raise ValueError("the file holds weights alone, which cannot be resumed: give the folder of a training")
+        if values.get("words") != self.words:
+            raise ValueError("the stories found now have other words than those trained on: set GLIMPSE_DATA as it was")
+        if values.get("prior") != (self.prior and self.prior.digest):
+            raise ValueError(
+                f"the saliency prior {self.recipe.saliency_prior} has changed since the training began: put the old one back"
+            )
+        self.agent.load_state_dict(values["agent"]["weights"])
+        for optimizer, state in zip(self.optimizers, values["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        self.curriculum = Curriculum.from_dict(values["curriculum"])
+        self.update, self.best_error = values["update"], values["best_error"]
+        self.best_weights, self.seconds = values["best_weights"], values["seconds"]
+
+    def remember_best(self, error: float) -> None:
+        """Keep the present weights if their validation error is the least so far."""
+        if error <= self.best_error:
+            self.best_error, self.best_weights = error, agent_to_dict(self.agent)["weights"]
+
+    def best_agent(self, machine: str) -> dict[str, Any]:
+        """The weight file's content: the agent of the least validation error, and how it came about on which machine."""
+        saved = agent_to_dict(self.agent)
+        return {
+            "recipe": self.recipe.to_dict(),
+            "agent": {**saved, "weights": self.best_weights or saved["weights"]},
+            "words": self.words,
+            "training": {
+                "episodes": self.update * self.recipe.batch,
+                "seconds": round(self.seconds, 1),
+                "machine": machine,
+                "processes": world_size(),
+                "validation_error": self.best_error,
+            },
+        }
+
+
+def check(recipe: Recipe, env: BatchedEnv, agent: Agent, prior: Prior | None) -> None:
+    """Refuse what would train on nothing, or on something else than was meant.
+
+    Raises:
+        ValueError: for such a recipe, saying what to do.
+    """
+    places = [name for name, head in agent.heads.items() if head.policy]
+    if recipe.answer_weights != "scored" and env.read_ahead:
+        raise ValueError(
+            f'answer_weights="{recipe.answer_weights}" trains answers that are not scored, and this task has no right answer '
+            'for them: use "scored"'
+        )
+    if prior is not None and (recipe.gaze != "learned" or "location" not in places):
+        raise ValueError("--saliency-prior draws a gaze that is learned; this training has none")
+    if recipe.gaze != "learned":
+        if "location" not in agent.heads:
+            raise ValueError(f'gaze "{recipe.gaze}" looks at places: the environment has no location to choose')
+        env.scripted_gaze(recipe.gaze, recipe.seed, np.zeros(env.num_envs, np.int64))
+    told = env.metadata.get("tells_target", True)
+    if recipe.estimator == "gain" and places and recipe.gaze == "learned" and not told:
+        raise ValueError('estimator "gain" needs the right answers: name them with --target, or use "reinforce"')
+
+
+def words_of(env: Any) -> dict[str, list[str]] | None:
+    """What the numbers of a text and its answers stand for, for weight files; None without words."""
+    words = env.metadata.get("words", ())
+    return {"vocabulary": list(words), "answers": list(env.metadata["answer_names"])} if words else None
+
+
+def train_update(trainer: Trainer) -> dict[str, Tensor]:
+    """One batch of episodes, this process's share of it, and one step of the optimizers.
+
+    Returns:
+        What is worth logging, on the device.
+    """
+    recipe, agent, env = trainer.recipe, trainer.agent, trainer.env
+    # What dropout draws is a function of the update, as all else is, so that a resumed training draws the same.
+    torch.manual_seed(int(np.random.SeedSequence((recipe.seed, trainer.update, rank(), 1)).generate_state(1)[0]))
+    set_learning_rate(recipe, trainer.optimizers, trainer.update)
+    numbers = trainer.curriculum.episodes(recipe, env, trainer.update)
+    given = {} if recipe.gaze == "learned" else {"location": env.scripted_gaze(recipe.gaze, recipe.seed, numbers)}
+    parts = drawn_parts(agent, env, recipe.answer_signal, tuple(given))
+    noise = exploration_noise(agent, env, parts, recipe.seed, trainer.update)
+    std = recipe.deviation(trainer.update)
+    trajectory = collect(agent, env, numbers, seed=recipe.seed, noise=noise, std=std, given=given)
+    bonus = agreement = None
+    if trainer.prior is not None:
+        drawn_to, agreement = trainer.prior.at(trajectory)
+        bonus = recipe.saliency_weight * torch.cat([drawn_to[1:], torch.zeros_like(drawn_to[:1])])
+        bonus = bonus * following(trajectory.alive)
+    loss, scalars = trajectory_loss(recipe, agent, trajectory, bonus)
+    if agreement is not None:
+        scalars["attention/saliency_agreement"] = agreement[1:].mean()
+    if recipe.oversample > 1:
+        trainer.curriculum.update(env, trajectory)
+    agent.zero_grad()
+    loss.backward()
+    average_gradients(agent.parameters())
+    scalars["train/grad_norm"] = torch.nn.utils.clip_grad_norm_(agent.parameters(), recipe.max_grad_norm)
+    for optimizer in trainer.optimizers:
+        optimizer.step()
+    trainer.update += 1
+    return scalars
+
+
+def share_of(recipe: Recipe) -> int:
+    """Episodes of a batch that one process plays.
+
+    Raises:
+        ValueError: where the batch cannot be shared evenly.
+    """
+    if recipe.batch % world_size():
+        raise ValueError(f"a batch of {recipe.batch} cannot be shared by {world_size()} processes; change --batch")
+    return recipe.batch // world_size()

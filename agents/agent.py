@@ -11,7 +11,7 @@ from agents.baseline import Baseline
 from agents.config import AgentConfig
 from agents.core import CORES
 from agents.encoders import Encoders
-from agents.heads import AnswerHead, Head, View, ViewSize, make_heads
+from agents.heads import AnswerHead, View, ViewSize, make_heads
 from agents.options import parse_options
 from agents.spec import EnvSpec
 from agents.trajectory import at_steps
@@ -157,7 +157,7 @@ class AttentionAgent(nn.Module):
         """
         unit, periphery = self._unit(observation), None
         params = {}
-        for name, head in self._heads():
+        for name, head in self.heads.items():
             view = View()
             if head.uses_view:
                 periphery = self.encoders.periphery(observation) if periphery is None else periphery
@@ -190,7 +190,7 @@ class AttentionAgent(nn.Module):
                 feature, state = self.remember(step, ask, state)
                 each.append(feature)
             features = at_steps(torch.stack(each), steps)
-        if any(head.uses_view for _, head in self._heads()):
+        if any(head.uses_view for _, head in self.heads.items()):
             flat = {name: at_steps(value, steps).flatten(0, 1) for name, value in observations.items()}
         decision = self.decide(flat, features.flatten(0, 1), self.initial_state(0))
         return unflattened(decision, features.shape[:2])
@@ -215,14 +215,11 @@ class AttentionAgent(nn.Module):
 
     def answer_head(self) -> AnswerHead | None:
         """The head that a target is for; None without an answer."""
-        return self.heads["answer"] if "answer" in self.heads else None  # type: ignore[return-value]
+        return self.heads["answer"] if "answer" in self.heads else None
 
     def policy_parameters(self) -> list[nn.Parameter]:
         """The parameters that REINFORCE alone trains."""
-        return [parameter for _, head in self._heads() if head.policy for parameter in head.parameters()]
-
-    def _heads(self) -> list[tuple[str, Head]]:
-        return list(self.heads.items())  # type: ignore[arg-type]
+        return [parameter for _, head in self.heads.items() if head.policy for parameter in head.parameters()]
 
     def _view_size(self, name: str) -> ViewSize:
         """What the head of this part of the action sees beside the features."""

@@ -16,6 +16,7 @@ from agents.agent import AgentState, Decision
 from agents.config import AgentConfig
 from agents.heads import AnswerHead, Head, View, ViewSize
 from agents.heads.answer import ClassHead
+from agents.named import NamedModules
 from agents.spec import EnvSpec
 from memory import NoMemory, Watch
 
@@ -107,7 +108,7 @@ class WholeImageCNN(nn.Module):
         made = paper_layers(channels, height, width) if config.net == "paper" else deep_layers(channels, config.width)
         self.layers, features = made
         kinds = {"answer": ClassHead, "location": StayHead}
-        self.heads = nn.ModuleDict(
+        self.heads = NamedModules(
             {name: kinds[name](part, features, ViewSize(0, 0), AgentConfig()) for name, part in spec.action.items()}
         )
 
@@ -125,7 +126,7 @@ class WholeImageCNN(nn.Module):
 
     def answer_head(self) -> AnswerHead:
         """The head that a target is for."""
-        return self.heads["answer"]  # type: ignore[return-value]
+        return self.heads["answer"]
 
     def policy_parameters(self) -> list[nn.Parameter]:
         """None: nothing here chooses where to look."""

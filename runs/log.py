@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from runs.summaries import LAYOUT, add_hparams, check_writable
-from runs.trainer import Trainer, learning_rate
+from agents.training.optimizers import learning_rate
+from agents.training.trainer import Trainer
+from runs.traces.tensorboard_media import LAYOUT, add_hparams, check_writable
 from runs.validation import Validation
 
 LOG_EVERY = 20
 """Updates between two points of a curve."""
 
 
-class Log:
-    """What one process, the first, shows and writes of a training.
+class TrainingLog:
+    """What one process, the first, shows and writes of a training: see `agents.training.loop.Log`.
 
     Args:
         folder: of the run.
         trainer: the training.
-        device: of its agent.
+        make_env: from a split and a number of rows to an environment.
         quiet: no progress bar.
         projector: hand what lies in the memory at the end to TensorBoard's projector.
 
@@ -31,13 +34,19 @@ class Log:
     """
 
     def __init__(
-        self, folder: Path, trainer: Trainer, device: torch.device, *, quiet: bool, projector: bool = False
+        self,
+        folder: Path,
+        trainer: Trainer,
+        make_env: Callable[[str, int], Any],
+        *,
+        quiet: bool,
+        projector: bool = False,
     ) -> None:
         check_writable(folder)
         self.trainer, recipe = trainer, trainer.recipe
         done = trainer.update * recipe.batch
         self.writer = SummaryWriter(str(folder), purge_step=done + 1 if done else None, flush_secs=20)
-        self.validation = Validation(trainer, device, self.writer, projector)
+        self.validation = Validation(trainer, self.writer, make_env, projector)
         total = recipe.updates() * recipe.batch
         self.bar = tqdm(total=total, initial=done, unit=" episodes", disable=quiet, dynamic_ncols=True, mininterval=0.5)
         self.recent: float | None = None
@@ -64,20 +73,16 @@ class Log:
         self.writer.add_scalar("train/learning_rate", learning_rate(recipe, trainer.update), step)
         self.writer.add_scalar("time/fps", step / trainer.seconds, step)
         self.writer.add_scalar("time/time_elapsed", trainer.seconds, step)
-        if self.validation.gazes:
-            steps = self.validation.env.metadata["horizon"]
-            self.writer.add_scalar("rollout/ep_rew_mean", float(scalars["rollout/success_rate"]), step)
-            self.writer.add_scalar("rollout/ep_len_mean", steps, step)
-            self.writer.add_scalar("time/total_timesteps", step * steps, step)
+        self.writer.add_scalar("time/total_timesteps", step * float(scalars["rollout/ep_len_mean"]), step)
 
-    def validate(self) -> None:
-        """Validate, and keep the best weights."""
+    def validate(self) -> float:
+        """Validate; what is to be least."""
         trainer = self.trainer
         step = trainer.update * trainer.recipe.batch
         error, words = self.validation(step)
-        trainer.remember_best(error)
         if not self.bar.disable:
             self.bar.write(f"{step:>11,} episodes {trainer.seconds:6.0f} s   {words}")
+        return error
 
     def close(self) -> None:
         """Leave the bar and the files complete."""

@@ -13,6 +13,7 @@ from agents.encoders.glimpse import GlimpseEncoder, PlaceEncoder
 from agents.encoders.hidden_text import HiddenTextEncoder
 from agents.encoders.sentence import SentenceEncoder
 from agents.encoders.values import BitsEncoder, ValuesEncoder
+from agents.named import NamedModules
 from agents.spec import Parts
 
 if TYPE_CHECKING:
@@ -81,13 +82,13 @@ class Encoders(nn.Module):
 
     def __init__(self, parts: Parts, config: AgentConfig) -> None:
         super().__init__()
-        self.table = nn.ModuleDict()
+        table: dict[str, Encoder] = {}
         left = dict(parts)
         for name, row in ENCODERS.items():
             roles = {part.role for part in left.values()}
             if roles and set(row.roles) <= roles:
                 taken = {part: spec for part, spec in left.items() if spec.role in row.roles}
-                self.table[name] = row.make(taken, config)
+                table[name] = row.make(taken, config)
                 left = {part: spec for part, spec in left.items() if part not in taken}
         if left or not parts:
             name, part = next(iter(left.items()), ("", None))
@@ -97,25 +98,17 @@ class Encoders(nn.Module):
                 if part
                 else "nothing is left to be encoded: `ignore` leaves out every part of the observation"
             )
-        self.added = config.join == "sum"
-        widths = {encoder.width for encoder in self}
+        self.table, self.added = NamedModules(table), config.join == "sum"
+        widths = {encoder.width for encoder in table.values()}
         self.width = config.width if len(widths) > 1 else widths.pop()
-        self.project = nn.ModuleDict(
-            {name: nn.Linear(encoder.width, self.width) for name, encoder in self.items() if encoder.width != self.width}
-        )
-        self.periphery_size = sum(encoder.periphery_size for encoder in self)
-
-    def items(self) -> list[tuple[str, Encoder]]:
-        """The encoders by the names of their rows."""
-        return list(self.table.items())  # type: ignore[arg-type]
-
-    def __iter__(self):
-        return iter(self.table.values())
+        others = {name: encoder for name, encoder in table.items() if encoder.width != self.width}
+        self.project = NamedModules({name: nn.Linear(encoder.width, self.width) for name, encoder in others.items()})
+        self.periphery_size = sum(encoder.periphery_size for encoder in table.values())
 
     def forward(self, observation: dict[str, Tensor]) -> Tensor:
         """(B, width), of an observation's parts (B, …)."""
         what, where = [], []
-        for name, encoder in self.items():
+        for name, encoder in self.table.items():
             vector = encoder(observation)
             vector = self.project[name](vector) if name in self.project else vector
             (where if encoder.modulates else what).append(vector)
@@ -130,7 +123,7 @@ class Encoders(nn.Module):
 
     def periphery(self, observation: dict[str, Tensor]) -> Tensor | None:
         """(B, periphery_size), what draws the gaze beside the features; None where that is nothing."""
-        rows = [encoder.periphery(observation) for encoder in self if encoder.periphery_size]
+        rows = [encoder.periphery(observation) for _, encoder in self.table.items() if encoder.periphery_size]
         return torch.cat(rows, 1) if len(rows) > 1 else next(iter(rows), None)
 
 

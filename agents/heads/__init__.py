@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from torch import nn
-
 from agents.heads.answer import BitsHead, ClassHead, LogitsHead, StopHead
 from agents.heads.base import AnswerHead, Head, View, ViewSize
 from agents.heads.place import PlaceHead
+from agents.named import NamedModules
 from agents.spec import Parts, PartSpec
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def register_head(role: str, make: MakeHead) -> None:
     HEADS[role] = make
 
 
-def make_heads(action: Parts, features: int, views: dict[str, ViewSize], config: AgentConfig) -> nn.ModuleDict:
+def make_heads(action: Parts, features: int, views: dict[str, ViewSize], config: AgentConfig) -> NamedModules:
     """A head for every part of an action.
 
     Args:
@@ -61,4 +60,4 @@ def make_heads(action: Parts, features: int, views: dict[str, ViewSize], config:
                 f"no head is for the action's part {name!r} of role {part.role!r}: give it one of {', '.join(HEADS)}, or "
                 "register a head (agents.heads.register_head)"
             )
-    return nn.ModuleDict({name: HEADS[part.role](part, features, views[name], config) for name, part in action.items()})
+    return NamedModules({name: HEADS[part.role](part, features, views[name], config) for name, part in action.items()})

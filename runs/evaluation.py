@@ -1,0 +1,170 @@
+"""What a trained agent reaches on the test split, and the words for it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from agents import evaluate, spec_of
+from agents.evaluation import EvalResult
+from agents.loading import Agent, agent_from_dict
+from agents.options import parse_options
+from agents.training.checkpoint import load_checked
+from agents.training.recipe import Recipe
+from glimpse_env.tasks import TASKS
+from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, sample_episodes, task_name
+
+TEST_SEED = 2**41
+"""Seed of the test scenes. With 10,000 episodes each test image is shown once, in a scene of its own."""
+
+SCENES = 10_000
+"""Test episodes of a task that shows images, unless another number is asked for."""
+
+BATCH = 500
+READ_BATCH = 125
+"""Episodes side by side: of those that are acted in, and of those that are read whole."""
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    *,
+    episodes: int | None = None,
+    images: Path | None = None,
+    data: Path | None = None,
+    arguments: tuple[str, ...] = (),
+    memory_options: tuple[str, ...] = (),
+    device: str = "auto",
+) -> dict[str, Any]:
+    """What `python -m runs.evaluate` reports.
+
+    Args:
+        checkpoint: a weight file (`agent.pt`, `runs/pretrained/*.pt`) or a training's `checkpoint.pt`.
+        episodes: how many; None is 10,000 scenes, every image of `images`, or every question, once.
+        images: the user's own canvases (`.npz` with `images` and `labels`, or a folder of class folders) in place of
+            the recipe's test scenes.
+        data: a folder or archive of files in bAbI's format, in place of those that are found.
+        arguments: of the task, in place of those trained with, such as ("min_length=120", "max_length=120").
+        memory_options: of the memory, in place of those trained with, such as ("slots=256",) for longer sequences.
+        device: "auto", "cpu", "cuda", …
+
+    Returns:
+        `recipe`, `env_id`, `episodes`, `gaze` (of the recipe), `seconds`, `mean_return`, `steps` (mean length), and where the
+        environment tells right answers `error`: percent of wrong answers, or bits per sequence where answers are bits. Where
+        the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, and `error_random_gaze` and
+        `return_random_gaze`; where it reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI
+        `error_by_task`, and with a gaze `support_hit_rate`.
+
+    Raises:
+        FileNotFoundError: where there is no such checkpoint, or no such images or data.
+        ValueError: for a damaged checkpoint, or images, data or memory options that do not fit it.
+    """
+    began, where = time.monotonic(), pick_device(device)
+    values = load_checked(checkpoint, where)
+    recipe = Recipe.from_dict(values.get("recipe", {}))
+    agent = agent_from_dict(values, checkpoint, memory_options).to(where)
+    if images is not None:
+        if arguments:
+            raise ValueError("--arguments are for the recipe's own scenes, stories and sequences, not for --images")
+        env = make_canvas_env(recipe, agent, images, BATCH, where)
+    else:
+        env = _own_env(recipe, agent, values.get("words"), data, arguments, where)
+    name = task_name(recipe.env.id)
+    scenes = images is None and agent.spec.named("glimpse") is not None
+    episodes = episodes or (SCENES if scenes else episodes_in(env))
+    env_id = recipe.env.id if name is None else f"Glimpse/{name}"
+    report: dict[str, Any] = {"recipe": recipe.name, "env_id": env_id, "episodes": episodes, "gaze": recipe.gaze}
+    if images is not None:
+        report["images"] = str(images)
+    if arguments:
+        report["arguments"] = list(arguments)
+    if memory_options:
+        report["memory_options"] = list(memory_options)
+    report |= _measured(recipe, agent, env, episodes)
+    return {**report, "seconds": round(time.monotonic() - began, 2)}
+
+
+def _own_env(
+    recipe: Recipe, agent: Agent, words: Any, data: Path | None, arguments: tuple[str, ...], device: Any
+) -> Any:
+    """The recipe's test environment, with other data or arguments."""
+    name = task_name(recipe.env.id)
+    if data is not None and not words:
+        raise ValueError(f"--data are stories in bAbI's format, not for {recipe.name}")
+    if arguments and name is None:
+        raise ValueError("--arguments are for Glimpse's own scenes, stories and sequences")
+    variety = TASKS[name].task.variety if name is not None else ()
+    if fixed := {"split", "order", "backend", "device", *variety} & set(parse_options(arguments)):
+        raise ValueError(f"--arguments: {', '.join(sorted(fixed))} cannot be chosen in an evaluation")
+    changed: dict[str, Any] = {} if data is None else {"data": str(data)}
+    changed |= {**(words or {}), **parse_options(arguments)}
+    reads = "place" not in {part.role for part in agent.spec.observation.values()}
+    batch = min(BATCH, recipe.batch) if name is None else READ_BATCH if reads else BATCH
+    try:
+        env = make_env(recipe, "test", batch, device, **changed)
+    except TypeError as error:
+        raise ValueError(f"--arguments {' '.join(arguments)}: {error}") from error
+    found = spec_of(env)
+    if not found.fits(agent.spec):
+        raise ValueError(f"{data or recipe.env.id} does not fit the agent: it was made for {agent.spec}, this is {found}")
+    return env
+
+
+def _measured(recipe: Recipe, agent: Agent, env: Any, episodes: int) -> dict[str, Any]:
+    """The figures: as the agent was trained to look, and where there is a random gaze with that."""
+    acts = env.metadata.get("interactive", True)
+    control = None
+    numbers: Any = episodes if acts else sample_episodes(episodes, episodes_in(env), more=True)
+    if "random" in env.metadata.get("gazes", ()):
+        control = evaluate(agent, env, numbers, seed=TEST_SEED, gaze="random")
+    # With one glimpse, or trained for random places, there is no gaze of its own to play.
+    alone = control is not None and (recipe.gaze == "random" or env.metadata["horizon"] == 1)
+    result = control if alone and control is not None else evaluate(agent, env, numbers, seed=TEST_SEED, gaze=recipe.gaze)
+    return report_of(agent, result, control, env.metadata["horizon"] if acts else None)
+
+
+def report_of(agent: Agent, result: EvalResult, control: EvalResult | None, glimpses: int | None) -> dict[str, Any]:
+    """The entries of a report; `glimpses` are None for an agent that reads."""
+    bits = agent.spec.action["answer"].role == "bits"
+    report: dict[str, Any] = {"mean_return": result.mean_return, "steps": result.mean_length}
+    if result.error is not None:
+        report["error"] = result.bits if bits else result.error
+    if glimpses is None:
+        report |= {
+            "unit": "bits per sequence" if bits else "percent",
+            "bits": result.bits,
+            "wrong_answers": result.error,
+            "wrong_episodes": result.wrong_episodes,
+        }
+    else:
+        report["glimpses"] = glimpses
+        if result.error is not None:
+            report |= {"error_by_glimpse": result.error_by_step, "cross_entropy": result.cross_entropy}
+        if control is not None:
+            report["return_random_gaze"] = control.mean_return
+            if control.error is not None:
+                report["error_random_gaze"] = control.error
+    if result.error_by_group and glimpses is None:
+        report["error_by_task"] = {str(task): round(error, 4) for task, error in result.error_by_group.items()}
+    return report | {f"{name}_rate": 100 * value for name, value in result.metrics.items()}
+
+
+def lines_of(report: dict[str, Any]) -> list[str]:
+    """A report as lines to read."""
+    lines = [f"  error in task {task:<6} {error:6.2f} %" for task, error in report.get("error_by_task", {}).items()]
+    for glimpse, error in enumerate(report.get("error_by_glimpse", []), 1):
+        lines.append(f"  error after {glimpse:>2} glimpse{'s' if glimpse > 1 else ' '}   {error:6.2f} %")
+    if "unit" in report:
+        lines += ["", f"  wrong answers {report['wrong_answers']:14.2f} %"]
+        lines += [f"  wrong episodes {report['wrong_episodes']:13.2f} %", f"  bits per sequence {report['bits']:10.4f}"]
+        return lines
+    lines.append("")
+    gazes = [(f"{report['gaze']} gaze", "error", "mean_return"), ("random gaze", "error_random_gaze", "return_random_gaze")]
+    if report["glimpses"] == 1:
+        gazes = [("whole image", "error", "mean_return")]
+    for gaze, error, mean_return in gazes[: 1 if report["gaze"] == "random" else 2]:
+        if error in report:
+            lines.append(f"  error, {gaze:<18} {report[error]:6.2f} %")
+        if mean_return in report:
+            lines.append(f"  return, {gaze:<16} {report[mean_return]:7.3f}")
+    return lines

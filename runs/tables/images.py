@@ -1,0 +1,77 @@
+"""The tables of images, for `runs/RESULTS.md`: errors beside the paper's, the cost of a decision, errors by glimpse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from agents import BatchedEnv, collect
+from agents.loading import Agent
+from runs.tables.cells import parameter_count, table_row
+
+PAPER = {
+    "mnist": ("1.07", "conv 1.21"),
+    "translated": ("1.20", "conv 1.62"),
+    "cluttered": ("4.04", "conv 8.09, random gaze 14.4"),
+    "make-train": ("4.04", "what `make train` makes"),
+    "cluttered100": ("8.11", "conv 14.35, random gaze 28.4"),
+    "cluttered-random": ("14.4", ""),
+    "cluttered100-random": ("28.4", ""),
+    "cnn-cluttered": ("–", ""),
+    "paper-cnn-cluttered": ("8.09", ""),
+    "paper-cnn-cluttered100": ("14.35", ""),
+}
+"""Error of the paper's model and its controls (Mnih et al. 2014, tables 1 to 3, NIPS version)."""
+
+HEAD = """# Results
+
+Test error in percent: 10,000 scenes of the test split (`seed 2**41`), each test image once, gaze at the policy's mean,
+no averaging. Weights were chosen on the validation split; nothing was chosen by the test split. Written by
+`python -m runs.results`; each row is reproduced by `python -m runs.evaluate runs/pretrained/<recipe>.pt`.
+
+*Random gaze* shows the same weights random places; the rows `*-random` are the same network **trained** for random
+places, which is the fair control, though for fewer episodes here. *Multiply-adds* are those of one whole decision, all
+glimpses together.
+
+| recipe | glimpses | error | random gaze | paper | parameters | multiply-adds |
+|---|---|---|---|---|---|---|
+"""
+
+BY_GLIMPSE = """
+## Error after each glimpse
+
+| recipe | error after glimpse 1, 2, … |
+|---|---|
+"""
+
+
+def multiply_adds(agent: Agent, env: Any) -> int:
+    """Multiply-adds of one episode's decision, all glimpses together."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        collect(agent, BatchedEnv(env, torch.device("cpu")), np.arange(env.num_envs))
+    return counter.get_total_flops() // 2 // env.num_envs
+
+
+def result_row(name: str, report: dict[str, Any], agent: Agent, cost: int) -> str:
+    """A line of the first table."""
+    paper, controls = PAPER.get(name, ("–", ""))
+    quoted = f"{paper} ({controls})" if controls else paper
+    chance = f"{report['error_random_gaze']:.2f}" if report["glimpses"] > 1 else "–"
+    cells = [
+        f"`{name}`",
+        report["glimpses"],
+        f"**{report['error']:.2f}**",
+        chance,
+        quoted,
+        f"{parameter_count(agent):,}",
+        f"{cost:,}",
+    ]
+    return table_row(cells)
+
+
+def by_glimpse_row(name: str, report: dict[str, Any]) -> str:
+    """A line of the second table."""
+    return table_row([f"`{name}`", " · ".join(f"{error:.2f}" for error in report["error_by_glimpse"])])

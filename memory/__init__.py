@@ -1,10 +1,11 @@
-"""What can be recalled: differentiable external memories, one contract (`memory.base.Memory`)."""
+"""What can be recalled: differentiable external memories, one interface (`memory.base.Memory`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from memory.base import Memory, MemoryState, reset_rows
+from memory.base import Memory, MemoryState, Watch, reset_rows
+from memory.compile import compile_memory
 from memory.dnc import DNC
 from memory.episodic import Episodic
 from memory.hopfield import Hopfield
@@ -38,4 +39,4 @@ def make_memory(name: str, input_size: int, **options: Any) -> Memory:
     return MEMORIES[name](input_size, **options)
 
 
-__all__ = ["MEMORIES", "Memory", "MemoryState", "make_memory", "reset_rows"]
+__all__ = ["MEMORIES", "Memory", "MemoryState", "Watch", "compile_memory", "make_memory", "reset_rows"]

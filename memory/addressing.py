@@ -1,22 +1,42 @@
-"""How a memory of slots is addressed: the formulas of the NTM and the DNC, batched.
+"""How the slots of a memory are addressed: the formulas of the NTM and the DNC, batched.
 
 Graves, Wayne & Danihelka 2014 (Neural Turing Machines, sections 3.1-3.3, equation numbers below); Graves et al. 2016
 (Hybrid computing using a neural network with dynamic external memory, Methods, by the name of the paragraph); Csordás &
 Schmidhuber 2019 (Improving differentiable neural computers, sections 3.1-3.3).
 
-Shapes: N rows of the batch, S slots, W the width of a slot, H heads. Nothing here waits for a device.
+Shapes: N rows of the batch, S slots, W the width of a slot, H heads. Nothing here waits for a device. `memory.links`
+has the formulas that need gradients written by hand to be fast.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 EPSILON = 1e-6
 """Keeps norms, logarithms and quotients finite."""
+
+
+def query_mask(parts: Sequence[tuple[int, bool]]) -> Tensor:
+    """Which entries of an interface vector come from the query; parts are (size, whether it comes from the query)."""
+    return torch.tensor([asked for size, asked in parts for _ in range(size)])
+
+
+def interface_vector(interface: nn.Linear, from_query: Tensor, write: Tensor, query: Tensor) -> Tensor:
+    """The parameters of all heads, (N, interface size): some from what is written, some from what is asked.
+
+    Args:
+        interface: the map, the same for both.
+        from_query: (interface size,) bool, see `query_mask`.
+        write: (N, input size).
+        query: (N, input size); the same tensor object as `write` makes one product of matrices of two.
+    """
+    vector = interface(write)
+    return vector if query is write else torch.where(from_query, interface(query), vector)
 
 
 def oneplus(x: Tensor) -> Tensor:
@@ -30,7 +50,7 @@ def cosine(keys: Tensor, memory: Tensor, masks: Tensor | None = None) -> Tensor:
     Args:
         keys: (N, H, W).
         memory: (N, S, W).
-        masks: (N, H, W) in [0, 1]: what of key and slot is compared (Csordás 2019, section 3.1); all, where None.
+        masks: (N, H, W) in [0, 1]: what of key and slot is compared (Csordás 2019, section 3.1); None for all of it.
 
     Returns:
         (N, H, S) in [-1, 1]; 0 for a key or slot of zeros.
@@ -48,31 +68,21 @@ def cosine(keys: Tensor, memory: Tensor, masks: Tensor | None = None) -> Tensor:
 
 
 def content_weights(memory: Tensor, keys: Tensor, strengths: Tensor, masks: Tensor | None = None) -> Tensor:
-    """Slots by their likeness to a key (Graves 2014, eq. 5; Graves 2016, content-based addressing; Csordás 2019, 3.1).
+    """Slots by similarity to a key, (N, H, S), each a distribution over the slots (Graves 2014, eq. 5).
+
+    Also Graves 2016, content-based addressing; with masks, Csordás 2019, section 3.1.
 
     Args:
         memory: (N, S, W).
         keys: (N, H, W).
         strengths: (N, H), beta >= 0.
-        masks: (N, H, W) in [0, 1], or None.
-
-    Returns:
-        (N, H, S), each a distribution over the slots.
+        masks: as in `cosine`.
     """
     return torch.softmax(cosine(keys, memory, masks) * strengths.unsqueeze(-1), -1)
 
 
 def interpolate(content: Tensor, previous: Tensor, gate: Tensor) -> Tensor:
-    """Between the content weights and the weights of the last step (Graves 2014, eq. 7).
-
-    Args:
-        content: (N, H, S).
-        previous: (N, H, S).
-        gate: (N, H) in [0, 1]; 1 is content alone.
-
-    Returns:
-        (N, H, S).
-    """
+    """From the last step's weights (gate 0) to content weights (gate 1): (N, H, S) by (N, H) (Graves 2014, eq. 7)."""
     return torch.lerp(previous, content, gate.unsqueeze(-1))
 
 
@@ -111,28 +121,22 @@ def sharpen(weights: Tensor, exponent: Tensor) -> Tensor:
 
 
 def retention(read_weights: Tensor, free_gates: Tensor) -> Tensor:
-    """How much of each slot no head frees (Graves 2016, dynamic memory allocation: psi).
+    """How much of each slot no head frees, (N, S) in [0, 1] (Graves 2016, dynamic memory allocation: psi).
 
     Args:
         read_weights: (N, H, S), of the last step.
         free_gates: (N, H) in [0, 1].
-
-    Returns:
-        (N, S) in [0, 1].
     """
     return reduce(torch.mul, (1 - free_gates.unsqueeze(-1) * read_weights).unbind(1))
 
 
 def usage(previous: Tensor, write_weights: Tensor, retained: Tensor) -> Tensor:
-    """How much each slot is in use (Graves 2016, dynamic memory allocation: u).
+    """How much each slot is in use, (N, S) in [0, 1] (Graves 2016, dynamic memory allocation: u).
 
     Args:
-        previous: (N, S) in [0, 1].
+        previous: (N, S), usage of the last step.
         write_weights: (N, S), of the last step.
         retained: (N, S), from `retention`.
-
-    Returns:
-        (N, S) in [0, 1].
     """
     return (previous + write_weights - previous * write_weights) * retained
 
@@ -140,7 +144,7 @@ def usage(previous: Tensor, write_weights: Tensor, retained: Tensor) -> Tensor:
 def allocation(used: Tensor) -> Tensor:
     """Free slots first: the free list by sorting, then a cumulative product (Graves 2016, eq. 1: a).
 
-    The order of the slots is not differentiated, as in the paper; equally used slots stay in order.
+    The order of the slots is not differentiated, as in the paper; slots of equal usage stay in order.
 
     Args:
         used: (N, S) in [0, 1].
@@ -156,96 +160,41 @@ def allocation(used: Tensor) -> Tensor:
 
 
 def write_weights(content: Tensor, allocated: Tensor, allocation_gate: Tensor, write_gate: Tensor) -> Tensor:
-    """Where to write: a free slot, or one of like content, or nowhere (Graves 2016, write weighting).
+    """Where to write, (N, S) of sum <= 1: a free slot, one of similar content, or none (Graves 2016, write weighting).
 
     Args:
         content: (N, S).
         allocated: (N, S).
-        allocation_gate: (N, 1) in [0, 1].
+        allocation_gate: (N, 1) in [0, 1]; 1 is allocation alone.
         write_gate: (N, 1) in [0, 1]; 0 writes nothing.
-
-    Returns:
-        (N, S), >= 0, of sum <= 1.
     """
     return write_gate * torch.lerp(content, allocated, allocation_gate)
 
 
 def precedence(previous: Tensor, write_weights: Tensor) -> Tensor:
-    """How much each slot was the last one written (Graves 2016, temporal memory linkage: p).
+    """How much each slot was the last one written, (N, S) of sum <= 1 (Graves 2016, temporal memory linkage: p).
 
     Args:
-        previous: (N, S).
+        previous: (N, S), precedence of the last step.
         write_weights: (N, S), of this step.
-
-    Returns:
-        (N, S), >= 0, of sum <= 1.
     """
     return (1 - write_weights.sum(-1, keepdim=True)) * previous + write_weights
 
 
-def temporal_links(previous: Tensor, precedence: Tensor, write_weights: Tensor) -> Tensor:
-    """How much slot i was written right after slot j (Graves 2016, temporal memory linkage: L[i, j]).
-
-    `memory.links` has the same, with the reads along the links, for speed.
-
-    Args:
-        previous: (N, S, S).
-        precedence: (N, S), of the last step.
-        write_weights: (N, S), of this step.
-
-    Returns:
-        (N, S, S), rows and columns of sum <= 1, zero on the diagonal.
-    """
-    later, earlier = write_weights.unsqueeze(2), write_weights.unsqueeze(1)
-    links = (1 - later - earlier) * previous + later * precedence.unsqueeze(1)
-    return links * (1 - torch.eye(links.shape[-1], dtype=links.dtype, device=links.device))
-
-
-def forward_weights(links: Tensor, read_weights: Tensor) -> Tensor:
-    """What was written after what was read (Graves 2016, temporal memory linkage: f).
-
-    Args:
-        links: (N, S, S).
-        read_weights: (N, H, S), of the last step.
-
-    Returns:
-        (N, H, S), >= 0, of sum <= 1.
-    """
-    return (read_weights @ links.mT).clamp(min=0)
-
-
-def backward_weights(links: Tensor, read_weights: Tensor) -> Tensor:
-    """What was written before what was read (Graves 2016, temporal memory linkage: b); as `forward_weights`."""
-    return (read_weights @ links).clamp(min=0)
-
-
 def read_weights(backward: Tensor, content: Tensor, forward: Tensor, modes: Tensor) -> Tensor:
-    """A mixture of the three ways to read (Graves 2016, read weighting).
-
-    Args:
-        backward: (N, H, S).
-        content: (N, H, S).
-        forward: (N, H, S).
-        modes: (N, H, 3), distributions over backward, content, forward.
-
-    Returns:
-        (N, H, S), >= 0, of sum <= 1.
-    """
-    before, alike, after = modes.unsqueeze(-1).unbind(-2)
-    return before * backward + alike * content + after * forward
+    """The mixture (N, H, S) of three ways to read by modes (N, H, 3), distributions (Graves 2016, read weighting)."""
+    before, similar, after = modes.unsqueeze(-1).unbind(-2)
+    return before * backward + similar * content + after * forward
 
 
 def erase_add(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor) -> Tensor:
-    """Write: each head erases, then each adds (Graves 2014, eq. 3, 4; Graves 2016, memory writing).
+    """Write: each head erases, then each adds (Graves 2014, eq. 3, 4), to slots (N, S, W).
 
     Args:
         memory: (N, S, W).
         weights: (N, H, S).
         erase: (N, H, W) in [0, 1].
         add: (N, H, W).
-
-    Returns:
-        (N, S, W).
     """
     kept = reduce(torch.mul, (1 - weights.unsqueeze(-1) * erase.unsqueeze(-2)).unbind(1))
     return memory * kept + weights.mT @ add

@@ -1,14 +1,34 @@
-"""What every memory can do: begin, write and read, be watched."""
+"""What every memory can do: start, write and read, be watched."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 MemoryState = dict[str, Tensor]
 """What a memory holds between steps: named tensors, the first dimension of each the batch."""
+
+
+class Watch(NamedTuple):
+    """What a memory did in the last step; None for what it does not have. All zeros (-1 for steps) before the first.
+
+    Attributes:
+        read: (N, heads or hops, slots) read weights, >= 0, of sum <= 1 over the slots.
+        write: (N, slots) write weights in [0, 1], heads together.
+        gate: (N, 1) in [0, 1], how much of the step was written.
+        contents: (N, slots, width), what lies in the slots.
+        step: (N, slots) int64, the number of the step that lies in each slot, -1 where there is none. None where a slot
+            does not hold one step.
+    """
+
+    read: Tensor | None = None
+    write: Tensor | None = None
+    gate: Tensor | None = None
+    contents: Tensor | None = None
+    step: Tensor | None = None
 
 
 def reset_rows(state: MemoryState, fresh: MemoryState, episode_start: Tensor) -> MemoryState:
@@ -29,7 +49,7 @@ def reset_rows(state: MemoryState, fresh: MemoryState, episode_start: Tensor) ->
     if episode_start.dtype != torch.bool or episode_start.shape != (rows,):
         raise ValueError(
             f"episode_start must be ({rows},) bool, got {tuple(episode_start.shape)} {episode_start.dtype}; "
-            "pass True for the rows whose episode begins with this input"
+            "pass True for the rows whose episode starts with this step"
         )
     return {
         name: torch.where(episode_start.view(-1, *[1] * (value.dim() - 1)), fresh[name], value)
@@ -37,17 +57,21 @@ def reset_rows(state: MemoryState, fresh: MemoryState, episode_start: Tensor) ->
     }
 
 
-def check_steps(inputs: Tensor, episode_start: Tensor | None, input_size: int) -> None:
+def check_steps(writes: Tensor, queries: Tensor, episode_start: Tensor | None, input_size: int) -> None:
     """Refuse what cannot be unrolled.
 
     Raises:
-        ValueError: for inputs that are not (T, N, input_size), T >= 1, or an episode_start that is not (T, N) bool.
+        ValueError: for writes and queries that are not both (T, N, input_size), T >= 1, or an episode_start that is not
+            (T, N) bool.
     """
-    if inputs.dim() != 3 or inputs.shape[2] != input_size or not len(inputs):
-        raise ValueError(f"inputs must be (T, N, {input_size}) with T >= 1, got {tuple(inputs.shape)}")
-    if episode_start is not None and (episode_start.shape != inputs.shape[:2] or episode_start.dtype != torch.bool):
+    if writes.dim() != 3 or writes.shape[2] != input_size or not len(writes) or queries.shape != writes.shape:
         raise ValueError(
-            f"episode_start must be {tuple(inputs.shape[:2])} bool, "
+            f"writes and queries must both be (T, N, {input_size}) with T >= 1, "
+            f"got {tuple(writes.shape)} and {tuple(queries.shape)}"
+        )
+    if episode_start is not None and (episode_start.shape != writes.shape[:2] or episode_start.dtype != torch.bool):
+        raise ValueError(
+            f"episode_start must be {tuple(writes.shape[:2])} bool, "
             f"got {tuple(episode_start.shape)} {episode_start.dtype}"
         )
 
@@ -55,9 +79,12 @@ def check_steps(inputs: Tensor, episode_start: Tensor | None, input_size: int) -
 class Memory(nn.Module, ABC):
     """A differentiable memory, batched; its state is passed in and out, nothing is hidden in `self`.
 
+    A step takes what to write and what to ask apart. Where both are the same tensor object (`query is write`), one pass
+    serves both. With two tensors, the same parameters map both.
+
     Attributes:
-        input_size: width of what it is given.
-        read_size: width of what it answers.
+        input_size: width of what is written, and of what is asked.
+        read_size: width of what is read.
     """
 
     input_size: int
@@ -65,16 +92,17 @@ class Memory(nn.Module, ABC):
 
     @abstractmethod
     def initial_state(self, batch: int) -> MemoryState:
-        """The state before the first input of `batch` episodes: a function of the parameters alone."""
+        """The state before the first step of `batch` episodes: a function of the parameters alone."""
 
     @abstractmethod
     def forward(
-        self, input: Tensor, state: MemoryState, episode_start: Tensor | None = None
+        self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """One step: write and read.
 
         Args:
-            input: (N, input_size) float.
+            write: (N, input_size) float, what is stored.
+            query: (N, input_size) float, what is asked.
             state: from `initial_state`, or the last call's; not changed.
             episode_start: (N,) bool; the rows marked answer exactly as from `initial_state`.
 
@@ -85,32 +113,40 @@ class Memory(nn.Module, ABC):
             ValueError: where a shape does not fit.
         """
 
-    def begin(self, input: Tensor, state: MemoryState, episode_start: Tensor | None) -> MemoryState:
+    def begin(self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None) -> MemoryState:
         """What `forward` does first: check the shapes, and take the marked rows from a fresh state.
 
         Raises:
             ValueError: where a shape does not fit.
         """
-        if input.dim() != 2 or input.shape[1] != self.input_size:
-            raise ValueError(f"input must be (N, {self.input_size}), got {tuple(input.shape)}")
+        if write.dim() != 2 or write.shape[1] != self.input_size or query.shape != write.shape:
+            raise ValueError(
+                f"write and query must both be (N, {self.input_size}), got {tuple(write.shape)} and "
+                f"{tuple(query.shape)}"
+            )
         for name, value in state.items():
-            if value.shape[0] != input.shape[0]:
+            if value.shape[0] != write.shape[0]:
                 raise ValueError(
-                    f"the state's {name!r} has {value.shape[0]} rows, the input {input.shape[0]}: "
-                    f"begin with initial_state({input.shape[0]})"
+                    f"the state's {name!r} has {value.shape[0]} rows, the write {write.shape[0]}: "
+                    f"start with initial_state({write.shape[0]})"
                 )
         if episode_start is None:
             return state
-        return reset_rows(state, self.initial_state(input.shape[0]), episode_start)
+        return reset_rows(state, self.initial_state(write.shape[0]), episode_start)
 
     def unroll(
-        self, inputs: Tensor, state: MemoryState, episode_start: Tensor | None = None
+        self,
+        writes: Tensor,
+        queries: Tensor,
+        state: MemoryState | None = None,
+        episode_start: Tensor | None = None,
     ) -> tuple[Tensor, MemoryState]:
         """Several steps: the same numbers as `forward` one by one.
 
         Args:
-            inputs: (T, N, input_size) float, T >= 1.
-            state: as in `forward`.
+            writes: (T, N, input_size) float, T >= 1.
+            queries: (T, N, input_size) float; the same tensor object where each step asks with what it writes.
+            state: as in `forward`; None for fresh rows.
             episode_start: (T, N) bool, or None.
 
         Returns:
@@ -119,31 +155,32 @@ class Memory(nn.Module, ABC):
         Raises:
             ValueError: where a shape does not fit.
         """
-        check_steps(inputs, episode_start, self.input_size)
+        check_steps(writes, queries, episode_start, self.input_size)
+        state = self.initial_state(writes.shape[1]) if state is None else state
         reads = []
-        for time, input in enumerate(inputs):
-            read, state = self(input, state, None if episode_start is None else episode_start[time])
+        for time, write in enumerate(writes):
+            query = write if queries is writes else queries[time]
+            read, state = self(write, query, state, None if episode_start is None else episode_start[time])
             reads.append(read)
         return torch.stack(reads), state
 
-    def read_episodes(self, inputs: Tensor, asked: Tensor | None = None) -> Tensor:
+    def read_episodes(self, writes: Tensor, queries: Tensor, steps: Tensor | None = None) -> Tensor:
         """Reads of whole fresh episodes, of which no state is kept.
 
         Args:
-            inputs: (T, N, input_size).
-            asked: (Q, N) int64, the steps whose reads are wanted; None for all.
+            writes: (T, N, input_size).
+            queries: (T, N, input_size), as in `unroll`.
+            steps: (Q, N) int64, the steps whose reads are wanted; None for all.
 
         Returns:
             (Q or T, N, read_size).
-        """
-        reads = self.unroll(inputs, self.initial_state(inputs.shape[1]))[0]
-        return reads if asked is None else reads.take_along_dim(asked[..., None], 0)
 
-    def weights(self, state: MemoryState) -> dict[str, Tensor]:
-        """What can be watched.
-
-        Returns:
-            Where the memory has them: `read` (N, heads or hops, slots), `write` (N, slots) or (N, heads, slots),
-            `write_gate` (N, 1); all in [0, 1].
+        Raises:
+            ValueError: where a shape does not fit.
         """
-        return {}
+        reads = self.unroll(writes, queries)[0]
+        return reads if steps is None else reads.take_along_dim(steps[..., None], 0)
+
+    def watch(self, state: MemoryState) -> Watch:
+        """What the step did that led to this state."""
+        return Watch()

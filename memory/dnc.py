@@ -6,22 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from memory import addressing
-from memory.addressing import content_weights, oneplus
-from memory.base import Memory, MemoryState
-from memory.compiled import HEADS
-from memory.compiled.step import compiled, step
-from memory.links import follow_links, match_slots, write_slots
+from memory.addressing import content_weights, interface_vector, oneplus, query_mask
+from memory.base import Memory, MemoryState, Watch
+from memory.links import follow_links, match_slots
 
 
 class DNC(Memory):
     """One write head that finds like or free slots; read heads by content or along the order of writing.
 
-    The input (a controller's output) is mapped linearly to the interface vector (Methods, interface parameters).
+    Write and query (a controller's output) are mapped linearly to the interface vector (Methods, interface parameters):
+    read keys, their strengths and masks, read modes and sharpness come from the query, all else from the write.
 
     State: `memory` (N, slots, width), `usage`, `write` (N, slots), `write_gate` (N, 1), `reading` (N, reads, slots),
     `read` (N, read_size), and with links `precedence` (N, slots), `links` (N, slots, slots).
-
-    With links, without options and with up to four read heads, a step is compiled on the host (`memory.compiled`).
 
     Args:
         input_size: width of what it is given.
@@ -57,22 +54,25 @@ class DNC(Memory):
         self.input_size, self.read_size = input_size, reads * width
         self.slots, self.width, self.reads = slots, width, reads
         self.links, self.masked, self.deallocate, self.sharpen = links, masked, deallocate, sharpen
-        heads = reads + 1
-        self._sizes = (
-            heads * width,  # keys: of the reads, then of the write
-            heads,  # their strengths
-            heads * width if masked else 0,  # their masks
-            width,  # erase vector
-            width,  # write vector
-            reads,  # free gates
-            1,  # allocation gate
-            1,  # write gate
-            3 * reads if links else 0,  # read modes
-            2 * reads if sharpen else 0,  # sharpness forward, backward
+        parts = (
+            # size for the read heads, size for the write head
+            (reads * width, width),  # keys
+            (reads, 1),  # their strengths
+            (reads * width, width) if masked else (0, 0),  # their masks
+            (0, width),  # erase vector
+            (0, width),  # write vector
+            (0, reads),  # free gates: what is freed is written over
+            (0, 1),  # allocation gate
+            (0, 1),  # write gate
+            (3 * reads if links else 0, 0),  # read modes
+            (2 * reads if sharpen else 0, 0),  # sharpness forward, backward
         )
-        self._plain = links and reads <= HEADS and not (masked or deallocate or sharpen)
+        self._sizes = [sum(part) for part in parts]
         self._lookup = content_weights if masked else match_slots
         self.interface = nn.Linear(input_size, sum(self._sizes))
+        self.from_query: Tensor
+        halves = [half for reading, writing in parts for half in ((reading, True), (writing, False))]
+        self.register_buffer("from_query", query_mask(halves), persistent=False)
 
     def initial_state(self, batch: int) -> MemoryState:
         """Nothing written, nothing read: zeros, as in the paper."""
@@ -91,45 +91,44 @@ class DNC(Memory):
         return state
 
     def forward(
-        self, input: Tensor, state: MemoryState, episode_start: Tensor | None = None
+        self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """Writes, then reads what is now there (Methods)."""
-        state = self.begin(input, state, episode_start)
-        asked = self.interface(input)
-        if self._plain and compiled(state["memory"]):
-            return step(asked, state, self.slots, self.width, self.reads)
-        batch, heads = input.shape[0], self.reads + 1
-        keys, strengths, masks, erase, add, free, allocate, write_gate, modes, sharpness = asked.split(self._sizes, 1)
+        state = self.begin(write, query, state, episode_start)
+        batch, heads = write.shape[0], self.reads + 1
+        keys, strengths, masks, erase, add, free, allocate, write_gate, modes, sharpness = interface_vector(
+            self.interface, self.from_query, write, query
+        ).split(self._sizes, 1)
         keys, strengths = keys.view(batch, heads, self.width), oneplus(strengths)
         erase, free = torch.sigmoid(erase), torch.sigmoid(free)
         allocate, write_gate = torch.sigmoid(allocate), torch.sigmoid(write_gate)
-        query = (
-            (keys, strengths, torch.sigmoid(masks).view(batch, heads, self.width)) if self.masked else (keys, strengths)
-        )
+        lookup = [keys, strengths]
+        if self.masked:
+            lookup.append(torch.sigmoid(masks).view(batch, heads, self.width))
         retained = addressing.retention(state["reading"], free)
         usage = addressing.usage(state["usage"], state["write"], retained)
-        content = self._lookup(state["memory"], *(part[:, -1:] for part in query)).squeeze(1)
-        write = addressing.write_weights(content, addressing.allocation(usage), allocate, write_gate)
+        content = self._lookup(state["memory"], *(part[:, -1:] for part in lookup)).squeeze(1)
+        writing = addressing.write_weights(content, addressing.allocation(usage), allocate, write_gate)
         memory = state["memory"] * retained.unsqueeze(2) if self.deallocate else state["memory"]
-        memory = write_slots(memory, write, erase, add)
-        after = {"memory": memory, "usage": usage, "write": write, "write_gate": write_gate}
+        change = torch.addcmul(add.unsqueeze(1), erase.unsqueeze(1), memory, value=-1)
+        memory = memory + writing.unsqueeze(2) * change
+        after = {"memory": memory, "usage": usage, "write": writing, "write_gate": write_gate}
 
-        reading = self._lookup(memory, *(part[:, :-1] for part in query))
+        reading = self._lookup(memory, *(part[:, :-1] for part in lookup))
         if self.links:
             after["links"], forward, backward = follow_links(
-                state["links"], state["precedence"], write, state["reading"]
+                state["links"], state["precedence"], writing, state["reading"]
             )
-            after["precedence"] = addressing.precedence(state["precedence"], write)
+            after["precedence"] = addressing.precedence(state["precedence"], writing)
             if self.sharpen:
                 ahead, back = oneplus(sharpness).chunk(2, 1)
                 forward, backward = addressing.sharpen(forward, ahead), addressing.sharpen(backward, back)
-            reading = addressing.read_weights(
-                backward, reading, forward, torch.softmax(modes.view(batch, self.reads, 3), -1)
-            )
+            modes = torch.softmax(modes.view(batch, self.reads, 3), -1)
+            reading = addressing.read_weights(backward, reading, forward, modes)
         after["reading"] = reading
         after["read"] = (reading @ memory).flatten(1)
         return after["read"], after
 
-    def weights(self, state: MemoryState) -> dict[str, Tensor]:
-        """`read` (N, reads, slots), `write` (N, slots), `write_gate` (N, 1)."""
-        return {"read": state["reading"], "write": state["write"], "write_gate": state["write_gate"]}
+    def watch(self, state: MemoryState) -> Watch:
+        """`read` (N, reads, slots), `write` (N, slots), `gate` (N, 1) and `contents`."""
+        return Watch(read=state["reading"], write=state["write"], gate=state["write_gate"], contents=state["memory"])

@@ -1,23 +1,24 @@
 """Episodic memory: one key-value slot a step, written through a learned gate, read by content in several hops.
 
-Memory networks (Sukhbaatar et al. 2015) read in hops: what was recalled becomes part of the next question.
-Key-value memories (Miller et al. 2016) address by one vector and answer with another. Here every hop keeps slots of
-its own: step t enters as x_0 = W input, and hop l writes the key and the value of x_l, recalls from all that hop l
-has written so far, and adds what it recalled, x_{l+1} = x_l + recall. So what lies in the slots of the second hop is
-a line together with what it reminded of. With shared weights, the steps of an episode side by side are a causal
-Universal Transformer (Dehghani et al. 2019), and `unroll` computes them so.
+Memory networks (Sukhbaatar et al. 2015) read in hops: what was recalled becomes part of the next query. Key-value
+memories (Miller et al. 2016) address by one vector and answer with another. Here every hop has slots of its own: step t
+enters as x_0 = W input; hop l writes the key and the value of x_l, recalls from all that hop l has written so far, and
+adds what it recalled, x_{l+1} = x_l + recall. So a slot of the second hop holds a step together with what it recalled
+itself. With shared weights, all steps of an episode side by side are a causal Universal Transformer (Dehghani et al.
+2019), and `unroll` computes them so.
 
-Attention filters what is stored, and again what is recalled. The gate g = sigmoid(w . x_0 + b) of a step is kept
-with its slot, and the weight of a slot is proportional to g exp(q . k / sqrt(d) + bias(age)): a step written with
-gate 0 is never seen again by the hops.
+Attention filters what is stored, and filters it again when it is recalled. The gate g = sigmoid(w . x_0 + b) of a step
+is stored with its slot, and the weight of a slot is proportional to g exp(q . k / sqrt(d) + bias(age)): the hops never
+recall a step that was written with gate 0.
 
-Beside the hops, `associations` lays two chains of recalls without a softmax (`memory.association`): what the hops do
-not learn to link, because a softmax hides it from them, the chains do.
+Beside the hops, `associations` adds two chains of recalls without a softmax (`memory.association`), which learn links
+between slots that the softmax of the hops hides from the gradient.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +26,19 @@ from torch.nn import functional as F
 
 from memory import ring
 from memory.association import Association
-from memory.base import Memory, MemoryState
-from memory.hop import TIMES, Hop, age_buckets
+from memory.attention_block import TIMES, AttentionBlock, age_buckets
+from memory.base import Memory, MemoryState, Watch
+
+SLOTS = {"keys": 3, "values": 3, "log_gate": 1, "associated": 2}
+"""The dimension of the slots in what the state holds of them."""
 
 
 class Episodic(Memory):
     """Slots of keys and values, a gate on what is written, several hops of recall.
+
+    Write and query are embedded by the same map. Where they are two tensors they are two streams through the same hops:
+    keys, values and gate come from the write stream, what is read from the query stream. Where they are one tensor,
+    there is one stream.
 
     The state is {"keys", "values": (N, hops, heads, slots, width / heads), "log_gate": (N, slots), "time": (N,)
     int64, steps since the episode began, "read": (N, hops, slots), the last weights, mean over heads, "gate": (N, 1),
@@ -39,15 +47,15 @@ class Episodic(Memory):
 
     Args:
         input_size: size of what comes in at a step.
-        slots: steps that can be kept. `unroll` is fastest where it is no more than the longest episode.
-        width: size of the stream and of what is read.
+        slots: steps that can be stored. `unroll` is fastest where it is no more than the longest episode.
+        width: size of the residual stream and of what is read.
         heads: heads of attention; divides `width`.
         hops: times that the memory is read at a step.
         shared: whether the hops share their weights; an embedding of the hop tells them which one they are.
-        feedforward: width of the position-wise net after each hop, in multiples of `width`; 0 for none.
+        feedforward: width of the feedforward net of each hop, in multiples of `width`; 0 for none.
         dropout: rate on what each hop and its net add to the stream.
         gate: whether the gate is learned; otherwise everything is written with gate 1.
-        time: what the age of a slot says: "none", "age" or "relative"; see `Hop`.
+        time: what the age of a slot changes: "none", "age" or "relative"; see `AttentionBlock`.
         associations: hops of the chains without a softmax, of half the width; 0 for none.
 
     Raises:
@@ -88,7 +96,9 @@ class Episodic(Memory):
         if self.write_gate is not None:
             nn.init.constant_(self.write_gate.bias, math.log(0.9 / 0.1))
         self.hop_embedding = nn.Parameter(torch.zeros(hops, width))
-        self.stages = nn.ModuleList(Hop(width, heads, feedforward, dropout, time) for _ in range(1 if shared else hops))
+        self.stages = nn.ModuleList(
+            AttentionBlock(width, heads, feedforward, dropout, time) for _ in range(1 if shared else hops)
+        )
         self.norm = nn.LayerNorm(width)
         self.association = Association(input_size, width // 2, associations, width) if associations else None
 
@@ -110,176 +120,172 @@ class Episodic(Memory):
         return state
 
     def forward(
-        self, input: Tensor, state: MemoryState, episode_start: Tensor | None = None
+        self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
-        """One step: writes the input, and what it reminds of, and reads.
-
-        Args:
-            input: (N, input_size).
-            state: of the step before.
-            episode_start: (N,) bool, the rows to forget first.
-
-        Returns:
-            read (N, width), and the state.
-
-        Raises:
-            ValueError: where a shape does not fit.
-        """
-        state = self.begin(input, state, episode_start)
+        """One step: writes, then reads; see `Memory.forward`."""
+        state = self.begin(write, query, state, episode_start)
         time = state["time"]
         age = ring.slot_ages(time, self.slots)[:, None]
         here = (age == 0).mT
-        x = self.embed(input)[:, None]
+        x = self.embed(write)[:, None]
+        y = x if query is write else self.embed(query)[:, None]
         gate = self._log_gate(x)
         log_gate = torch.where(here[..., 0], gate, state["log_gate"])
         hidden = ring.hidden(age, time[:, None], self.slots)
-        offset = ring.unseen(hidden, x)
-        keys, values, reads = [], [], []
-        for hop in range(self.hops):
-            stage = self._stage(hop)
-            x = x + self.hop_embedding[hop]
-            query, key, value = stage.project(x)
+        keys, values = [], []
+
+        def slots(key: Tensor, value: Tensor, hop: int) -> tuple[Tensor, Tensor]:
             keys.append(torch.where(here[:, None], key, state["keys"][:, hop]))
             values.append(torch.where(here[:, None], value, state["values"][:, hop]))
-            x, weights = stage.recall(x, query, keys[-1], values[-1], log_gate, offset, self.bucket[age])
-            reads.append(weights[:, :, 0].mean(1))
+            return keys[-1], values[-1]
+
+        y, reads = self._hops(x, y, slots, log_gate, ring.unseen(hidden, x), self.bucket[age])
         state_after = {
             "keys": torch.stack(keys, 1),
             "values": torch.stack(values, 1),
             "log_gate": log_gate,
             "time": time + 1,
-            "read": torch.stack(reads, 1),
+            "read": torch.stack(reads, 1)[:, :, 0],
             "gate": gate.exp(),
         }
-        read = self.norm(x)
+        read = self.norm(y)
         if self.association is not None:
-            written = torch.where(here[:, None], self.association.project(input[:, None]), state["associated"])
-            read = read + self.association(input[:, None], written, ~hidden & (age > 0))
+            written = torch.where(here[:, None], self.association.project(write[:, None]), state["associated"])
+            read = read + self.association(query[:, None], written, ~hidden & (age > 0))
             state_after["associated"] = written
         return read[:, 0], state_after
 
     def unroll(
-        self, inputs: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
+        self,
+        writes: Tensor,
+        queries: Tensor,
+        state: MemoryState | None = None,
+        episode_start: Tensor | None = None,
     ) -> tuple[Tensor, MemoryState]:
-        """Many steps at once, without a loop over time: the same numbers as one `forward` after the other.
+        """Many steps at once, without a loop over time; see `Memory.unroll`.
 
-        Args:
-            inputs: (T, N, input_size).
-            state: of the step before. None, for fresh rows, saves looking for older slots; so does a fresh state on
-                the CPU, where looking at it costs nothing.
-            episode_start: (T, N) bool, the steps that begin an episode.
-
-        Returns:
-            reads (T, N, width), and the state after the last step.
-
-        Raises:
-            ValueError: where a shape does not fit.
+        A state of None, for fresh rows, is faster than one that may hold something; on the CPU a fresh state is, too.
         """
-        read, state, _, _ = self._unroll(inputs, state, episode_start)
-        assert state is not None
-        return read, state
+        old = ring.begin(writes, queries, state, episode_start, self.input_size)
+        time = ring.step_times(len(writes), old.get("time"), episode_start, writes.device)
+        read, by_hop, new = self._steps(writes, queries, old, time)
+        last = time[:, -1].expand(writes.shape[1])
+        started = None if episode_start is None else episode_start.any(0)
+        new |= {name: torch.stack(by_hop[name], 1) for name in ("keys", "values")}
+        state_after = {}
+        for name, value in new.items():
+            dim = SLOTS[name]
+            before = old[name].movedim(dim, 1) if old else None
+            state_after[name] = ring.fill(value.movedim(dim, 1), before, last, started, self.slots).movedim(1, dim)
+        weights = ring.by_slot(torch.stack(by_hop["read"], 1), time, bool(old), self.slots)
+        last_step = {"time": last + 1, "read": weights[:, :, -1], "gate": new["log_gate"][:, -1:].exp()}
+        return read, state_after | last_step
 
-    def read_episodes(self, inputs: Tensor, asked: Tensor | None = None) -> Tensor:
-        """Reads of whole fresh episodes, see `Memory.read_episodes`; the last hop is of the `asked` steps alone."""
-        return self._unroll(inputs, None, None, asked=asked, keep=False)[0]
+    def read_episodes(self, writes: Tensor, queries: Tensor, steps: Tensor | None = None) -> Tensor:
+        """Reads of whole fresh episodes; see `Memory.read_episodes`. The last hop computes the wanted steps alone."""
+        ring.begin(writes, queries, None, None, self.input_size)
+        return self._steps(writes, queries, {}, ring.step_times(len(writes), None, None, writes.device), steps)[0]
 
-    def unroll_weights(
-        self, inputs: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """What `unroll` wrote and read at every step, for watching; arguments as there.
+    def watch(self, state: MemoryState) -> Watch:
+        """`read` (N, hops, slots), mean over heads; `write`, the gate at the slot that was written; contents, values.
 
-        Returns:
-            "read" (T, N, hops, slots), of sum 1 over the slots, mean over heads; "write_gate" (T, N).
-        """
-        _, _, read, gate = self._unroll(inputs, state, episode_start, every_step=True)
-        return {"read": read.permute(2, 0, 1, 3), "write_gate": gate.mT}
-
-    def weights(self, state: MemoryState) -> dict[str, Tensor]:
-        """What the last step did.
-
-        Returns:
-            "read" (N, hops, slots), of sum 1 over the slots (0 before the first step), mean over heads; "write"
-            (N, slots), the gate at the slot that was written; "write_gate" (N, 1).
+        The contents are those of the last hop, all heads side by side. A slot holds one step.
         """
         here = ring.last_written(state["time"], self.slots)
-        return {"read": state["read"], "write": here * state["gate"], "write_gate": state["gate"]}
+        return Watch(
+            read=state["read"],
+            write=here * state["gate"],
+            gate=state["gate"],
+            contents=state["values"][:, -1].transpose(1, 2).flatten(2),
+            step=ring.stored_steps(state["time"], self.slots),
+        )
 
-    def _stage(self, hop: int) -> Hop:
+    def _stage(self, hop: int) -> AttentionBlock:
         stage = self.stages[hop % len(self.stages)]
-        assert isinstance(stage, Hop)
+        assert isinstance(stage, AttentionBlock)
         return stage
 
     def _log_gate(self, x: Tensor) -> Tensor:
         return x.new_zeros(x.shape[:2]) if self.write_gate is None else F.logsigmoid(self.write_gate(x))[..., 0]
 
-    def _unroll(
+    def _hops(
         self,
-        inputs: Tensor,
-        state: MemoryState | None,
-        episode_start: Tensor | None,
-        every_step: bool = False,
-        asked: Tensor | None = None,
-        keep: bool = True,
-    ) -> tuple[Tensor, MemoryState | None, Tensor, Tensor]:
-        """Reads and state of `unroll`; read weights (N, hops, T, slots), of the last step or of all; gates (N, T).
+        x: Tensor,
+        y: Tensor,
+        slots: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]],
+        log_gate: Tensor,
+        offset: Tensor,
+        bucket: Tensor,
+        steps: Tensor | None = None,
+    ) -> tuple[Tensor, list[Tensor]]:
+        """All hops of T steps over M slots.
 
-        With `asked` (Q, N), of fresh rows whose state is not kept, the reads (Q, N, width) of these steps alone.
+        Args:
+            x: (N, T, width), the write stream.
+            y: (N, T, width), the query stream; the same tensor object where there is one stream.
+            slots: keys and values (N, heads, T, d) that a hop has written to those of its M slots.
+            log_gate: (N, M).
+            offset: see `AttentionBlock.recall`.
+            bucket: see there.
+            steps: (Q, N) int64, the steps whose result is wanted; None for all.
+
+        Returns:
+            the query stream (N, Q or T, width), and of each hop the weights (N, 1, M) of the last of these steps.
         """
-        steps, n = inputs.shape[:2]
-        old = ring.begin(inputs, state, episode_start, self.input_size)
-        before = old.get("time")
-        time = ring.step_times(steps, before, episode_start, inputs.device)
-        age = ring.recalled_ages(steps, before, self.slots, inputs.device)
-        bucket = self.bucket[age.clamp(0, self.slots - 1)]
-        inputs = inputs.transpose(0, 1)
-        x = self.embed(inputs)
-        gate = self._log_gate(x)
-        log_gate = torch.cat([old["log_gate"], gate], 1) if old else gate
-        hidden = ring.hidden(age, time, self.slots)
-        offset = ring.unseen(hidden, x)
-        new_keys, new_values, reads = [], [], []
-        shown = slice(None) if every_step else slice(-1, None)
+        one, reads = y is x, []
         for hop in range(self.hops):
-            stage = self._stage(hop)
+            stage, last = self._stage(hop), hop == self.hops - 1
             x = x + self.hop_embedding[hop]
             query, key, value = stage.project(x)
-            if asked is not None and hop == self.hops - 1:
-                x, query = ring.at_steps(x, asked), ring.at_steps(query.transpose(1, 2), asked).transpose(1, 2)
-                offset, bucket = ring.at_steps(offset[:, 0], asked)[:, None], ring.at_steps(bucket, asked)
-            new_keys.append(key)
-            new_values.append(value)
-            if old:
-                key, value = torch.cat([old["keys"][:, hop], key], 2), torch.cat([old["values"][:, hop], value], 2)
-            x, weights = stage.recall(x, query, key, value, log_gate, offset, bucket)
-            reads.append(weights[:, :, shown].mean(1))
-        answer = self.norm(x)
+            keys, values = slots(key, value, hop)
+            if one:
+                y = x
+            else:
+                if not last:
+                    x, _ = stage.recall(x, query, keys, values, log_gate, offset, bucket)
+                y = y + self.hop_embedding[hop]
+                query, _, _ = stage.project(y)
+            if last and steps is not None:
+                y, query = ring.at_steps(y, steps), ring.at_steps(query.transpose(1, 2), steps).transpose(1, 2)
+                offset, bucket = ring.at_steps(offset[:, 0], steps)[:, None], ring.at_steps(bucket, steps)
+            y, weights = stage.recall(y, query, keys, values, log_gate, offset, bucket)
+            x = y if one else x
+            reads.append(weights[:, :, -1:].mean(1))
+        return y, reads
+
+    def _steps(
+        self, writes: Tensor, queries: Tensor, old: MemoryState, time: Tensor, steps: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, list[Tensor]], dict[str, Tensor]]:
+        """All steps side by side, after those of the state `old`, which is {} for fresh rows.
+
+        Returns:
+            reads (Q or T, N, width); "keys", "values" and "read" (the weights) hop by hop; what else was written.
+        """
+        one, writes = queries is writes, writes.transpose(0, 1)
+        queries = writes if one else queries.transpose(0, 1)
+        x = self.embed(writes)
+        y = x if one else self.embed(queries)
+        gate = self._log_gate(x)
+        age = ring.recalled_ages(writes.shape[1], old.get("time"), self.slots, writes.device)
+        hidden = ring.hidden(age, time, self.slots)
+        by_hop: dict[str, list[Tensor]] = {"keys": [], "values": []}
+
+        def slots(key: Tensor, value: Tensor, hop: int) -> tuple[Tensor, Tensor]:
+            by_hop["keys"].append(key)
+            by_hop["values"].append(value)
+            if not old:
+                return key, value
+            return torch.cat([old["keys"][:, hop], key], 2), torch.cat([old["values"][:, hop], value], 2)
+
+        log_gate = torch.cat([old["log_gate"], gate], 1) if old else gate
+        bucket = self.bucket[age.clamp(0, self.slots - 1)]
+        y, by_hop["read"] = self._hops(x, y, slots, log_gate, ring.unseen(hidden, x), bucket, steps)
+        read, new = self.norm(y), {"log_gate": gate}
         if self.association is not None:
-            new = self.association.project(inputs)
-            written = torch.cat([old["associated"], new], 2) if old else new
+            new["associated"] = self.association.project(writes)
+            written = torch.cat([old["associated"], new["associated"]], 2) if old else new["associated"]
             earlier = ~hidden & (age > 0)
-            if asked is not None:
-                inputs, earlier = ring.at_steps(inputs, asked), ring.at_steps(earlier, asked)
-            answer = answer + self.association(inputs, written, earlier)
-        answer = answer.transpose(0, 1)
-        if not keep:
-            return answer, None, torch.stack(reads, 1), gate.exp()
-
-        read = ring.by_slot(torch.stack(reads, 1), time, bool(old), self.slots)
-        last = time[:, -1].expand(n)
-        started = None if episode_start is None else episode_start.any(0)
-
-        def filled(new: Tensor, name: str, dim: int) -> Tensor:
-            ring_before = old[name].movedim(dim, 1) if old else None
-            return ring.fill(new.movedim(dim, 1), ring_before, last, started, self.slots).movedim(1, dim)
-
-        state_after = {
-            "keys": filled(torch.stack(new_keys, 1), "keys", 3),
-            "values": filled(torch.stack(new_values, 1), "values", 3),
-            "log_gate": filled(gate, "log_gate", 1),
-            "time": last + 1,
-            "read": read[:, :, -1],
-            "gate": gate[:, -1:].exp(),
-        }
-        if self.association is not None:
-            state_after["associated"] = filled(new, "associated", 2)
-        return answer, state_after, read, gate.exp()
+            if steps is not None:
+                queries, earlier = ring.at_steps(queries, steps), ring.at_steps(earlier, steps)
+            read = read + self.association(queries, written, earlier)
+        return read.transpose(0, 1), by_hop, new

@@ -1,9 +1,9 @@
 """Modern Hopfield memory: association in one step (Ramsauer et al. 2021, "Hopfield Networks is All You Need").
 
-Stored patterns X are wells of an energy over continuous states, and one step down from a query is one step of
-attention: the new state is softmax(beta X query) X. A large beta gives the nearest pattern, a small one an average
-of many. Exponentially many patterns can be told apart, where the classical network, whose weights are a sum of
-outer products, holds 0.14 d (Hopfield 1982; Amit et al. 1985).
+Stored patterns X are minima of an energy over continuous states. One update from a query is one step of attention: the
+new state is softmax(beta X query) X. A large beta gives the nearest pattern, a small one an average of many. The number
+of patterns that can be retrieved grows exponentially with d. The classical network, whose weights are a sum of outer
+products, holds 0.14 d (Hopfield 1982; Amit et al. 1985).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from memory import ring
-from memory.base import Memory, MemoryState
+from memory.base import Memory, MemoryState, Watch
 
 
 def energy(state: Tensor, patterns: Tensor, beta: float) -> Tensor:
@@ -43,7 +43,7 @@ def retrieve(
         patterns: (..., M, d), stored patterns X, one a row.
         beta: inverse temperature, positive.
         updates: times that the rule is applied, at least 1.
-        hidden: (..., Q, M) bool, patterns that a query cannot see; one that sees none retrieves zeros.
+        hidden: (..., Q, M) bool, patterns that are hidden from a query; where all are, it retrieves zeros.
 
     Returns:
         the state (..., Q, d), and the last weights (..., Q, M), of sum 1.
@@ -60,18 +60,18 @@ def retrieve(
 
 
 class Hopfield(Memory):
-    """Every input is stored as a pattern, and asks for the patterns stored before it.
+    """Every write is stored as a pattern; a query retrieves from the patterns that were stored before.
 
-    It asks before it is stored: otherwise the nearest pattern would be the input itself. The first step of an
-    episode reads zeros. Query and pattern are linear in the input and normalised (section 3 of the paper), and
-    begin as the same map, so that an input first recalls what resembles it.
+    A step asks before it stores: otherwise the nearest pattern would be the one just written. The first step of an
+    episode reads zeros. Patterns are a linear map of the write and queries one of the query, both normalised (section 3
+    of the paper). Both maps are the same before training, so that a query first retrieves what resembles it.
 
     The state is {"patterns": (N, slots, width), "time": (N,) int64, steps since the episode began, "read": (N, 1,
     slots), the last weights}. Slots are used in turn, and the oldest is overwritten.
 
     Args:
         input_size: size of what comes in at a step.
-        slots: patterns that can be kept. `unroll` is fastest where it is no more than the longest episode.
+        slots: patterns that can be stored. `unroll` is fastest where it is no more than the longest episode.
         width: size of a pattern, and of what is read.
         beta: inverse temperature; None for 1 / sqrt(width), the paper's, as in attention.
         updates: steps of the rule from the query to what is read.
@@ -107,55 +107,37 @@ class Hopfield(Memory):
         }
 
     def forward(
-        self, input: Tensor, state: MemoryState, episode_start: Tensor | None = None
+        self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
-        """One step: asks, then stores.
-
-        Args:
-            input: (N, input_size).
-            state: of the step before.
-            episode_start: (N,) bool, the rows to forget first.
-
-        Returns:
-            read (N, width), and the state.
-
-        Raises:
-            ValueError: where a shape does not fit.
-        """
-        state = self.begin(input, state, episode_start)
+        """One step: asks, then stores; see `Memory.forward`."""
+        state = self.begin(write, query, state, episode_start)
         time, patterns = state["time"], state["patterns"]
         unseen = ring.hidden(ring.slot_ages(time - 1, self.slots), time - 1, self.slots)[:, None]
-        read, weights = retrieve(self.query(input)[:, None], patterns, self.beta, self.updates, unseen)
+        read, weights = retrieve(self.query(query)[:, None], patterns, self.beta, self.updates, unseen)
         here = ring.slot_ages(time, self.slots)[..., None] == 0
-        patterns = torch.where(here, self.pattern(input)[:, None], patterns)
+        patterns = torch.where(here, self.pattern(write)[:, None], patterns)
         return read[:, 0], {"patterns": patterns, "time": time + 1, "read": weights}
 
     def unroll(
-        self, inputs: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
+        self,
+        writes: Tensor,
+        queries: Tensor,
+        state: MemoryState | None = None,
+        episode_start: Tensor | None = None,
     ) -> tuple[Tensor, MemoryState]:
-        """Many steps at once, without a loop over time: the same numbers as one `forward` after the other.
+        """Many steps at once, without a loop over time; see `Memory.unroll`.
 
-        Args:
-            inputs: (T, N, input_size).
-            state: of the step before. None, for fresh rows, saves looking for older patterns; so does a fresh state
-                on the CPU, where looking at it costs nothing.
-            episode_start: (T, N) bool, the steps that begin an episode.
-
-        Returns:
-            reads (T, N, width), and the state after the last step.
-
-        Raises:
-            ValueError: where a shape does not fit.
+        A state of None, for fresh rows, is faster than one that may hold something; on the CPU a fresh state is, too.
         """
-        steps, n = inputs.shape[:2]
-        old = ring.begin(inputs, state, episode_start, self.input_size)
+        steps, n = writes.shape[:2]
+        old = ring.begin(writes, queries, state, episode_start, self.input_size)
         before = old.get("time")
-        time = ring.step_times(steps, before, episode_start, inputs.device)
-        age = ring.recalled_ages(steps, before, self.slots, inputs.device)
-        new = self.pattern(inputs.transpose(0, 1))
+        time = ring.step_times(steps, before, episode_start, writes.device)
+        age = ring.recalled_ages(steps, before, self.slots, writes.device)
+        new = self.pattern(writes.transpose(0, 1))
         patterns = torch.cat([old["patterns"], new], 1) if old else new
         unseen = ring.hidden(age - 1, time - 1, self.slots)
-        read, weights = retrieve(self.query(inputs.transpose(0, 1)), patterns, self.beta, self.updates, unseen)
+        read, weights = retrieve(self.query(queries.transpose(0, 1)), patterns, self.beta, self.updates, unseen)
         last = time[:, -1].expand(n)
         started = None if episode_start is None else episode_start.any(0)
         return read.transpose(0, 1), {
@@ -164,11 +146,14 @@ class Hopfield(Memory):
             "read": ring.by_slot(weights[:, None, -1:], time, bool(old), self.slots)[:, :, 0],
         }
 
-    def weights(self, state: MemoryState) -> dict[str, Tensor]:
-        """What the last step did.
+    def watch(self, state: MemoryState) -> Watch:
+        """`read` (N, 1, slots), 0 where nothing had been stored; `write`, 1 at the slot that was written.
 
-        Returns:
-            "read" (N, 1, slots), of sum 1 over the slots, or 0 where nothing had been stored; "write" (N, slots), 1
-            at the slot that was written.
+        The contents are the patterns. A slot holds one step.
         """
-        return {"read": state["read"], "write": ring.last_written(state["time"], self.slots).to(state["read"])}
+        return Watch(
+            read=state["read"],
+            write=ring.last_written(state["time"], self.slots).to(state["read"]),
+            contents=state["patterns"],
+            step=ring.stored_steps(state["time"], self.slots),
+        )

@@ -23,7 +23,7 @@ class NoMemory(Memory):
         return {}
 
     def forward(
-        self, input: Tensor, state: MemoryState, episode_start: Tensor | None = None
+        self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """A read of width 0."""
-        return input.new_zeros(input.shape[0], 0), self.begin(input, state, episode_start)
+        return query.new_zeros(query.shape[0], 0), self.begin(write, query, state, episode_start)

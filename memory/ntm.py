@@ -8,30 +8,39 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from memory.addressing import content_weights, erase_add, interpolate, oneplus, sharpen, shift
-from memory.base import Memory, MemoryState
+from memory.addressing import (
+    content_weights,
+    erase_add,
+    interface_vector,
+    interpolate,
+    oneplus,
+    query_mask,
+    sharpen,
+    shift,
+)
+from memory.base import Memory, MemoryState, Watch
 
 BLANK = 1e-6
 """What every slot holds at first (Collier & Beel 2018: of constant, learned and random, this learns fastest)."""
 
 FOCUS = 10.0
-"""Logit of the first slot, where all heads begin, beside 0 of the others: a head that points at all slots at once has
-nowhere to move from."""
+"""Logit of the first slot at first, for every head; the others have 0. A head that points at all slots alike cannot
+move."""
 
 STAY = -2.0
-"""Bias of the gate between content (1) and the last place (0) at first. At 0 half of each head's weight goes, at every
-step, to slots that are all alike. With both, copying is learned from a fifth of the sequences."""
-
+"""Bias of the gate between content (1) and the last place (0) at first. At 0, every step moves half of each head's
+weight to slots that are all alike. With both, copying is learned from a fifth of the sequences."""
 
 UNSEEN = 30.0
-"""How much less likely a head begins at a slot that it was not trained with than at any other, as a logarithm."""
+"""By how much the logit of a slot that was added after training is below the smallest that was trained."""
 
 
 class NTM(Memory):
     """Heads that find slots by content or by moving from where they were; writing erases, then adds.
 
-    The input (a controller's output) is mapped linearly to the parameters of all heads. The heads write first, then
-    read what is now there. Where each head points at first is learned, and begins as the first slot.
+    Write and query (a controller's output) are mapped linearly to the parameters of all heads: those of the write heads
+    come from the write, those of the read heads from the query. The heads write first, then read what is now there.
+    Where each head points at first is learned; before training it is the first slot.
 
     State: `memory` (N, slots, width), `weights` (N, reads + writes, slots), `read` (N, read_size).
 
@@ -61,24 +70,27 @@ class NTM(Memory):
         self.input_size, self.read_size = input_size, reads * width
         self.slots, self.width, self.reads, self.writes = slots, width, reads, writes
         heads = reads + writes
-        self._addressing = (heads * width, heads, heads, heads, heads * (2 * shift + 1))
-        self._writing = (writes * width, writes * width)
-        self.interface = nn.Linear(input_size, sum(self._addressing + self._writing))
+        addressing = (width, 1, 1, 1, 2 * shift + 1)  # of each head: key, strength, gate, sharpness, shifts
+        self._sizes = (*(heads * size for size in addressing), writes * width, writes * width)
+        self.interface = nn.Linear(input_size, sum(self._sizes))
         nn.init.xavier_uniform_(self.interface.weight, gain=1.4)
         nn.init.zeros_(self.interface.bias)
-        nn.init.constant_(self.interface.bias.split(self._addressing + self._writing)[2], STAY)
+        nn.init.constant_(self.interface.bias.split(self._sizes)[2], STAY)
+        parts = [part for size in addressing for part in ((reads * size, True), (writes * size, False))]
+        self.from_query: Tensor
+        self.register_buffer("from_query", query_mask([*parts, (2 * writes * width, False)]), persistent=False)
         self.initial_weights = nn.Parameter(FOCUS * F.one_hot(torch.zeros(heads, dtype=torch.int64), slots))
         self.initial_read = nn.Parameter(0.01 * torch.randn(self.read_size))
 
     def _load_from_state_dict(self, weights: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Of fewer slots, too: where the heads begin they have no weight on the others."""
+        """Takes weights of fewer slots too: the heads have no weight at first on the slots that are added."""
         name = f"{prefix}initial_weights"
         if name in weights and weights[name].dim() == 2 and (more := self.slots - weights[name].shape[1]) > 0:
             weights[name] = F.pad(weights[name], (0, more), value=float(weights[name].min()) - UNSEEN)
         super()._load_from_state_dict(weights, prefix, *args)
 
     def initial_state(self, batch: int) -> MemoryState:
-        """Blank slots; the heads where they have learned to begin."""
+        """Blank slots; the heads point where they have learned to."""
         weights = torch.softmax(self.initial_weights, -1)
         return {
             "memory": weights.new_full((batch, self.slots, self.width), BLANK),
@@ -87,12 +99,12 @@ class NTM(Memory):
         }
 
     def forward(
-        self, input: Tensor, state: MemoryState, episode_start: Tensor | None = None
+        self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """Addresses (section 3.3), writes (3.2), reads (3.1)."""
-        state = self.begin(input, state, episode_start)
-        batch, heads = input.shape[0], self.reads + self.writes
-        parts = self.interface(input).split(self._addressing + self._writing, 1)
+        state = self.begin(write, query, state, episode_start)
+        batch, heads = write.shape[0], self.reads + self.writes
+        parts = interface_vector(self.interface, self.from_query, write, query).split(self._sizes, 1)
         keys = torch.tanh(parts[0]).view(batch, heads, self.width)
         kernel = torch.softmax(parts[4].view(batch, heads, -1), -1)
         erase = torch.sigmoid(parts[5]).view(batch, self.writes, self.width)
@@ -106,7 +118,7 @@ class NTM(Memory):
         read = (reading @ memory).flatten(1)
         return read, {"memory": memory, "weights": weights, "read": read}
 
-    def weights(self, state: MemoryState) -> dict[str, Tensor]:
-        """`read` (N, reads, slots) and `write` (N, writes, slots)."""
+    def watch(self, state: MemoryState) -> Watch:
+        """`read` (N, reads, slots), `write` (N, slots), the sum over the write heads, and `contents`."""
         reading, writing = state["weights"].split([self.reads, self.writes], 1)
-        return {"read": reading, "write": writing}
+        return Watch(read=reading, write=writing.sum(1).clamp(max=1), contents=state["memory"])

@@ -1,9 +1,8 @@
-"""A ring of slots: step t is written into slot t mod `slots`, and the oldest is overwritten.
+"""A ring buffer of slots: step t is written into slot t mod `slots`, and the oldest is overwritten.
 
-All that a ring needs to know is how old the content of a slot is. The functions here say so for one step, and for
-many steps at once, where the steps of a batch may begin new episodes in the middle. Row by row, an age can be
-recalled where 0 <= age < slots and age <= time: the second condition hides what was never written, and what was
-written before the row's last start.
+The functions here give the age of what lies in each slot, for one step and for many steps at once. Rows of a batch may
+start new episodes at any step. Row by row, a slot can be recalled where 0 <= age < slots and age <= time: the second
+condition hides what was never written, and what was written before the row's last start.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ def step_times(steps: int, time: Tensor | None, episode_start: Tensor | None, de
     Args:
         steps: number of steps T.
         time: (N,) int64, steps that each row has made already; None where all rows are fresh.
-        episode_start: (T, N) bool, the steps that begin an episode; None for no such step.
+        episode_start: (T, N) bool, the steps that start an episode; None for no such step.
         device: where the result lives.
 
     Returns:
@@ -86,7 +85,7 @@ def fill(new: Tensor, old: Tensor | None, time: Tensor, started: Tensor | None, 
         new: (N, T, ...), what the steps wrote.
         old: (N, slots, ...), the ring before; None for zeros.
         time: (N,) int64, number in its episode of the last step.
-        started: (N,) bool, the rows that began an episode among the steps, whose old content is gone.
+        started: (N,) bool, the rows that started an episode among the steps, whose old content is gone.
         slots: size of the ring.
 
     Returns:
@@ -111,7 +110,7 @@ def by_slot(weights: Tensor, time: Tensor, before: bool, slots: int) -> Tensor:
     Args:
         weights: (N, hops, Q, M), 0 where hidden.
         time: (N or 1, T) int64, from `step_times`.
-        before: whether the M recalled begin with the slots written before; they are the T steps alone otherwise.
+        before: whether the slots written before come first among the M; otherwise these are the T steps alone.
         slots: size of the ring.
 
     Returns:
@@ -130,33 +129,40 @@ def last_written(time: Tensor, slots: int) -> Tensor:
     return (slot_ages(time - 1, slots) == 0) & (time > 0)[:, None]
 
 
-def begin(inputs: Tensor, state: MemoryState | None, episode_start: Tensor | None, input_size: int) -> MemoryState:
-    """What an `unroll` over a ring does first: check the shapes, and look whether there is anything to recall.
+def stored_steps(time: Tensor, slots: int) -> Tensor:
+    """(N,) steps made to (N, slots) int64: the number of the step that lies in each slot, -1 where none does."""
+    return (time[:, None] - 1 - slot_ages(time - 1, slots)).clamp(min=-1)
+
+
+def begin(
+    writes: Tensor, queries: Tensor, state: MemoryState | None, episode_start: Tensor | None, input_size: int
+) -> MemoryState:
+    """What an `unroll` over a ring does first: check the shapes, and drop a state that holds nothing.
 
     Args:
-        inputs: (T, N, input_size), T >= 1.
+        writes: (T, N, input_size), T >= 1.
+        queries: (T, N, input_size).
         state: with `time` (N,), or None for fresh rows.
         episode_start: (T, N) bool, or None.
-        input_size: what `inputs` must have.
+        input_size: the last dimension that is expected.
 
     Returns:
-        The state, or {} for None and for a state in which no row has made a step. A state elsewhere than on the CPU is
-        not looked at: that would wait for its device.
+        The state, or {} for None and for a state in which no row has made a step. The latter is found out on the CPU
+        alone: elsewhere it would wait for the device.
 
     Raises:
         ValueError: where a shape does not fit.
     """
-    check_steps(inputs, episode_start, input_size)
+    check_steps(writes, queries, episode_start, input_size)
     if state is None:
         return {}
-    time = state["time"]
-    if len(time) != inputs.shape[1]:
-        n = inputs.shape[1]
-        raise ValueError(f"the state has {len(time)} rows, the inputs {n}: begin with initial_state({n})")
+    time, n = state["time"], writes.shape[1]
+    if len(time) != n:
+        raise ValueError(f"the state has {len(time)} rows, the writes {n}: start with initial_state({n})")
     return {} if time.device.type == "cpu" and not time.any() else state
 
 
-def at_steps(values: Tensor, asked: Tensor) -> Tensor:
-    """Of values (N or 1, T, ...) those of the steps `asked` (Q, N): (N, Q, ...)."""
-    rows = torch.arange(asked.shape[1], device=asked.device) if len(values) > 1 else torch.zeros_like(asked[0])
-    return values[rows[:, None], asked.mT]
+def at_steps(values: Tensor, wanted: Tensor) -> Tensor:
+    """Of values (N or 1, T, ...) those of the steps `wanted` (Q, N): (N, Q, ...)."""
+    rows = torch.arange(wanted.shape[1], device=wanted.device) if len(values) > 1 else torch.zeros_like(wanted[0])
+    return values[rows[:, None], wanted.mT]

@@ -1,4 +1,4 @@
-"""One hop of attention over slots: what is written, what is asked, what is made of what was recalled."""
+"""An attention block over slots: keys, values and queries, the recall, and the feedforward net after it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 TIMES = ("none", "age", "relative")
-"""What the age of a slot can say; see `Hop`."""
+"""How the age of a slot may change attention; see `AttentionBlock`."""
 
 EXACT_AGES = 32
-"""Ages below this have a bucket each; older ones share four buckets an octave."""
+"""Ages below this have a bucket each; each octave of older ages has four."""
 
 BUCKETS = EXACT_AGES + 4 * 5
-"""Buckets of age, the last one for all ages from 862 on. The same for memories of any size, so that weights fit all."""
+"""Number of buckets; the last is for all ages from 862 on. The same for any number of slots, so that weights fit."""
 
 
 def age_buckets(slots: int) -> Tensor:
-    """The bucket of each age: exact for the young, logarithmic for the old (as in Raffel et al. 2020, section 2.1).
+    """The bucket of each age: exact for small ages, logarithmic for large ones (as in Raffel et al. 2020, section 2.1).
 
     Returns:
-        (slots,) int64 in [0, BUCKETS - 1], never falling.
+        (slots,) int64 in [0, BUCKETS - 1], in ascending order.
     """
     age = torch.arange(slots)
     octaves = torch.log2(age.clamp(min=EXACT_AGES) / EXACT_AGES)
@@ -39,23 +39,25 @@ def recall_weights(query: Tensor, keys: Tensor, log_gate: Tensor, offset: Tensor
     Returns:
         (N, heads, Q, M), of sum 1.
     """
-    # The gate as one more dimension of the keys: (N, heads, Q, M) is large, and is passed over once less.
+    # the gate is one more dimension of the keys: this saves a pass over (N, heads, Q, M), which is large
     query = torch.cat([query * query.shape[-1] ** -0.5, torch.ones_like(query[..., :1])], dim=-1)
     keys = torch.cat([keys, log_gate[:, None, :, None].expand(*keys.shape[:3], 1)], dim=-1)
     return torch.softmax((query @ keys.mT).add_(offset), dim=-1)
 
 
-class Hop(nn.Module):
-    """Multi-head attention over slots, then a position-wise net; each adds to the stream what it makes of its norm.
+class AttentionBlock(nn.Module):
+    """Multi-head attention over slots, then a position-wise feedforward net, both with a residual connection.
+
+    Layer normalisation comes first in both (pre-norm).
 
     Args:
-        width: size of the stream.
+        width: size of the residual stream.
         heads: heads of attention; divides `width`.
-        feedforward: width of the position-wise net in multiples of `width`; 0 for none.
-        dropout: rate on what attention and net add.
-        time: what the age of a slot, in steps, says. "none": nothing. "age": a learned bias per head. "relative": also
-            a learned key and value (Shaw et al. 2018, eqs. 3 and 4), so that a question can ask for a time and an
-            answer can tell it.
+        feedforward: width of the feedforward net in multiples of `width`; 0 for none.
+        dropout: rate on what attention and feedforward net add.
+        time: what the age of a slot, in steps, changes. "none": nothing. "age": a learned bias per head. "relative":
+            also a learned key and value (Shaw et al. 2018, eqs. 3 and 4), so that a query can ask for an age and a
+            read can tell it.
     """
 
     def __init__(self, width: int, heads: int, feedforward: int, dropout: float, time: str) -> None:
@@ -98,7 +100,7 @@ class Hop(nn.Module):
         offset: Tensor,
         bucket: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """x with what it reminds of.
+        """The block's output: attention from `query` to the slots, added to x, then the feedforward net.
 
         Args:
             x: (N, Q, width).
@@ -106,7 +108,7 @@ class Hop(nn.Module):
             keys: (N, heads, M, d).
             values: (N, heads, M, d).
             log_gate: (N, M), of the slots.
-            offset: (N or 1, 1, Q, M), 0, and -inf where there is nothing to recall.
+            offset: (N or 1, 1, Q, M), 0, or -inf where there is nothing to recall.
             bucket: (N or 1, Q, M) int64, buckets of the ages.
 
         Returns:

@@ -1,7 +1,7 @@
 """The bAbI question-answering tasks as arrays (Weston et al. 2015, "Towards AI-complete question answering").
 
 A file of the released format has a line for each sentence, "ID text", and for each question, "ID text, tab, answer,
-tab, IDs of the supporting sentences"; a story begins where the ID is 1 again. A question is asked of all sentences of
+tab, IDs of the supporting sentences"; a story begins where the ID is 1 again. A question is about all sentences of
 its story before it: they are kept once for all questions of the story, as ids of distinct sentences.
 """
 
@@ -52,7 +52,7 @@ class Stories(NamedTuple):
         answers: the classes; an answer of several words ("apple,football") is one.
         sources: where each file came from, by names such as "qa3_train": a path, or "generator".
         sentences: (S, words) int32, each distinct sentence or question as ids, padded with 0.
-        lines: (L,) int32, the rows of `sentences` that tell the stories, one story after the other.
+        lines: (L,) int32, the rows of `sentences` that the stories consist of, one story after the other.
         task: (Q,) int8, the number of the task, 1 to 20.
         split: (Q,) int8, 0 train, 1 validation, 2 test: every tenth story of a training file is for validation.
         start: (Q,) int32, the first line of the story in `lines`.
@@ -76,7 +76,7 @@ class Stories(NamedTuple):
     support: np.ndarray
 
 
-class Asked(NamedTuple):
+class Question(NamedTuple):
     """One question of a file: the number of its story, first line, number of lines, and the rest as in `Stories`."""
 
     story: int
@@ -97,7 +97,7 @@ def load_babi(
 ) -> Stories:
     """Every file of a set, read once per process.
 
-    Looked for in `data`; else in the folder that the environment variable GLIMPSE_DATA names (babi/en,
+    Searched in `data`; else in the folder that the environment variable GLIMPSE_DATA names (babi/en,
     tasks_1-20_v1-2/en, archives in babi/), in the cache, and at mirrors. Where there are no files, or one of the chosen
     tasks lacks one, English ones are generated. Vocabulary and answers are those of the training files of all tasks,
     so that they are the same for every `task`.
@@ -148,7 +148,7 @@ def load_babi(
     return _assemble(place, name, variable, tuple(made.items()), words, classes)
 
 
-def parse(text: str, name: str, sentences: dict[str, int]) -> tuple[list[int], list[Asked]]:
+def parse(text: str, name: str, sentences: dict[str, int]) -> tuple[list[int], list[Question]]:
     """The stories of one file.
 
     Args:
@@ -163,7 +163,7 @@ def parse(text: str, name: str, sentences: dict[str, int]) -> tuple[list[int], l
         ValueError: a line that is not of the format, with its number.
     """
     lines: list[int] = []
-    asked: list[Asked] = []
+    questions: list[Question] = []
     story, start, last = -1, 0, 0
     places: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -192,10 +192,10 @@ def parse(text: str, name: str, sentences: dict[str, int]) -> tuple[list[int], l
             support = tuple(places[fact] for fact in "".join(fields[1:]).split())
         except KeyError as error:
             raise ValueError(f"{name}, line {number}: {error} is no sentence of the story before it") from error
-        asked.append(Asked(story, start, len(lines) - start, row, fields[0].strip().lower(), support))
-    if not asked:
+        questions.append(Question(story, start, len(lines) - start, row, fields[0].strip().lower(), support))
+    if not questions:
         raise ValueError(f"{name} asks nothing: it is empty or damaged; replace it, or remove it")
-    return lines, asked
+    return lines, questions
 
 
 @functools.lru_cache(maxsize=8)
@@ -213,12 +213,12 @@ def _assemble(
     sources = dict.fromkeys(found, place) | {part: GENERATOR for part, _ in made}
     sentences: dict[str, int] = {}
     lines: list[int] = []
-    questions: list[tuple[Part, Asked]] = []
+    questions: list[tuple[Part, Question]] = []
     known = 0
     for part in sorted(files, key=PARTS.index):  # the training files come first
-        told, asked = parse(files[part], f"qa{part[0]}_{part[1]} in {sources[part]}", sentences)
-        questions += [(part, question._replace(start=question.start + len(lines))) for question in asked]
-        lines += told
+        rows, parsed = parse(files[part], f"qa{part[0]}_{part[1]} in {sources[part]}", sentences)
+        questions += [(part, question._replace(start=question.start + len(lines))) for question in parsed]
+        lines += rows
         known = len(sentences) if part[1] == "train" else known
     learnt = sorted({question.answer for part, question in questions if part[1] == "train"})
     tokens = [tokenize(sentence) for sentence in sentences]

@@ -1,4 +1,4 @@
-"""Where the bAbI files lie: a folder or an archive of one's own, the cache, a mirror; or the generator instead."""
+"""Where the bAbI files are found: a folder or an archive of one's own, the cache, a mirror; else they are generated."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def find_files(data: str | None, name: str, variable: str | None) -> tuple[str, 
     """The place of the files, and the text of each that is there.
 
     Args:
-        data: a folder or an archive to look in, and nowhere else; None looks in `variable`, the cache, and mirrors.
+        data: a folder or an archive to search, and nowhere else; None searches `variable`, the cache, and mirrors.
         name: the folder of the set as released, such as "en" or "en-10k".
         variable: the folder that the environment variable GLIMPSE_DATA names, if it does.
 
@@ -80,7 +80,7 @@ def find_files(data: str | None, name: str, variable: str | None) -> tuple[str, 
 
 @functools.cache
 def _fetch(mirrors: tuple[str, ...], path: Path) -> str:
-    """Why no mirror gave the archive; asked once per process."""
+    """Why no mirror gave the archive; tried once per process."""
     return "; ".join(fetch_archive(mirrors, path))
 
 

@@ -2,8 +2,8 @@
 
 In the worlds of bAbI names of a kind are interchangeable: a story in which every John is called Mary, and every Mary
 John, is as good a story, if its question and answer change with it. North and south may be exchanged too (the map in
-a mirror). What a name stands for in a world (the kitchen where the hungry go, the chocolate that fits into any box)
-is left alone.
+a mirror). Names that mean something in a world (the kitchen where the hungry go, the chocolate that fits into any box)
+are kept.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from glimpse_env.rng import Array, draw_words
 from glimpse_env.text import Vocabulary
 
 NAMES_STREAM = 3
-"""The random stream of the names; 0 chooses the question, 1 the first line looked at."""
+"""The random stream of the names; 0 chooses the question, 1 the first fixated line."""
 
 INSIDE = "bathroom bedroom garden hallway kitchen office"
 ABOUT = "bedroom cinema kitchen office park school"
 THINGS = "apple football milk"
 FOUR = "daniel john mary sandra"
 
-KINDS: tuple[tuple[tuple[int, ...], str], ...] = (
+INTERCHANGEABLE: tuple[tuple[tuple[int, ...], str], ...] = (
     ((1, 2, 3, 6, 7, 8, 9, 12, 13), FOUR),
     ((11,), "daniel john"),  # apart, because of he and she
     ((11,), "mary sandra"),
@@ -52,7 +52,7 @@ KINDS: tuple[tuple[tuple[int, ...], str], ...] = (
 
 
 class Renaming:
-    """Draws new names for stories, and says what becomes of words and answers.
+    """Draws new names for stories, and maps words and answers to them.
 
     Args:
         vocabulary: of the stories.
@@ -70,12 +70,12 @@ class Renaming:
         spelled = np.zeros((len(parts), max(map(len, parts))), np.int64)
         for row, words in enumerate(parts):
             spelled[row, : len(words)] = [symbols[word] for word in words]
-        self.kinds: list[tuple[tuple[int, ...], list[Array]]] = []
-        for tasks, text in KINDS:
+        self.groups: list[tuple[tuple[int, ...], list[Array]]] = []
+        for tasks, text in INTERCHANGEABLE:
             names = [name.split("/") for name in text.split() if all(form in symbols for form in name.split("/"))]
             if len(names) > 1:
                 forms = zip(*names, strict=True)
-                self.kinds.append((tasks, [backend.asarray(np.array([symbols[f] for f in form])) for form in forms]))
+                self.groups.append((tasks, [backend.asarray(np.array([symbols[f] for f in form])) for form in forms]))
         digits = np.array([self.size**place for place in range(spelled.shape[1])], np.int64)
         keys = spelled @ digits
         order = np.argsort(keys)
@@ -99,9 +99,9 @@ class Renaming:
         same = xp.arange(self.size, dtype=xp.int64, device=self.backend.device)
         same = xp.zeros((n, 1), dtype=xp.int64, device=self.backend.device) + same
         names = self.backend.copy(same)
-        words = draw_words(seeds, episodes, sum(len(forms[0]) for _, forms in self.kinds), NAMES_STREAM)
+        words = draw_words(seeds, episodes, sum(len(forms[0]) for _, forms in self.groups), NAMES_STREAM)
         first = 0
-        for numbers, forms in self.kinds:
+        for numbers, forms in self.groups:
             count = len(forms[0])
             turn = xp.argsort(words[:, first : first + count], axis=1)
             first += count

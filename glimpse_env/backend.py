@@ -26,7 +26,7 @@ class Backend(NamedTuple):
 
     @property
     def on_host(self) -> bool:
-        """Whether a look at a value waits for no device."""
+        """Whether reading a value waits for no device."""
         return self.device is None or self.device.type == "cpu"
 
     def asarray(self, value: Any, dtype: str | None = None) -> Array:

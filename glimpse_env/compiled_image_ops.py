@@ -1,4 +1,4 @@
-"""Painting and looking, compiled by Numba for arrays on the host: the numbers of the plain functions, bit for bit.
+"""Scenes and glimpses, compiled by Numba for arrays on the host: the numbers of the plain functions, bit for bit.
 
 The plain functions (`glimpse_env.scenes.paint`, `glimpse_env.retina`) build large index arrays and read them again;
 here each cell is summed where it is needed. Numba is an extra (`pip install 'glimpse-env[fast]'`): where it is missing
@@ -109,7 +109,7 @@ def _look(table: Any, location: Any, seen: Any) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def _paste(canvas: Any, top: int, left: int, image: Any, window: Any, blend: int) -> None:
-    """Blend the window (y, x, height, width) of an image onto a canvas, as far as it lies within."""
+    """Blend the window (y, x, height, width) of an image onto a canvas, as far as it is inside."""
     _, height, width = canvas.shape
     first, last = max(0, -left), min(window[3], width - left)
     for channel in range(canvas.shape[0]):

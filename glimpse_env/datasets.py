@@ -18,14 +18,14 @@ from glimpse_env.sources import FILES, SOURCES, cached_files, fetch
 __all__ = ["ImageSet", "Split", "find_dataset", "load_dataset", "load_images", "read_idx", "split_rows"]
 
 VARIABLE = "GLIMPSE_DATA"
-"""The environment variable that names the folder looked in first."""
+"""The environment variable that names the first folder to search."""
 
 
 @functools.cache
 def load_dataset(name: str, split: Split) -> ImageSet:
     """One split of a named set, read once per process.
 
-    Looked for in this order: the folder `name` in the folder that the environment variable GLIMPSE_DATA names, with
+    Searched in this order: the folder `name` in the folder that the environment variable GLIMPSE_DATA names, with
     the four original files, packed (.gz) or not; the cache; where an operating system's package puts it; public
     mirrors, each file checked by its hash and then cached.
 

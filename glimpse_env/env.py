@@ -61,7 +61,7 @@ class GlimpseEnv(EpisodeMethods, gym.Env):
         return self._observation(), self._scalars(self.task.info(self._state))
 
     def step(self, action: dict[str, Any]) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
-        """One action: `{"location": where to look next, "answer": the present answer}` for the image tasks.
+        """One action: `{"location": the next fixation, "answer": the present answer}` for the image tasks.
 
         Raises:
             RuntimeError: before `reset`, or after the episode ended.

@@ -1,4 +1,4 @@
-"""What both environments offer beside stepping: scripted gazes, whole episodes and lengths, by episode number."""
+"""Methods that both environments share: scripted gazes, whole episodes, lengths and groups, by episode number."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from glimpse_env.rng import Array
 
 
 class ImageOps(NamedTuple):
-    """Functions that give the same numbers, bit for bit, whichever they are.
+    """Functions that return the same numbers, bit for bit, in each of their forms.
 
     Attributes:
         paint: `glimpse_env.scenes.paint`, or as fast as can be.

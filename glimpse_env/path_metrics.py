@@ -21,10 +21,10 @@ def saccade_length(path: np.ndarray) -> float:
 
 
 def fixation_entropy(path: np.ndarray, cells: int = CELLS) -> float:
-    """Entropy in nats of where the agent looked, over a grid of `cells` a dimension: -sum_i p_i ln p_i (Shannon 1948).
+    """Entropy in nats of the fixations, over a grid of `cells` a dimension: -sum_i p_i ln p_i (Shannon 1948).
 
-    The first fixation, which is not its choice, is left out. 0 says that it looks at one place in every episode,
-    D ln(cells) that it looks everywhere alike.
+    The first fixation, which the agent does not choose, is left out. 0 means one cell in every episode, D ln(cells)
+    that all cells are equally frequent.
     """
     chosen = path[:, 1:].reshape(-1, path.shape[-1])
     cell = np.clip(np.floor((chosen + 1) * (cells / 2)), 0, cells - 1).astype(np.int64)
@@ -34,7 +34,7 @@ def fixation_entropy(path: np.ndarray, cells: int = CELLS) -> float:
 
 
 def coverage(path: np.ndarray, canvas: tuple[int, int], retina: Retina) -> float:
-    """Share of the canvas that the finest patch has seen by the end of an episode, mean over episodes.
+    """Share of the canvas that the finest patch has covered by the end of an episode, mean over episodes.
 
     The exact area of the union of T windows, from the grid that their edges make: it costs the same at every size.
 
@@ -75,7 +75,7 @@ def hit_rate(path: np.ndarray, boxes: np.ndarray, canvas: tuple[int, int]) -> fl
 
 
 def story_coverage(path: np.ndarray, lines: np.ndarray) -> float:
-    """Share of a story's lines that were looked at, mean over episodes.
+    """Share of a story's lines that were fixated, mean over episodes.
 
     Args:
         path: (N, T, 1), middles of lines.

@@ -1,4 +1,4 @@
-"""Drawings of what has been seen, with OpenCV: the canvas, the path of fixations and the retina's windows."""
+"""Drawings of what was observed, with OpenCV: the canvas, the path of fixations and the retina's windows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNSEEN = 0.3
 """How bright the part of the canvas that no finest window has covered is drawn."""
 
 SHADE: Colour = (21, 25, 33)
-"""What is added to the part that one has covered, so that the black of a canvas shows where the agent looked."""
+"""What is added to the part that one has covered, so that it differs from the black of a canvas."""
 
 PATH_COLOUR: Colour = (255, 193, 64)
 """Of the path so far; the present fixation is drawn in `WINDOW_COLOURS[0]`."""

@@ -2,7 +2,7 @@
 
 A glimpse (Mnih et al. 2014, section 3.1, "retina-like representation") is a pyramid of `scales` windows around
 the fixation. The window of scale s is 2**s times as wide as the first, and is box-averaged back to the size of
-the first, so the eye sees sharply where it looks and coarsely around it.
+the first, so it is sharp at the fixation and coarse around it.
 
 The averages come from a summed-area table (Crow 1984) built once per episode: each cell costs four look-ups,
 however many pixels it covers and however large the image is. Sums are integers until the last division, so
@@ -38,7 +38,7 @@ class Retina(NamedTuple):
     scales: int = 3
 
     def checked(self) -> Retina:
-        """This retina, if it can see.
+        """This retina, if its sizes are valid.
 
         Raises:
             ValueError: for a patch or a number of scales below one, or a window too wide for int32 coordinates.
@@ -155,7 +155,7 @@ def fixation_pixel(location: Array, image: tuple[int, int]) -> Array:
 
 
 def glimpse(table: Array, location: Array, retina: Retina) -> Array:
-    """What the retina sees at `location`; outside the image it sees zero.
+    """The retina's patches at `location`; zero outside the image.
 
     Args:
         table: (N, C, H + 1, W + 1) int32, from `summed_area_table`.

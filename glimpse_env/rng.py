@@ -66,8 +66,10 @@ def draw_words(seeds: Array, episodes: Array, count: int, stream: int = 0) -> Ar
     if len(seeds) == 1 and isinstance(seeds, np.ndarray):  # Python's integers are faster than arrays of one
         seed, episode = int(seeds[0]), int(episodes[0])
         key = (seed & MASK32, seed >> 32)
-        alone = [philox((block, episode & MASK32, episode >> 32, stream), key) for block in range(-(-count // 4))]
-        return np.asarray(alone, dtype=np.int64).reshape(1, -1)[:, :count]
+        blocks_of_one = [
+            philox((block, episode & MASK32, episode >> 32, stream), key) for block in range(-(-count // 4))
+        ]
+        return np.asarray(blocks_of_one, dtype=np.int64).reshape(1, -1)[:, :count]
     blocks = xp.arange(-(-count // 4), dtype=xp.int64, device=device(seeds))[None, :]
     seeds, episodes = seeds[:, None], episodes[:, None]
     zero = xp.zeros_like(seeds + blocks)

@@ -28,7 +28,7 @@ class SceneConfig(NamedTuple):
         blend: "add" (and clamp, the published task), "max", or "over" (the later piece covers the earlier). The
             last two are easier tasks: figures made with them do not compare with the paper's.
         overhang: how far, in pixels, the image may stick out of the canvas at each side; 0 in every published task.
-            For training: a canvas no larger than its images shows them always in one place, and is soon known by heart.
+            For training: a canvas no larger than its images shows them always in one place, and is soon memorised.
     """
 
     size: tuple[int, int] = (60, 60)
@@ -66,7 +66,7 @@ class SceneConfig(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What lies where on a batch of canvases. Positions are (x, y) of top left corners in pixels.
+    """The positions of everything on a batch of canvases. Positions are (x, y) of top left corners in pixels.
 
     Attributes:
         index: (N,) int64, which image each canvas shows.

@@ -145,7 +145,7 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         return tuple(self.task.render(self._state_now(), row, self.render_mode) for row in range(self.num_envs))
 
     def canvases(self) -> np.ndarray:
-        """The whole canvases, (N, H, W, C) uint8 on the host, which no agent sees: for pictures and controls.
+        """The whole canvases, (N, H, W, C) uint8 on the host, which no agent observes: for pictures and controls.
 
         Raises:
             TypeError: for a task without a canvas.
@@ -193,7 +193,7 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         self._ended[index] = False
 
     def _begin_next(self, ended: Array, infos: dict[str, Any]) -> None:
-        """Begin the next episode in the rows that ended, and tell of it."""
+        """Begin the next episode in the rows that ended, and add its info."""
         mask = self.backend.to_numpy(ended)
         if mask.any():
             self._begin(mask)
@@ -214,7 +214,7 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
     ) -> dict[str, Any]:
         """Add `info` of the rows (N,) bool to Gymnasium's vector infos: zero where none was, masks under `_key`.
 
-        With `all_rows`, which says that `rows` are all, nothing need be masked.
+        With `all_rows`, `rows` are all True and no mask is applied.
         """
         xp = self.backend.xp
         if not (all_rows or self._steps_on or bool(xp.any(rows))):

@@ -1,7 +1,7 @@
-"""Action wrappers, for libraries that take no `Dict` actions: the action as a `MultiDiscrete`, or as a flat `Box`.
+"""Action wrappers for libraries without `Dict` actions: the action as a `MultiDiscrete`, or as a flat `Box`.
 
 Stable-Baselines3 and PufferLib are among them. For a single environment and for a vector of them; any environment will
-do whose action is a `Dict` of an `answer` and, where it may look, a `location`.
+do whose action is a `Dict` of an `answer` and, where there is a gaze, a `location`.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class ActionMap(ABC):
 
 
 class GridMap(ActionMap):
-    """`MultiDiscrete`: the cell of a grid in which to look, dimension by dimension (x first), then the answer.
+    """`MultiDiscrete`: the cell of a grid to fixate, dimension by dimension (x first), then the answer.
 
     The fixation is the centre of the cell. With an odd number of cells one of them is at the centre of the canvas, or
     with `saccades="relative"` stays where the gaze is. Of a `MultiBinary` answer each bit is a dimension of its own.
@@ -131,7 +131,7 @@ class GridMap(ActionMap):
 
 
 class FlatMap(ActionMap):
-    """`Box(-1, 1)`: where to look, then a score for each answer.
+    """`Box(-1, 1)`: the location, then a score for each answer.
 
     The answer is the one with the highest score, the first of equals; bits are 1 where their score is above 0.
 
@@ -178,7 +178,7 @@ class _SingleAction(gym.ActionWrapper, RecordConstructorArgs):
         self.map, self.action_space = map, map.space
 
     def action(self, action: Any) -> dict[str, np.ndarray]:
-        """What the environment is given."""
+        """The action for the environment."""
         return self.map.to_dict(action)
 
 
@@ -189,10 +189,10 @@ class _VectorAction(VectorActionWrapper):
         super().__init__(env)
         self.map, self.single_action_space = map, map.space
         self.action_space = batch_space(map.space, env.num_envs)
-        self.autoreset_mode = env.metadata.get("autoreset_mode")  # TorchRL looks for it here
+        self.autoreset_mode = env.metadata.get("autoreset_mode")  # TorchRL reads it here
 
     def actions(self, actions: Any) -> dict[str, np.ndarray]:
-        """What the environment is given."""
+        """The action for the environment."""
         return self.map.to_dict(actions)
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from babi_solver import answer
 
-from glimpse_env.babi_names import KINDS, Renaming
+from glimpse_env.babi_names import INTERCHANGEABLE, Renaming
 from glimpse_env.backend import get_backend
 from glimpse_env.tasks import make_task
 from glimpse_env.text import Vocabulary
 
-PEOPLE = set(" ".join(names for _, names in KINDS[:8]).split())
+PEOPLE = set(" ".join(names for _, names in INTERCHANGEABLE[:8]).split())
 STORIES = 60
 
 

@@ -135,7 +135,7 @@ class BabiTask(Task):
         return self.vocabulary.decode(words if names is None else names[words])
 
     def answer_text(self, state: State, row: int) -> str:
-        """The last answer of a row beside the right one, once the episode has ended."""
+        """The last answer of a row, and the right one, once the episode has ended."""
         answer, target = int(state["answer"][row]), int(state["target"][row])
         right = self.answer_names[target] if target >= 0 else "an answer that is not known"
         verdict = "right" if answer == target else f"wrong, it is {right}"
@@ -152,15 +152,15 @@ class Babi(BabiTask):
 
     ## Description
     The stories of bAbI (Weston et al. 2015, "Towards AI-complete question answering: a set of prerequisite toy tasks"):
-    twenty tasks, each of which needs another kind of reasoning. A story is told in order, one sentence a step, and then
-    the question is asked. What was read is not shown again: it must be remembered. From the released files, English,
-    Hindi or shuffled; where there are none, English ones are generated.
+    twenty tasks, each of which needs another kind of reasoning. A story is shown in order, one sentence a step, and then
+    the question. No sentence is shown again: it must be remembered. The released files are English, Hindi or shuffled;
+    where there are none, English ones are generated.
 
     ## Action Space
     `Dict` of
     | key | space | meaning |
     |---|---|---|
-    | `answer` | `Discrete(number of answers)` | what the agent would say now; it counts when the question is shown |
+    | `answer` | `Discrete(number of answers)` | the present answer; it counts when the question is shown |
 
     ## Observation Space
     `Dict` of
@@ -169,9 +169,9 @@ class Babi(BabiTask):
     | `tokens` | `Box(0, vocabulary - 1, (words,), int64)` | the sentence as ids of its words, padded with 0. Only the question has the word "?", always its last |
 
     ## Rewards
-    1 at the end for a right answer to the question, else 0. `info` carries `target` (the class), `task` (the number of
-    the bAbI task), `length` (how many observations the episode has), after a step `correct` (whether this step's answer
-    is right), and at the end `is_success`.
+    1 at the end for a right answer to the question, else 0. `info` has `target` (the class), `task` (the number of
+    the bAbI task), `length` (steps of the episode), after a step `scored` (whether its answer counts: in the last step)
+    and `correct` (whether it is right), and at the end `is_success`.
 
     ## Starting State
     The question is a pure function of (seed, episode number), uniform over those of the split.
@@ -186,18 +186,18 @@ class Babi(BabiTask):
     | `task` | 1 | 1 to 20, or `"joint"` for all |
     | `size` | `"1k"` | or `"10k"` training questions a task; or `"100k"`, which are generated |
     | `language` | `"en"` | or `"hn"` (Hindi), `"shuffled"` |
-    | `data` | `None` | a folder or an archive (.tar.gz, .tar.xz) of files in the released format; else they are looked for in the folder that the environment variable GLIMPSE_DATA names (babi/en, babi/en-10k, tasks_1-20_v1-2/…, archives in babi/), in the cache, at mirrors, and else generated |
+    | `data` | `None` | a folder or an archive (.tar.gz, .tar.xz) of files in the released format; else they are searched in the folder that the environment variable GLIMPSE_DATA names (babi/en, babi/en-10k, tasks_1-20_v1-2/…, archives in babi/), in the cache, at mirrors, and else generated |
     | `split` | `"train"` | or `"validation"` (every tenth story of the training files), `"test"` |
-    | `order` | `"random"` | or `"sequential"`: episode k asks question k, so that an evaluation asks each once |
+    | `order` | `"random"` | or `"sequential"`: episode k has question k, so that an evaluation has each once |
     | `rename` | `False` | people, places and things change names within their kind, alike in story, question and answer: variety for training |
     | `vocabulary`, `answers` | those of the training files | the words and answers of a trained agent, in the order of its ids |
-    | `render_mode` | `None` | or `"ansi"`: `render()` tells what has been read and said |
+    | `render_mode` | `None` | or `"ansi"`: `render()` shows the sentences so far and the answer |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
     | `autoreset_mode` | `"NextStep"` | vector only: or `"SameStep"`, `"Disabled"` |
 
     ## Vectorized environment
     `gym.make_vec(id, num_envs=256)`; with `backend="torch", device="cuda"` tensors in, tensors out. Episodes differ in
-    length; `env.unwrapped.task.lengths(seeds, episodes)` tells it beforehand.
+    length; `env.unwrapped.lengths(seed, episodes)` gives it beforehand.
 
     ## Version History
     * v0: the first.
@@ -255,7 +255,7 @@ class Babi(BabiTask):
         return {"target": target, "task": self.numbers[index], "length": self.counts[index] + 1}
 
     def render(self, state: State, row: int, mode: str) -> str:
-        """The lines read so far, the question once it is asked, and once it is answered the answer."""
+        """The lines so far, the question once it is shown, and the answer at the end."""
         index, time = int(state["index"][row]), int(state["time"][row])
         count = int(self.counts[index])
         names = self.row_names(state, row)

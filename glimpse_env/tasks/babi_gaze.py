@@ -1,4 +1,4 @@
-"""Answer a question about a hidden story by choosing which of its lines to look at."""
+"""Answer a question about a hidden story by choosing which of its lines to fixate."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ from glimpse_env.tasks.base import box
 from glimpse_env.tasks.records import Outcome, State
 
 START_STREAM = 1
-"""The random stream of the first line looked at; stream 0 chooses the question."""
+"""The random stream of the first fixated line; stream 0 chooses the question."""
 
 STEP_BACK = {"last": 1, "scan": 2}
 """Scripted gazes that move back from the last line, by so many lines a glimpse."""
 
 
 class BabiGaze(BabiTask):
-    """Answer a question about a hidden story by choosing which of its lines to look at.
+    """Answer a question about a hidden story by choosing which of its lines to fixate.
 
     ## Description
-    The question of a bAbI story (`Babi`) comes first, and stays in view. The story lies hidden: the agent looks at one
-    of its lines at a time, `num_glimpses` of them, and its last answer is scored. A glimpse is a retina for text: the
-    line looked at in full, and around it a periphery that blurs with distance, as an image does: which words occur in
-    the 3, the 9, … lines around, their order and line lost. The files name the lines that the answer rests on, so that
-    `info` says whether the agent looked at the right ones.
+    The question of a bAbI story (`Babi`) is part of every observation. The story is hidden: the agent fixates one of its
+    lines at a time, `num_glimpses` of them, and its last answer is scored. A glimpse is a retina for text: the fixated
+    line in full, and around it a periphery that gets coarser with distance: which words occur in the 3, the 9, … lines
+    around, without their order and line. The files name the lines that the answer depends on (the supporting lines), so
+    that `info` has the share of them that were fixated.
 
     ## Action Space
     `Dict` of
     | key | space | meaning |
     |---|---|---|
-    | `location` | `Box(-1, 1, (1,), float32)` | where to look next along the story, -1 its beginning, 1 its end: of n lines number floor((location + 1) / 2 · n), from 0. With `saccades="relative"`, a step from the present location. |
-    | `answer` | `Discrete(number of answers)` | what the agent would say now |
+    | `location` | `Box(-1, 1, (1,), float32)` | the next fixation along the story, -1 its beginning, 1 its end: of n lines number floor((location + 1) / 2 · n), from 0. With `saccades="relative"`, a step from the present location. |
+    | `answer` | `Discrete(number of answers)` | the present answer |
 
     ## Observation Space
     `Dict` of
     | key | space | meaning |
     |---|---|---|
     | `question` | `Box(0, vocabulary - 1, (words,), int64)` | ids of the words of the question, padded with 0 |
-    | `tokens` | `Box(0, vocabulary - 1, (words,), int64)` | the line looked at |
+    | `tokens` | `Box(0, vocabulary - 1, (words,), int64)` | the fixated line |
     | `periphery` | `Box(0, 1, (scales, vocabulary), float32)` | 1 for each word in the 3, 9, … lines around, the line itself among them; beyond the story is nothing |
-    | `location` | `Box(-1, 1, (1,), float32)` | the middle of the line looked at |
+    | `location` | `Box(-1, 1, (1,), float32)` | the middle of the fixated line |
     | `lines` | `Box(1, longest story, (1,), float32)` | number of lines of the story |
     | `time` | `Box(0, 1, (1,), float32)` | steps taken, as a share of the episode |
 
     ## Rewards
-    1 at the end for a right last answer, else 0. `info` carries `target` (the class), `task` (the number of the bAbI
-    task), `support_hit` (the share of the supporting lines looked at so far), after a step `correct` (whether this
-    step's answer is right), and at the end `is_success`.
+    1 at the end for a right last answer, else 0. `info` has `target` (the class), `task` (the number of the bAbI
+    task), `support_hit` (the share of the supporting lines fixated so far), after a step `scored` (whether its answer
+    counts: in the last step) and `correct` (whether it is right), and at the end `is_success`.
 
     ## Starting State
-    The question is a pure function of (seed, episode number), uniform over those of the split. The first line looked at
-    is the last of the story; or that in its middle, or any, by `start`.
+    The question is a pure function of (seed, episode number), uniform over those of the split. The first fixated line
+    is the last of the story, the middle one, or a random one, by `start`.
 
     ## Episode End
     `terminated` after `num_glimpses` steps: `reset` returns the first glimpse, steps 1 to num_glimpses - 1 the others,
@@ -70,7 +70,7 @@ class BabiGaze(BabiTask):
     | `start` | `"last"` | or `"centre"`, `"random"` |
     | `saccades` | `"absolute"` | or `"relative"` |
     | `task`, `size`, `language`, `data`, `split`, `order`, `rename`, `vocabulary`, `answers` | as of `Babi` | as of `Babi` |
-    | `render_mode` | `None` | or `"ansi"`: `render()` tells what has been looked at and said |
+    | `render_mode` | `None` | or `"ansi"`: `render()` shows the fixated lines and the answer |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
     | `autoreset_mode` | `"NextStep"` | vector only: or `"SameStep"`, `"Disabled"` |
 
@@ -230,7 +230,7 @@ class BabiGaze(BabiTask):
         return {"target": self.backend.copy(state["target"]), "task": self.numbers[index], "support_hit": hit}
 
     def support_hit(self, state: State) -> Array:
-        """The share of the supporting lines looked at so far, (N,) float64 as Gymnasium's; 0 where a file names none."""
+        """The share of the supporting lines fixated so far, (N,) float64 as Gymnasium's; 0 where a file names none."""
         xp, facts = self.backend.xp, self.facts[state["index"]]
         named = facts >= 0
         hit = named & xp.any(facts[:, :, None] == state["path"][:, None, :], axis=2)
@@ -238,7 +238,7 @@ class BabiGaze(BabiTask):
         return hits / xp.where(all_ > 0, all_, 1.0)
 
     def render(self, state: State, row: int, mode: str) -> str:
-        """The question, the lines looked at (the present one marked), a dot for each other, and at the end the answer."""
+        """The question, the fixated lines (the present one marked), a dot for each other, and at the end the answer."""
         index, time = int(state["index"][row]), int(state["time"][row])
         seen = set(self.backend.to_numpy(state["path"][row]).tolist())
         present = int(state["line"][row])

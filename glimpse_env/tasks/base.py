@@ -181,7 +181,7 @@ class Task(ABC):
         return None
 
     def metadata(self) -> dict[str, Any]:
-        """What the environments' `metadata` says about this task, in plain values."""
+        """The part of the environments' `metadata` about this task, in plain values."""
         names = (
             *("horizon", "roles", "action_roles", "interactive", "max_answers", "answer_names", "words"),
             *("num_episodes", "group_key", "num_groups", "episode_metrics", "gazes"),

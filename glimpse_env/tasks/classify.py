@@ -23,18 +23,18 @@ class Classify(ImageTask):
     """Classify an image through a few glimpses.
 
     ## Description
-    An image (a digit, or one of your own) lies somewhere on a larger black canvas, among distractors: small crops of
-    other images of the same split. The agent never sees the canvas. It sees a glimpse: patches around its fixation,
-    each twice as wide as the last and shown at the same size, so that the periphery is blurred (`scales` of them).
-    After `num_glimpses` glimpses its last answer is scored. The tasks of Mnih et al. 2014, "Recurrent Models of Visual
+    An image (a digit, or one of your own) is placed on a larger black canvas, among distractors: small crops of other
+    images of the same split. The agent never observes the canvas. It observes a glimpse: `scales` patches around its
+    fixation, each twice as wide as the one before and of the same size in cells, so that the periphery is blurred.
+    After `num_glimpses` glimpses the last answer is scored. The tasks of Mnih et al. 2014, "Recurrent Models of Visual
     Attention", section 4.1, with the scenes of the generator published with it.
 
     ## Action Space
     `Dict` of
     | key | space | meaning |
     |---|---|---|
-    | `location` | `Box(-1, 1, (2,), float32)` | where to look next, x right, y down; (0, 0) is the centre, (-1, -1) the top left corner. With `saccades="relative"`, a step from the present fixation in the same unit. The fixation is clipped to the canvas. |
-    | `answer` | `Discrete(number of classes)` | what the agent would say now |
+    | `location` | `Box(-1, 1, (2,), float32)` | the next fixation, x right, y down; (0, 0) is the centre, (-1, -1) the top left corner. With `saccades="relative"`, a step from the present fixation in the same unit. The fixation is clipped to the canvas. |
+    | `answer` | `Discrete(number of classes)` | the present answer |
 
     ## Observation Space
     `Dict` of
@@ -45,8 +45,8 @@ class Classify(ImageTask):
     | `time` | `Box(0, 1, (1,), float32)` | steps taken, as a share of the episode |
 
     ## Rewards
-    1 at the end for a right last answer, else 0. `info` carries at every step `target` (the class), `correct` (whether
-    this step's answer is right), and at the end `is_success`.
+    1 at the end for a right last answer, else 0. `info` has at every step `target` (the class), `scored` (whether the
+    answer of this step counts: in the last step), `correct` (whether it is right), and at the end `is_success`.
 
     ## Starting State
     The scene is a pure function of (seed, episode number): `reset(seed=s)` begins episode 0 of seed s, each further

@@ -1,4 +1,4 @@
-"""Say again what was shown: once, or as many times as asked."""
+"""Repeat what was shown: once, or a given number of times."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Copy(SequenceTask):
 
     ## Description
     `length` vectors of random bits are shown, one a step, then a delimiter on a channel of its own, then nothing:
-    in `length` silent steps the vectors are to be answered in their order. The copy task of Graves, Wayne & Danihelka
+    in `length` silent steps the agent has to answer with the vectors in their order. The copy task of Graves, Wayne & Danihelka
     2014, "Neural Turing Machines", section 4.1; the defaults are its training distribution, and `min_length =
-    max_length = 120` its test of generalisation. Its measure, bits per sequence, is the sum over the scored steps of
+    max_length = 120` its test of generalisation. The measure, bits per sequence, is the sum over the scored steps of
     the binary cross-entropies between the target's bits and the probabilities of an agent, in bits: it is computed
     where those are known, from `target` and `scored` in `info`.
 
@@ -34,7 +34,7 @@ class Copy(SequenceTask):
     `Dict` of
     | key | space | meaning |
     |---|---|---|
-    | `answer` | `MultiBinary(bits)` | the vector said now; only the silent steps count |
+    | `answer` | `MultiBinary(bits)` | the present answer; only those in silent steps count |
 
     ## Observation Space
     `Dict` of
@@ -54,14 +54,14 @@ class Copy(SequenceTask):
     [min_length, max_length].
 
     ## Episode End
-    `terminated` after 2 * length + 1 steps, which `task.lengths(seeds, episodes)` tells beforehand. Never truncated.
+    `terminated` after 2 * length + 1 steps, which `env.lengths(seed, episodes)` gives beforehand. Never truncated.
 
     ## Arguments
     | name | default | meaning |
     |---|---|---|
     | `bits` | 8 | bits of a vector |
     | `min_length`, `max_length` | 1, 20 | number of vectors |
-    | `render_mode` | `None` | or `"ansi"`: `render()` is a line a step, with what was answered beside the target |
+    | `render_mode` | `None` | or `"ansi"`: `render()` is a line a step, with the answer and the target |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
     | `autoreset_mode` | `"NextStep"` | vector only: or `"SameStep"`, `"Disabled"` |
 
@@ -99,20 +99,20 @@ class Copy(SequenceTask):
 
 
 class RepeatCopy(SequenceTask):
-    """Copy a sequence of random bits several times, and then say that it is over.
+    """Copy a sequence of random bits several times, and then mark the end.
 
     ## Description
     `length` vectors of random bits are shown, one a step, then a delimiter together with the number of repeats, each
-    on a channel of its own, then nothing: in silent steps the sequence is to be answered `repeats` times, and after
-    the last repeat the end marker, a bit of its own with the others zero. The repeat copy task of Graves, Wayne &
-    Danihelka 2014, "Neural Turing Machines", section 4.2; the defaults are its training distribution. Its measure is
+    on a channel of its own, then nothing: in silent steps the agent has to answer with the sequence `repeats` times, and
+    then with the end marker, one bit with the others zero. The repeat copy task of Graves, Wayne &
+    Danihelka 2014, "Neural Turing Machines", section 4.2; the defaults are its training distribution. The measure is
     that of `Copy-v0`, bits per sequence.
 
     ## Action Space
     `Dict` of
     | key | space | meaning |
     |---|---|---|
-    | `answer` | `MultiBinary(bits + 1)` | the vector said now, and last the end marker; only the silent steps count |
+    | `answer` | `MultiBinary(bits + 1)` | the present answer, at last the end marker; only those in silent steps count |
 
     ## Observation Space
     `Dict` of
@@ -132,7 +132,7 @@ class RepeatCopy(SequenceTask):
     are uniform between their least and largest values.
 
     ## Episode End
-    `terminated` after length + 1 + length * repeats + 1 steps, which `task.lengths(seeds, episodes)` tells beforehand.
+    `terminated` after length + 1 + length * repeats + 1 steps, which `env.lengths(seed, episodes)` gives beforehand.
     Never truncated.
 
     ## Arguments
@@ -140,9 +140,9 @@ class RepeatCopy(SequenceTask):
     |---|---|---|
     | `bits` | 8 | bits of a vector |
     | `min_length`, `max_length` | 1, 10 | number of vectors |
-    | `min_repeats`, `max_repeats` | 1, 10 | how many times they are to be said |
+    | `min_repeats`, `max_repeats` | 1, 10 | how many times they have to be repeated |
     | `trained_repeats` | `None` | (least, largest) number of repeats over which the one shown has mean 0 and variance 1; `None` is these episodes' own. An agent trained with the defaults is tested on twenty repeats with `trained_repeats=(1, 10)` |
-    | `render_mode` | `None` | or `"ansi"`: `render()` is a line a step, with what was answered beside the target |
+    | `render_mode` | `None` | or `"ansi"`: `render()` is a line a step, with the answer and the target |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
     | `autoreset_mode` | `"NextStep"` | vector only: or `"SameStep"`, `"Disabled"` |
 
@@ -232,7 +232,7 @@ def draw_vectors(seeds: Array, episodes: Array, count: int, width: int) -> Array
 def write_copies(
     backend: Backend, vectors: Array, length: Array, answers: Array, horizon: int
 ) -> tuple[Array, Array, Array]:
-    """What a sequence, its delimiter and the answers look like.
+    """The observations and targets of a sequence, its delimiter and the answers.
 
     Args:
         backend: that of the arrays.

@@ -1,4 +1,4 @@
-"""Say the value of a key, whenever one of many comes up again."""
+"""Recall the value of a key, whenever one of many occurs again."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FILLER_STREAM = 1
 
 
 class MQAR(SequenceTask):
-    """Multi-query associative recall: say the value of each key that comes up again.
+    """Multi-query associative recall: recall the value of each key that occurs again.
 
     ## Description
     A sequence of `length` tokens, one a step. The first 2 * pairs are keys and their values in turn; keys are tokens
-    from 1 to vocabulary / 2 - 1, values those from vocabulary / 2, both without replacement. Each key then comes up
-    once more, at a place 2 * g after the pairs, and there its value is to be answered. The gaps g = 0, 1, … are drawn
+    from 1 to vocabulary / 2 - 1, values those from vocabulary / 2, both without replacement. Each key then occurs
+    once more, 2 * g tokens after the pairs, and there the agent has to answer with its value. The gaps g = 0, 1, … are drawn
     pair by pair without replacement, with a probability that falls as (g + 1) ** (power - 1). All other tokens are
     random (keys and values among them), or 0. The task of Arora et al. 2023, "Zoology: Measuring and Improving Recall
     in Efficient Language Models", as in the generator published with it; the paper's sweep is length 64 with 4 pairs,
@@ -32,7 +32,7 @@ class MQAR(SequenceTask):
     `Dict` of
     | key | space | meaning |
     |---|---|---|
-    | `answer` | `Discrete(vocabulary)` | the token said now; only those said to queries count |
+    | `answer` | `Discrete(vocabulary)` | the present answer; only those to queries count |
 
     ## Observation Space
     `Dict` of
@@ -60,7 +60,7 @@ class MQAR(SequenceTask):
     | `vocabulary` | 8192 | number of tokens |
     | `power` | 0.01 | of the gaps: 1 is uniform, less brings the queries nearer to the pairs |
     | `random_non_queries` | `True` | whether other tokens are random, or 0 (as in the paper's figure 2) |
-    | `render_mode` | `None` | or `"ansi"`: `render()` is a line a step, with what was answered beside the target |
+    | `render_mode` | `None` | or `"ansi"`: `render()` is a line a step, with the answer and the target |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
     | `autoreset_mode` | `"NextStep"` | vector only: or `"SameStep"`, `"Disabled"` |
 

@@ -1,4 +1,4 @@
-"""Say which item followed the one asked for."""
+"""Recall the item that followed the one in the query."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from glimpse_env.tasks.sequence import LENGTH_STREAM, Script, SequenceTask, betw
 
 
 class AssociativeRecall(SequenceTask):
-    """Recall the item that followed the one asked for.
+    """Recall the item that followed the one in the query.
 
     ## Description
     Several items are shown, each an item delimiter and then `rows` vectors of random bits, one a step. Then one of
-    them, any but the last, is shown again between two query delimiters, and in `rows` silent steps the item that
-    followed it is to be answered. The associative recall task of Graves, Wayne & Danihelka 2014, "Neural Turing
+    them, any but the last, is shown again between two query delimiters, and in `rows` silent steps the agent has to
+    answer with the item that followed it. The associative recall task of Graves, Wayne & Danihelka 2014, "Neural Turing
     Machines", section 4.3; the defaults are its training distribution, and `min_items = max_items = 12` a test of
-    generalisation. Its measure, bits per sequence, is the sum over the scored steps of the binary cross-entropies
+    generalisation. The measure, bits per sequence, is the sum over the scored steps of the binary cross-entropies
     between the target's bits and the probabilities of an agent, in bits: it is computed where those are known, from
     `target` and `scored` in `info`.
 
@@ -27,7 +27,7 @@ class AssociativeRecall(SequenceTask):
     `Dict` of
     | key | space | meaning |
     |---|---|---|
-    | `answer` | `MultiBinary(bits)` | the vector said now; only the silent steps count |
+    | `answer` | `MultiBinary(bits)` | the present answer; only those in silent steps count |
 
     ## Observation Space
     `Dict` of
@@ -44,11 +44,10 @@ class AssociativeRecall(SequenceTask):
     ## Starting State
     The sequence is a pure function of (seed, episode number): `reset(seed=s)` begins episode 0 of seed s, each further
     `reset()` the next; `reset(options={"episode": k})` begins episode k. Its `info` has `items`, their number, which
-    is uniform in [min_items, max_items], and `query`, which of them is asked for, from 0 and uniform among all but the
-    last. Items are drawn with replacement: of six items of eighteen bits two are alike once in 17,000 episodes.
+    is uniform in [min_items, max_items], and `query`, the item of the query, from 0 and uniform among all but the last. Items are drawn with replacement: of six items of eighteen bits two are alike once in 17,000 episodes.
 
     ## Episode End
-    `terminated` after items * (rows + 1) + 2 * rows + 2 steps, which `task.lengths(seeds, episodes)` tells beforehand.
+    `terminated` after items * (rows + 1) + 2 * rows + 2 steps, which `env.lengths(seed, episodes)` gives beforehand.
     Never truncated.
 
     ## Arguments
@@ -57,7 +56,7 @@ class AssociativeRecall(SequenceTask):
     | `bits` | 6 | bits of a vector |
     | `rows` | 3 | vectors of an item |
     | `min_items`, `max_items` | 2, 6 | number of items |
-    | `render_mode` | `None` | or `"ansi"`: `render()` is a line a step, with what was answered beside the target |
+    | `render_mode` | `None` | or `"ansi"`: `render()` is a line a step, with the answer and the target |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
     | `autoreset_mode` | `"NextStep"` | vector only: or `"SameStep"`, `"Disabled"` |
 
@@ -88,7 +87,7 @@ class AssociativeRecall(SequenceTask):
         return self._choice(seeds, episodes)[0] * (self.rows + 1) + 2 * self.rows + 2
 
     def _choice(self, seeds: Array, episodes: Array) -> tuple[Array, Array]:
-        """The number of items and the one asked for, both (N,)."""
+        """The number of items and the item of the query, both (N,)."""
         words = draw_words(seeds, episodes, 2, LENGTH_STREAM)
         items = between(words[:, 0], self.min_items, self.max_items)
         return items, integers(words[:, 1], items - 1)
@@ -108,10 +107,10 @@ class AssociativeRecall(SequenceTask):
         shown = xp.zeros((n, self.horizon + 1, self.bits + 2), dtype=xp.float32, device=device)
         shown[:, : item.shape[1]] = item
 
-        asked = items[:, None] * (self.rows + 1)
-        answer = asked + self.rows + 2
-        shown[row, asked, self.bits + 1] = 1
-        shown[row, asked + 1 + part, : self.bits] = xp.astype(vectors[row, query[:, None], part], xp.float32)
+        start = items[:, None] * (self.rows + 1)
+        answer = start + self.rows + 2
+        shown[row, start, self.bits + 1] = 1
+        shown[row, start + 1 + part, : self.bits] = xp.astype(vectors[row, query[:, None], part], xp.float32)
         shown[row, answer - 1, self.bits + 1] = 1
         target = xp.zeros((n, self.horizon + 1, self.bits), dtype=xp.int8, device=device)
         target[row, answer + part] = vectors[row, query[:, None] + 1, part]

@@ -1,4 +1,4 @@
-"""What the tasks of pure recall share: an episode that is written down when it begins, scored step by step."""
+"""What the tasks of pure recall share: an episode is composed when it begins, and scored step by step."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Script(NamedTuple):
 
 
 class SequenceTask(Task):
-    """A task whose observations do not depend on the actions, and whose every step has a right answer of its own.
+    """A task whose observations do not depend on the actions; every scored step has a right answer of its own.
 
     A subclass writes the `script` of its episodes and has one observation and one action, `answer`. An episode's
     rewards add up to the share of right answers (of bits, where an answer is several). The info of each step has
@@ -102,7 +102,7 @@ class SequenceTask(Task):
         return Whole({key: shown}, target, scored, worth, script.steps, script.info)
 
     def render(self, state: State, row: int, mode: str) -> str:
-        """A line a step so far: what was shown, and where it counts what was answered beside the target."""
+        """A line for each step so far: the observation, and where it counts the answer and the target."""
         shown, target, scored, answers, time, steps = (
             self.backend.to_numpy(state[key][row]) for key in ("shown", "target", "scored", "answers", "time", "steps")
         )

@@ -1,4 +1,4 @@
-"""A differentiable neural computer's step, forward and backward, against the packaged PyTorch one's formulas."""
+"""A DNC's step, forward and backward: plain and compiled, against the package `dnc` and the formulas one by one."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from memory import compile_memory
 from memory.dnc import DNC
-from runs.measures import Figure
-from runs.measures.reference_dnc import ReferenceDNC
-from runs.measures.timing import medians
+from runs.benchmarks import Figure
+from runs.benchmarks.reference_dnc import ReferenceDNC
+from runs.benchmarks.timing import medians
 
 STEPS = 8
 INPUT = 64
@@ -23,17 +24,17 @@ BATCH = 32
 
 
 def learn(memory: nn.Module, inputs: torch.Tensor) -> None:
-    """Forward and backward over the steps of `inputs` (T, N, INPUT)."""
+    """Forward and backward over the steps of `inputs` (T, N, INPUT), each written and asked."""
     state: Any = memory.initial_state(inputs.shape[1])  # type: ignore[operator]
     total = torch.zeros(())
     for step in inputs:
-        read, state = memory(step, state)
+        read, state = memory(step, step, state)
         total = total + read.sum()
     total.backward()
 
 
 class Packaged(nn.Module):
-    """The memory of the package `dnc` (`pip install dnc`), under our names.
+    """The memory of the package `dnc` (`pip install dnc`), with the interface of ours.
 
     Args:
         input_size: width of what it is given.
@@ -49,36 +50,50 @@ class Packaged(nn.Module):
         self.memory = Memory(input_size, slots, width, reads, independent_linears=False)
         self.initial_state = self.memory.reset
 
-    def forward(self, input: torch.Tensor, state: dict[str, torch.Tensor]) -> tuple[torch.Tensor, object]:
-        """One step: (N, input_size) to the read vectors (N, R, W)."""
-        return self.memory(input, state)
+    def forward(
+        self, write: torch.Tensor, query: torch.Tensor, state: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, object]:
+        """One step: (N, input_size) to the read vectors (N, R, W); `query` must equal `write`."""
+        return self.memory(write, state)
 
 
-def peers(bar: tqdm) -> dict[str, Callable[..., nn.Module]]:
-    """What the DNC is set against, by name: its formulas one by one, and the package where it is installed."""
-    found: dict[str, Callable[..., nn.Module]] = {"formulas": ReferenceDNC}
+def compiled(*args: Any, **kwargs: Any) -> nn.Module:
+    """The DNC with `torch.compile`; it compiles in the round that is not measured."""
+    return compile_memory(DNC(*args, **kwargs))
+
+
+def contenders(bar: tqdm) -> dict[str, Callable[..., nn.Module]]:
+    """What is measured, by name; the package only where it is installed."""
+    found: dict[str, Callable[..., nn.Module]] = {
+        "DNC": DNC,
+        "DNC compiled": compiled,
+        "formulas": ReferenceDNC,
+        "package dnc": Packaged,
+    }
     if importlib.util.find_spec("dnc") is None:
         bar.write("dnc is not installed: skipped (pip install '.[bench]')")
-    else:
-        found["package dnc"] = Packaged
+        del found["package dnc"]
     return found
 
 
 def memories(repeats: int, bar: tqdm) -> list[Figure]:
-    """Steps per second at 256×64, 4 reads, batch 32, beside the reference; time per step against slots and batch."""
+    """Steps per second at 256×64, 4 reads, batch 32, in turn; time per step against slots and batch."""
     torch.manual_seed(0)
-    calls: dict[str, Callable[[], object]] = {}
-    others = peers(bar)
-    for name, kind in {**others, "DNC": DNC}.items():
-        calls[name] = partial(learn, kind(INPUT, **SHAPE), torch.randn(STEPS, BATCH, INPUT))
+    kinds = contenders(bar)
+    calls: dict[str, Callable[[], object]] = {
+        name: partial(learn, kind(INPUT, **SHAPE), torch.randn(STEPS, BATCH, INPUT)) for name, kind in kinds.items()
+    }
     forms = [(64, 32), (128, 32), (512, 32), (256, 1), (256, 8)]
     for slots, batch in forms:
         memory = DNC(INPUT, **{**SHAPE, "slots": slots})
         calls[f"{slots} slots, batch {batch}"] = partial(learn, memory, torch.randn(STEPS, batch, INPUT))
     seconds = medians(calls, repeats=repeats, bar=bar)
-    rates = {name: STEPS / seconds[name] for name in (*others, "DNC")}
+    rates = {name: STEPS / seconds[name] for name in kinds}
     figures = [Figure(f"{name}, 256×64, 4 reads, batch 32", rate, "steps/s") for name, rate in rates.items()]
-    figures += [Figure(f"DNC / {name}", rates["DNC"] / rates[name], "×") for name in others]
+    for ours in ("DNC", "DNC compiled"):
+        figures += [
+            Figure(f"{ours} / {name}", rates[ours] / rates[name], "×") for name in kinds if not name.startswith("DNC")
+        ]
     for slots, batch in forms:
         figures.append(
             Figure(f"DNC, {slots} slots, batch {batch}", seconds[f"{slots} slots, batch {batch}"] / STEPS * 1e3, "ms")

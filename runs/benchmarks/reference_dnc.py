@@ -1,7 +1,8 @@
-"""The DNC's formulas one by one, as public PyTorch ports write them: the benchmark's peer and the tests' oracle.
+"""The DNC's formulas one by one, as public PyTorch ports write them: for the benchmark and as the tests' oracle.
 
-Everything is left to autograd, every intermediate of (N, S, S) included. It shares no line with `memory/`; its
-parameters are those of `memory.dnc.DNC(..., links=True)` without options, so that weights can be carried over.
+Autograd differentiates everything, every intermediate of (N, S, S) included. It shares no line with `memory/`; its
+parameters are those of `memory.dnc.DNC(..., links=True)` without options, so that weights can be loaded from one into
+the other.
 """
 
 from __future__ import annotations
@@ -50,10 +51,10 @@ class ReferenceDNC(nn.Module):
         }
         return {name: self.interface.weight.new_zeros(shape) for name, shape in shapes.items()}
 
-    def forward(self, input: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """One step: (N, input_size) to the read vectors (N, R * W)."""
-        n, r, w, s = input.shape[0], self.reads, self.width, self.slots
-        parts = self.interface(input).split([r * w, w, r, 1, w, w, r, 1, 1, 3 * r], dim=1)
+    def forward(self, write: Tensor, query: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """One step: (N, input_size) to the read vectors (N, R * W); `query` must equal `write`."""
+        n, r, w, s = write.shape[0], self.reads, self.width, self.slots
+        parts = self.interface(write).split([r * w, w, r, 1, w, w, r, 1, 1, 3 * r], dim=1)
         read_keys, write_key = parts[0].view(n, r, w), parts[1].view(n, 1, w)
         read_strengths, write_strength = 1 + F.softplus(parts[2]), 1 + F.softplus(parts[3])
         erase, write_vector = torch.sigmoid(parts[4]).unsqueeze(1), parts[5].unsqueeze(1)
@@ -69,13 +70,13 @@ class ReferenceDNC(nn.Module):
         allocation = ((1 - ordered) * product).gather(1, free_list.argsort(dim=1))
 
         content = torch.softmax(similarity(state["memory"], write_key) * write_strength.unsqueeze(2), dim=2)
-        write = write_gate * (allocation_gate * allocation + (1 - allocation_gate) * content.squeeze(1))
-        memory = state["memory"] * (1 - write.unsqueeze(2) * erase) + torch.bmm(write.unsqueeze(2), write_vector)
+        writing = write_gate * (allocation_gate * allocation + (1 - allocation_gate) * content.squeeze(1))
+        memory = state["memory"] * (1 - writing.unsqueeze(2) * erase) + torch.bmm(writing.unsqueeze(2), write_vector)
 
-        write_i, write_j = write.unsqueeze(2), write.unsqueeze(1)
+        write_i, write_j = writing.unsqueeze(2), writing.unsqueeze(1)
         links = (1 - write_i - write_j) * state["links"] + write_i * state["precedence"].unsqueeze(1)
         links = links * self.off_diagonal.expand(n, s, s)
-        precedence = (1 - write.sum(dim=1, keepdim=True)) * state["precedence"] + write
+        precedence = (1 - writing.sum(dim=1, keepdim=True)) * state["precedence"] + writing
 
         forward = torch.matmul(links, state["reading"].transpose(1, 2)).transpose(1, 2)
         backward = torch.matmul(state["reading"], links)
@@ -85,7 +86,7 @@ class ReferenceDNC(nn.Module):
         after = {
             "memory": memory,
             "usage": usage,
-            "write": write,
+            "write": writing,
             "precedence": precedence,
             "links": links,
             "reading": reading,

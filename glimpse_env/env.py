@@ -79,7 +79,7 @@ class GlimpseEnv(EpisodeMethods, gym.Env):
         return self._observation(), float(outcome.reward[0]), terminated, False, info
 
     def render(self) -> Any:
-        """The frame (H, W, 3) uint8 or the text of what has been seen, by `render_mode`."""
+        """The frame (H, W, 3) uint8 or the text of the episode so far, by `render_mode`."""
         if self.render_mode is None:
             mode = self.task.render_modes[0]
             gym.logger.warn(f'render() draws nothing: make the environment with render_mode="{mode}"')

@@ -36,26 +36,17 @@ class EpisodeMethods:
     task: Task
 
     def scripted_gaze(self, name: str, seed: int, episodes: np.ndarray) -> Array:
-        """The places of a scripted gaze, (horizon - 1, N, D) float32 in [-1, 1], time first.
-
-        Args:
-            name: one of `metadata["gazes"]`.
-            seed: of the episodes.
-            episodes: (N,) their numbers.
+        """The places of a scripted gaze in episodes (N,), (horizon - 1, N, D) float32 in [-1, 1], time first.
 
         Raises:
-            ValueError: for a name that is not among them.
+            ValueError: for a name that is not in `metadata["gazes"]`.
         """
-        places = self.task.gaze(name, *self._numbered(seed, episodes))
-        return self.task.backend.copy(self.task.backend.xp.permute_dims(places, (1, 0, 2)))
+        xp, places = self.task.backend.xp, self.task.gaze(name, *self._numbered(seed, episodes))
+        turned = xp.permute_dims(places, (1, 0, 2))
+        return xp.reshape(xp.reshape(turned, (-1,)), turned.shape)  # contiguous
 
     def whole(self, seed: int, episodes: np.ndarray, steps: int) -> Whole:
-        """Whole episodes, episode first, where `metadata["interactive"]` is False.
-
-        Args:
-            seed: of the episodes.
-            episodes: (N,) their numbers.
-            steps: T, from the length of the longest of them to the horizon.
+        """Episodes (N,) of T = `steps`, episode first, where `metadata["interactive"]` is False: see `Task.whole`.
 
         Raises:
             ValueError: where observations depend on actions, or for a T out of range.

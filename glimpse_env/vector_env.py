@@ -200,7 +200,7 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
             self._add_info(infos, self.task.info(self._state_now()), ended)
 
     def _final_observations(self, ended: Array) -> Any:
-        """What the rows that ended saw last: Gymnasium's (N,) of dicts and None, or on torch a dict of (N, …)."""
+        """Last observations of the rows that ended: Gymnasium's (N,) of dicts and None; with torch a dict of (N, …)."""
         observations = self.task.observe(self._state_now())
         if self.backend.name == "torch":
             return observations

@@ -197,46 +197,28 @@ class _VectorAction(VectorActionWrapper):
 
 
 class GridAction(_SingleAction):
-    """`MultiDiscrete` actions: see `GridMap`.
-
-    Args:
-        env: whose action is a `Dict` of `answer` and, maybe, `location`.
-        grid: cells along each dimension of a location.
-    """
+    """`MultiDiscrete` actions: see `GridMap`."""
 
     def __init__(self, env: gym.Env, grid: Grid = 9) -> None:
         super().__init__(env, GridMap(env.action_space, grid), grid=grid)
 
 
 class FlatAction(_SingleAction):
-    """`Box` actions: see `FlatMap`.
-
-    Args:
-        env: whose action is a `Dict` of `answer` and, maybe, `location`.
-    """
+    """`Box` actions: see `FlatMap`."""
 
     def __init__(self, env: gym.Env) -> None:
         super().__init__(env, FlatMap(env.action_space))
 
 
 class VectorGridAction(_VectorAction):
-    """`MultiDiscrete` actions for a vector environment: see `GridMap`.
-
-    Args:
-        env: whose single action is a `Dict` of `answer` and, maybe, `location`.
-        grid: cells along each dimension of a location.
-    """
+    """`MultiDiscrete` actions for a vector environment: see `GridMap`."""
 
     def __init__(self, env: VectorEnv, grid: Grid = 9) -> None:
         super().__init__(env, GridMap(env.single_action_space, grid))
 
 
 class VectorFlatAction(_VectorAction):
-    """`Box` actions for a vector environment: see `FlatMap`.
-
-    Args:
-        env: whose single action is a `Dict` of `answer` and, maybe, `location`.
-    """
+    """`Box` actions for a vector environment: see `FlatMap`."""
 
     def __init__(self, env: VectorEnv) -> None:
         super().__init__(env, FlatMap(env.single_action_space))

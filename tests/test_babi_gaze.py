@@ -138,6 +138,33 @@ def test_support_hit_is_the_share_of_supporting_lines_looked_at(folder: str) -> 
     assert hits[4] == hits[3]  # the last step's location is ignored
 
 
+def test_scripted_gazes_fixate_lines(folder: str, host_place: str) -> None:
+    """The supporting lines, the last first and again; or back from the last line, by one or by two."""
+    task = make(folder, host_place, num_glimpses=5)
+    seeds, episodes = (task.backend.asarray(numbers) for numbers in (np.zeros(4, np.int64), np.arange(4)))
+    expected = {
+        "oracle": [[0, 0, 0, 0], [3, 0, 3, 0], [7, 2, 1, 7], [19, 19, 19, 19]],  # the last story names no line
+        "last": [[0, 0, 0, 0], [3, 2, 1, 0], [6, 5, 4, 3], [18, 17, 16, 15]],
+        "scan": [[0, 0, 0, 0], [2, 0, 0, 0], [5, 3, 1, 0], [17, 15, 13, 11]],
+    }
+    for name, lines in expected.items():
+        places = task.backend.to_numpy(task.gaze(name, seeds, episodes))
+        assert (places.shape, places.dtype) == ((4, 4, 1), np.float32)
+        found = task.line_at(task.backend.asarray(places[..., 0]), task.story(seeds, episodes).count[:, None])
+        assert found.tolist() == lines
+    assert make(folder, start="centre").gazes == ("random", "oracle")
+    with pytest.raises(ValueError, match=r"gaze 'scan' is not one of random, oracle"):
+        make(folder, start="random").gaze("scan", np.zeros(1, np.int64), np.zeros(1, np.int64))
+
+
+def test_an_oracle_hits_all_supporting_lines(folder: str) -> None:
+    env = GlimpseVectorEnv("BabiGaze-v0", 3, task=2, data=folder, split="test", order="sequential", num_glimpses=5)
+    env.reset(seed=[0] * 3)
+    for location in env.scripted_gaze("oracle", 0, np.arange(3)):
+        *_, infos = env.step({"location": location, "answer": np.zeros(3, np.int64)})
+    assert infos["support_hit"].tolist() == [1, 1, 1]
+
+
 def test_the_last_answer_is_scored(folder: str) -> None:
     task = make(folder, num_glimpses=2)
     state = begin(task)

@@ -105,14 +105,8 @@ class BabiGaze(BabiTask):
         self.episode_metrics = ("support_hit",)
         fixed = ("random", "oracle", *(STEP_BACK if start == "last" else ()))
         self.gazes = fixed if saccades == "absolute" else ()
-        self.roles = {
-            "question": "tokens",
-            "tokens": "tokens",
-            "periphery": "bag",
-            "location": "place",
-            "lines": "count",
-            "time": "clock",
-        }
+        self.roles = {"question": "tokens", "tokens": "tokens", "periphery": "bag"}
+        self.roles |= {"location": "place", "lines": "count", "time": "clock"}
         self.action_roles = {"location": "place" if saccades == "absolute" else "saccade", "answer": "class"}
         self.observation_space = spaces.Dict(
             {

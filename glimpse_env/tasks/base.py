@@ -165,7 +165,7 @@ class Task(ABC):
         return {"attention/saccade_length": saccade_length(path), "attention/entropy": fixation_entropy(path)}
 
     def canvas(self, seed: int, episode: int) -> np.ndarray | None:
-        """The whole canvas of an episode, (H, W, C) uint8, which the agent never sees; None without one."""
+        """The whole canvas of an episode, (H, W, C) uint8, which the agent never observes; None without one."""
         return None
 
     def target_boxes(self, seeds: Array, episodes: Array) -> Array | None:

@@ -1,4 +1,4 @@
-"""What the tasks about images share: the scene of an episode, and what is known of it."""
+"""What the tasks about images share: the scene of an episode, its oracle and its metrics."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import pytest
 from glimpse_env import GlimpseEnv, GlimpseVectorEnv, babi, babi_files
 from glimpse_env.babi import QUESTIONS, Stories, load_babi, parse
 from glimpse_env.backend import get_backend
-from glimpse_env.tasks import Babi
+from glimpse_env.tasks.babi import Babi
 from glimpse_env.text import PADDING, UNKNOWN, Vocabulary, tokenize
 
 STORY = """\

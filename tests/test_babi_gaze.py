@@ -9,7 +9,7 @@ import pytest
 
 from glimpse_env import GlimpseEnv, GlimpseVectorEnv
 from glimpse_env.backend import get_backend
-from glimpse_env.tasks import BabiGaze
+from glimpse_env.tasks.babi_gaze import BabiGaze
 
 PLACES = ("park", "school", "office", "kitchen", "garden")
 

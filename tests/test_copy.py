@@ -9,7 +9,8 @@ import pytest
 
 from glimpse_env import GlimpseEnv, GlimpseVectorEnv
 from glimpse_env.backend import get_backend
-from glimpse_env.tasks.copy import Copy, RepeatCopy, normalised_repeats
+from glimpse_env.tasks.copy import Copy
+from glimpse_env.tasks.repeat_copy import RepeatCopy, normalised_repeats
 
 
 def begin(kind: Any, episodes: int = 200, seed: int = 0, **kwargs: Any) -> tuple[Any, dict[str, np.ndarray]]:

@@ -12,10 +12,11 @@ from glimpse_env.tasks.babi import Babi
 from glimpse_env.tasks.babi_gaze import BabiGaze
 from glimpse_env.tasks.base import Task
 from glimpse_env.tasks.classify import Classify
-from glimpse_env.tasks.copy import Copy, RepeatCopy
+from glimpse_env.tasks.copy import Copy
 from glimpse_env.tasks.mqar import MQAR
 from glimpse_env.tasks.recall import AssociativeRecall
 from glimpse_env.tasks.records import Outcome, State, Story, Whole
+from glimpse_env.tasks.repeat_copy import RepeatCopy
 from glimpse_env.tasks.roles import check_roles
 
 __all__ = ["TASKS", "Outcome", "State", "Story", "Task", "TaskRow", "Whole", "make_task", "register_task"]

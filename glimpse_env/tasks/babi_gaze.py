@@ -10,7 +10,7 @@ from gymnasium import spaces
 from glimpse_env.backend import Backend
 from glimpse_env.path_metrics import story_coverage
 from glimpse_env.rng import Array, draw_words, uniform
-from glimpse_env.tasks.babi import BabiTask, tokens
+from glimpse_env.tasks.babi_task import BabiTask, tokens
 from glimpse_env.tasks.base import box
 from glimpse_env.tasks.records import Outcome, State
 

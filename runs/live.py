@@ -1,7 +1,7 @@
 """A training's latest trace in a browser page that refreshes itself: `python -m runs.watch runs/logs/<run> --live`.
 
-The watcher draws it, from the weights that the training writes at each validation and only while somebody looks: the
-training itself does no more work than without.
+It is drawn from the weights that the training writes at each validation, and only while the page is open: the training
+itself does no more work than without.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from agents.checkpoint import load_checked
+from agents.training.checkpoint import load_checked
 
 PORT = 6007
 """TensorBoard's own is 6006."""
@@ -32,7 +32,7 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Glimpse · @run@</title><style>
 body {background: #0e1117; color: #e9edf3; font: 16px system-ui, sans-serif; margin: 24px}
 h1 {font-size: 22px; margin: 0} p {color: #8e97a7; margin: 6px 0 16px} img {max-width: 100%} svg {display: block}
-</style></head><body><h1>@run@</h1><p id="told">waiting for the first validation …</p>
+</style></head><body><h1>@run@</h1><p id="status">waiting for the first validation …</p>
 <svg id="curve" width="640" height="120" hidden><polyline fill="none" stroke="#34c48c" stroke-width="2"/>
 <text x="4" y="14" fill="#8e97a7" font-size="12"></text></svg>
 <img id="trace" alt="the latest trace" hidden>
@@ -41,7 +41,7 @@ let shown = null
 async function refresh() {
   try {
     const state = await (await fetch("state.json", {cache: "no-store"})).json()
-    document.getElementById("told").textContent = state.told
+    document.getElementById("status").textContent = state.status
     if (state.version !== null && state.version !== shown) {
       const image = document.getElementById("trace")
       image.src = "trace.png?" + state.version
@@ -56,7 +56,7 @@ async function refresh() {
         document.getElementById("curve").removeAttribute("hidden")
       }
     }
-  } catch { document.getElementById("told").textContent = "the watcher has stopped: start it again" }
+  } catch { document.getElementById("status").textContent = "the watcher has stopped: start it again" }
   setTimeout(refresh, @refresh@)
 }
 refresh()
@@ -95,17 +95,17 @@ class Latest:
         self.run, self.draw = run, draw
         self.version: int | None = None
         self.picture = b""
-        self.told = "waiting for the first validation …"
+        self.status = "waiting for the first validation …"
         self.errors: list[tuple[int, float]] = []
         self._lock = threading.Lock()
 
     def state(self) -> dict[str, Any]:
-        """`version` of the picture (None before the first), what is `told`, `errors` as (episodes, percent)."""
+        """`version` of the picture (None before the first), `status` in words, `errors` as (episodes, percent)."""
         with self._lock:
             weights = self.run / "agent.pt"
             if weights.is_file() and weights.stat().st_mtime_ns != self.version:
                 self._redraw(weights)
-            return {"version": self.version, "told": self.told, "errors": self.errors}
+            return {"version": self.version, "status": self.status, "errors": self.errors}
 
     def _redraw(self, weights: Path) -> None:
         version = weights.stat().st_mtime_ns
@@ -116,10 +116,10 @@ class Latest:
                 self.draw(weights, out)
                 self.picture = out.read_bytes()
         except (ValueError, FileNotFoundError) as error:
-            self.told = f"error: {error}"
+            self.status = f"error: {error}"
             return
         self.errors, self.version = validation_errors(self.run), version
-        self.told = (
+        self.status = (
             f"{training.get('episodes', 0):,} episodes · {training.get('seconds', 0) / 60:.1f} minutes · "
             f"least validation error {training.get('validation_error', float('nan')):.4g}"
         )
@@ -173,7 +173,7 @@ def make_server(latest: Latest, port: int) -> ThreadingHTTPServer:
         raise ValueError(f"port {port} cannot be used ({error}): choose another with --port") from error
 
 
-def live(place: str | Path, draw: Draw, *, port: int = PORT) -> None:
+def serve(place: str | Path, draw: Draw, *, port: int = PORT) -> None:
     """Serve the latest trace of a run until Ctrl-C.
 
     Args:

@@ -7,8 +7,8 @@ import math
 import cv2
 import numpy as np
 
-from runs.drawing.encoding import encode_png
-from runs.drawing.layout import GROUND, INK, MUTED, OTHER, TRACK, TRUTH, Colour, blank, write
+from runs.traces.encoding import encode_png
+from runs.traces.layout import GROUND, INK, MUTED, OTHER, TRACK, TRUTH, Colour, blank, write
 
 HEIGHT, WIDTH = 520, 860
 LEFT, RIGHT, TOP, BOTTOM = 90, 190, 70, 60

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glimpse_env.babi import TASK_NAMES
-from runs.drawing.heat_pictures import CLASSES, colours
-from runs.drawing.layout import (
+from runs.traces.heat_pictures import CLASSES, colours
+from runs.traces.layout import (
     GROUND,
     INK,
     MUTED,
@@ -24,7 +23,7 @@ from runs.drawing.layout import (
     text_width,
     write,
 )
-from runs.recording.story_attention import StoryAttention, around_support, from_the_end, on_question_words, on_words
+from runs.traces.story_attention import StoryAttention, around_support, from_the_end, on_question_words, on_words
 
 PLACES = 12
 """Lines from the end of a story that a picture shows; numbers are kept of all."""
@@ -49,8 +48,8 @@ class StoryMaps(NamedTuple):
         by_line: (R, L) of each turn, on the last line, the last but one, …
         by_support: (R, 2 reach + 1) of each turn, by distance from the nearest supporting line.
         evenly_by_support: (2 reach + 1,) the same for attention spread evenly over each story.
-        by_class: (K, L) by the right answer, or by the bAbI task where there are several: of the turns that the agent
-            chose, on the last line, the last but one, …
+        by_class: (K, L) by the right answer, or by group where there are several: of the turns that the agent chose, on
+            the last line, the last but one, …
         classes: the K names.
         words: (V,) on lines that hold each word of the vocabulary.
         evenly_words: (V,) the same for attention spread evenly.
@@ -76,10 +75,10 @@ def story_maps(attention: StoryAttention) -> StoryMaps:
     weights, count = attention.weights, attention.lines
     chosen = weights[:, min(attention.chosen, weights.shape[1] - 1) :]
     even, vocabulary = attention.uniform(), len(attention.vocabulary)
-    tasks = np.unique(attention.task)
+    numbers = np.unique(attention.group)
     groups = (
-        [(f"{number} {TASK_NAMES[number - 1]}", attention.task == number) for number in tasks]
-        if len(tasks) > 1
+        [(f"{attention.group_key} {number}", attention.group == number) for number in numbers]
+        if len(numbers) > 1
         else [(name, attention.target == index) for index, name in enumerate(attention.answers)]
     )
     groups = [(name, rows) for name, rows in groups if rows.any()]
@@ -165,7 +164,7 @@ def story_sheet(attention: StoryAttention, maps: StoryMaps, title: str, subtitle
     chosen = attention.chosen + 1
     of = f"{attention.turn}s {chosen} to {turns}" if turns > chosen else f"{attention.turn} {turns}"
     around = [str(place) if place < 0 else "hit" if place == 0 else f"+{place}" for place in range(-REACH, REACH + 1)]
-    by = "task" if len(np.unique(attention.task)) > 1 else "answer"
+    by = attention.group_key if len(np.unique(attention.group)) > 1 else "answer"
     shown = [shorten(name, 13, 190) for name in maps.classes[:CLASSES]]
     evenly = [*names, "spread evenly"]
     parts = [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from runs.drawing.layout import (
+from runs.traces.fixations import Fixations, HeatMaps
+from runs.traces.layout import (
     INK,
     MUTED,
     TRACK,
@@ -19,7 +20,6 @@ from runs.drawing.layout import (
     text_width,
     write,
 )
-from runs.recording.fixations import Fixations, HeatMaps
 
 SIDE = 104
 """The longer side of a panel in pixels."""

@@ -1,4 +1,4 @@
-"""The panels of an episode: the scene with the path of the gaze, what the retina saw, and the belief over classes."""
+"""The panels of an image's episode: the scene with the path of the gaze, glimpses, and the belief over classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from glimpse_env.render import (
     show_canvas,
     window_colour,
 )
-from runs.drawing.layout import (
+from runs.traces.layout import (
     INK,
     MUTED,
     OTHER,
@@ -31,9 +31,11 @@ from runs.drawing.layout import (
     label,
     shorten,
     text_width,
+    verdict_mark,
     write,
 )
-from runs.recording.traces import Trace
+from runs.traces.trace import Trace
+from runs.traces.weight_maps import lit
 
 SHOWN = 10
 """Classes in a belief chart, at most."""
@@ -54,6 +56,9 @@ def scene_panel(trace: Trace, seen: int, frame: int, *, reveal: bool = False) ->
         frame: the longer side in pixels, at most.
         reveal: show all of the canvas, and no windows.
     """
+    assert trace.path is not None
+    assert trace.canvas is not None
+    assert trace.retina is not None
     path, shape = trace.path[:seen], trace.canvas.shape
     factor = magnification(shape, frame, shrink=True)
     picture = show_canvas(trace.canvas, factor, None if reveal else path, trace.retina)
@@ -111,19 +116,42 @@ def patches_panel(glimpse: np.ndarray, height: int = 264) -> np.ndarray:
     return above(patches, 6, "centre")
 
 
+def glimpses_panel(trace: Trace, title: str) -> np.ndarray:
+    """The finest patches one by one, each with how much of it was recalled for the last answer, hop by hop."""
+    columns = []
+    for step, glimpse in enumerate(trace.seen):
+        pixels = np.round(glimpse[0].transpose(1, 2, 0) * 255).astype(np.uint8)
+        picture = show_canvas(pixels, magnification(pixels.shape, 60, shrink=True))
+        column = [number_panel(step + 1, last=step == len(trace.seen) - 1), framed(picture, 1, window_colour(0))]
+        for weights in [] if trace.recalled is None else trace.recalled:
+            column.append(blank(14, picture.shape[1] + 2, lit(float(weights[step]))))
+        columns.append(above(column, 6, "centre"))
+    legend = "glimpses" + ("" if trace.recalled is None else ", and how much each hop recalled of it at the end")
+    parts = [label(title, 15, weight=600), label(legend, 12, MUTED), beside(columns, 10), verdict_line(trace)]
+    return above(parts, 8)
+
+
+def verdict_line(trace: Trace) -> np.ndarray:
+    """The question, the last answer with a tick, or with a cross and the truth."""
+    answer, colour = trace.name(int(trace.answer[-1])), TRUTH if trace.correct else WRONG
+    parts = [label(trace.question, 14)] if trace.question else []
+    parts += [verdict_mark(trace.correct), label(f"{answer}  ({percent(trace.beliefs[-1].max())})", 14, colour)]
+    if not trace.correct:
+        parts.append(label(f"it is {trace.name(trace.label)}", 14, MUTED))
+    return beside(parts, 12, "centre")
+
+
 def shown_classes(trace: Trace) -> np.ndarray:
     """The classes that a chart shows, in order: those believed most at any time, and the truth."""
     peak = trace.beliefs.max(0).astype(np.float64)
-    peak[trace.target] = np.inf
+    peak[trace.label] = np.inf
     return np.sort(np.argsort(-peak, kind="stable")[:SHOWN])
 
 
 def belief_colours(trace: Trace, step: int) -> list[Colour]:
     """A colour for each class: the truth's, the top answer's where it is wrong, and that of all others."""
     answer = int(trace.beliefs[step].argmax())
-    return [
-        TRUTH if index == trace.target else WRONG if index == answer else OTHER for index in range(len(trace.names))
-    ]
+    return [TRUTH if index == trace.label else WRONG if index == answer else OTHER for index in range(len(trace.names))]
 
 
 def belief_columns(trace: Trace, step: int, width: int, height: int = 48) -> np.ndarray:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from glimpse_env.render import PATH_COLOUR, WINDOW_COLOURS, Colour
-from runs.drawing.encoding import encode_apng, within
-from runs.drawing.layout import (
+from runs.traces.encoding import encode_apng, within
+from runs.traces.layout import (
     INK,
     MUTED,
     OTHER,
@@ -22,8 +22,8 @@ from runs.drawing.layout import (
     shorten,
     verdict_mark,
 )
-from runs.drawing.panels import belief_columns, belief_rows, number_panel, patches_panel, scene_panel
-from runs.recording.traces import Trace
+from runs.traces.panels import belief_columns, belief_rows, number_panel, patches_panel, scene_panel
+from runs.traces.trace import Trace
 
 FRAME = 300
 """The longer side of a scene in a contact sheet, in pixels."""
@@ -68,11 +68,11 @@ def contact_sheet(traces: list[Trace], title: str = "", subtitle: str = "") -> n
 
 def sheet_row(trace: Trace) -> np.ndarray:
     """One episode of a contact sheet."""
-    steps = len(trace.path)
+    steps = len(trace.seen)
     scene = above([_caption(f"episode {trace.episode:,}"), scene_panel(trace, steps, FRAME)], 6)
     columns = []
     for step in range(steps):
-        patches = patches_panel(trace.glimpses[step])
+        patches = patches_panel(trace.seen[step])
         number = number_panel(step + 1, last=step == steps - 1)
         beliefs = belief_columns(trace, step, max(80, patches.shape[1]))
         columns.append(above([number, patches, blank(4, 1), beliefs], 6, "centre"))
@@ -106,11 +106,11 @@ def animation(
 def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -> list[np.ndarray]:
     """The frames of `animation`, (height, width, 3) uint8 RGB."""
     _check(traces)
-    steps = max(len(trace.path) for trace in traces)
+    steps = max(len(trace.seen) for trace in traces)
     across = 1 if len(traces) == 1 else 2 if len(traces) <= 6 else 3
     frames = []
     for step in range(steps + 1):
-        tiles = [tile(trace, min(step, len(trace.path) - 1), reveal=step == steps) for trace in traces]
+        tiles = [tile(trace, min(step, len(trace.seen) - 1), reveal=step == steps) for trace in traces]
         rows = [beside(tiles[first : first + across], 48) for first in range(0, len(tiles), across)]
         grid = above(rows, 30)
         right = sum(trace.correct for trace in traces)
@@ -129,7 +129,7 @@ def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -
 def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
     """One episode of an animation after glimpse `step`; with `reveal`, its outcome."""
     scene = scene_panel(trace, step + 1, CELL, reveal=reveal)
-    patches = patches_panel(trace.glimpses[step])
+    patches = patches_panel(trace.seen[step])
     height = max(scene.shape[0], patches.shape[0])
     says = _verdict(trace) if reveal else _caption("believes")
     return beside(
@@ -149,17 +149,17 @@ def _caption(text: str) -> np.ndarray:
 
 def _verdict(trace: Trace) -> np.ndarray:
     """The last answer with a tick, or with a cross and the truth, as high as a caption."""
-    name = shorten(trace.names[int(trace.beliefs[-1].argmax())], 13, 70, 600)
+    name = shorten(trace.name(int(trace.answer[-1])), 13, 70, 600)
     parts = [label(name, 13, TRUTH if trace.correct else WRONG, 600), verdict_mark(trace.correct, 14)]
     if not trace.correct:
-        parts.append(_caption(f"it is {shorten(trace.names[trace.target], 13, 70)}"))
+        parts.append(_caption(f"it is {shorten(trace.name(trace.label), 13, 70)}"))
     return beside(parts, 6, "centre")
 
 
 def _outcome(trace: Trace) -> np.ndarray:
     """What the agent answered, whether that is right, and what it was."""
-    answer = trace.names[int(trace.beliefs[-1].argmax())]
-    truth = trace.names[trace.target]
+    answer = trace.name(int(trace.answer[-1]))
+    truth = trace.name(trace.label)
     size = 44 if max(len(answer), len(truth)) <= 2 else 18
     said = label(shorten(answer, size, 140, 600), size, TRUTH if trace.correct else WRONG, 600)
     return above(

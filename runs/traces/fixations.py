@@ -5,24 +5,18 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
-from agents import play
-from agents.evaluation import measuring
-from agents.loading import Agent
-from glimpse_env.scenes import plan
-from glimpse_env.tasks import Classify
-from runs.places import fixed_places
+from agents.trajectory import Trajectory
 
 LONGEST = 128
 """Cells of a map along its longer side, at most."""
 
 
 class Fixations(NamedTuple):
-    """What N episodes of T glimpses looked at.
+    """The fixations of N episodes of T glimpses.
 
     Attributes:
-        path: (N, T, 2) float32 in [-1, 1]: where, x right, y down.
+        path: (N, T, 2) float32 in [-1, 1], x right, y down.
         centre: (N, 2) float64, the middle of the image to be recognised, in the same unit.
         target: (N,) int64, the true class.
         correct: (N,) bool, whether the last answer was right.
@@ -118,7 +112,7 @@ def heat_maps(fixations: Fixations, bandwidth: float = 1 / 24) -> HeatMaps:
     """Densities of fixations by glimpse and by class, over the canvas and over the image to be recognised.
 
     Args:
-        fixations: from `record_fixations`.
+        fixations: of a `FixationLog`.
         bandwidth: of the kernel, as a share of the longer side of a map.
 
     Raises:
@@ -143,52 +137,44 @@ def heat_maps(fixations: Fixations, bandwidth: float = 1 / 24) -> HeatMaps:
     )
 
 
-def record_fixations(
-    agent: Agent, env: Any, episodes: np.ndarray, *, gaze: str = "learned", seed: int = 0
-) -> Fixations:
-    """Play episodes and keep where they looked.
+class FixationLog:
+    """Collects the fixations of batches; pass it to `agents.evaluate` as the observer.
 
     Args:
-        agent: looks at the mean of its policy.
-        env: of images, as `runs.environments.make_env` makes it.
-        episodes: (N,) episode numbers, at least one.
-        gaze: "random" looks at uniform places instead.
+        env: of images.
         seed: of the environment.
 
     Raises:
-        ValueError: for fewer than one episode, or an environment without images.
+        ValueError: for an environment without images to be recognised.
     """
-    task = env.unwrapped.task
-    if not isinstance(task, Classify):
-        raise ValueError(f"fixations on a canvas are those of images, not of {type(task).__name__}")
-    count, device = len(episodes), next(agent.parameters()).device
-    paths, corners, targets, right = [], [], [], []
-    with measuring(agent, count):
-        for first in range(0, count, env.num_envs):
-            numbers = episodes[np.arange(first, first + env.num_envs) % count]
-            places = fixed_places(gaze, seed, env, numbers, device) if gaze != "learned" else None
-            rollout = play(agent, env, numbers, seed=seed, places=places)
-            rows = torch.from_numpy(numbers).to(device)
-            scenes = plan(task.images.shape, torch.full_like(rows, seed), rows, task.scene, task.order)
-            paths.append(rollout.location.transpose(0, 1).cpu().numpy())
-            corners.append(scenes.position.cpu().numpy())
-            targets.append(rollout.target.cpu().numpy())
-            right.append((rollout.answer[-1].argmax(-1) == rollout.target).cpu().numpy())
-    height, width = task.images.shape[2:]
-    middle = np.concatenate(corners)[:count] + np.array([width, height]) / 2
-    canvas = task.scene.size
-    images, labels = task.images.cpu().numpy(), task.labels.cpu().numpy()
-    shapes = [
-        images[labels == index].mean((0, 1)) / 255 if (labels == index).any() else np.zeros((height, width))
-        for index in range(len(task.names))
-    ]
-    return Fixations(
-        np.concatenate(paths)[:count],
-        middle / (canvas[1], canvas[0]) * 2 - 1,
-        np.concatenate(targets)[:count],
-        np.concatenate(right)[:count],
-        task.names,
-        canvas,
-        (height, width),
-        np.stack(shapes),
-    )
+
+    def __init__(self, env: Any, seed: int) -> None:
+        self.task, self.seed = env.unwrapped.task, seed
+        if self.task.image_size is None:
+            raise ValueError("fixations on a canvas are those of images: this environment shows none")
+        self.place = next(name for name, role in env.metadata["roles"].items() if role == "place")
+        self.parts: list[tuple[np.ndarray, ...]] = []
+
+    def __call__(self, trajectory: Trajectory, kept: int) -> None:
+        """Add the first `kept` rows."""
+        assert trajectory.hits is not None
+        assert trajectory.target is not None
+        asarray = self.task.backend.asarray
+        numbers = trajectory.episodes[:kept]
+        boxes = self.task.target_boxes(asarray(np.full(kept, self.seed, np.int64)), asarray(numbers))
+        self.parts.append(
+            (
+                trajectory.observations[self.place].transpose(0, 1)[:kept].cpu().numpy(),
+                self.task.backend.to_numpy(boxes),
+                trajectory.target[-1, :kept].cpu().numpy(),
+                trajectory.hits[-1, :kept].all(-1).cpu().numpy(),
+            )
+        )
+
+    def fixations(self) -> Fixations:
+        """Of all episodes so far, one at least."""
+        path, boxes, target, correct = (np.concatenate(column) for column in zip(*self.parts, strict=True))
+        task, (rows, columns) = self.task, self.task.canvas_size
+        centre = (boxes[:, :2] + boxes[:, 2:]) / (columns, rows) - 1
+        shapes, size = task.class_shapes(), (rows, columns)
+        return Fixations(path, centre, target, correct, task.answer_names, size, task.image_size, shapes)

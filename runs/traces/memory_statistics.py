@@ -1,13 +1,13 @@
 """What a memory did, in numbers: how sharply it reads, how evenly it writes, how much of it is used.
 
-Pure functions, over one episode's weights of T steps, H heads or hops and S slots (`memory.base.Memory.weights`).
+Pure functions, over one episode's weights of T steps, H heads or hops and S slots (`memory.Memory.watch`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from runs.recording.recollections import Recollection
+from runs.traces.trace import Trace
 
 
 def entropy(weights: np.ndarray) -> np.ndarray:
@@ -18,12 +18,12 @@ def entropy(weights: np.ndarray) -> np.ndarray:
 
 
 def read_entropy(read: np.ndarray) -> float:
-    """How widely a reading is spread over the slots, read (T, H, S): mean entropy in nats; 0 reads one slot alone."""
+    """How widely read weights (T, H, S) are spread over the slots: mean entropy in nats; 0 for one slot alone."""
     return float(entropy(read).mean())
 
 
 def write_entropy(write: np.ndarray) -> float:
-    """How evenly an episode's writing is spread over the slots, write (T, S): 0 for one slot, ln S for all alike."""
+    """How evenly an episode's write weights (T, S) are spread over the slots: 0 for one slot, ln S for all alike."""
     return float(entropy(write.sum(0)))
 
 
@@ -36,13 +36,13 @@ def usage(write: np.ndarray) -> float:
     return float((1 - np.prod(1 - np.clip(write, 0, 1), axis=0)).mean())
 
 
-def memory_scalars(memories: list[Recollection]) -> dict[str, float]:
-    """Everything above, mean over episodes, by TensorBoard's tags; what a memory has no weights for is left out."""
+def memory_scalars(traces: list[Trace]) -> dict[str, float]:
+    """Everything above, mean over episodes, by TensorBoard tags; what a memory has no weights for is left out."""
     scalars: dict[str, list[float]] = {}
-    for memory in memories:
-        if memory.read is not None:
-            scalars.setdefault("memory/read_entropy", []).append(read_entropy(memory.read))
-        if memory.write is not None:
-            scalars.setdefault("memory/write_entropy", []).append(write_entropy(memory.write))
-            scalars.setdefault("memory/usage", []).append(usage(memory.write))
+    for trace in traces:
+        if trace.read is not None:
+            scalars.setdefault("memory/read_entropy", []).append(read_entropy(trace.read))
+        if trace.write is not None:
+            scalars.setdefault("memory/write_entropy", []).append(write_entropy(trace.write))
+            scalars.setdefault("memory/usage", []).append(usage(trace.write))
     return {tag: float(np.mean(values)) for tag, values in scalars.items()}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from runs.drawing.layout import GROUND, MUTED, OTHER, TRACK, above, beside, blank, framed, label, text_width, write
-from runs.recording.recollections import Recollection
+from runs.traces.layout import GROUND, MUTED, OTHER, TRACK, above, beside, blank, framed, label, text_width, write
+from runs.traces.trace import Trace
 
 LIT = np.array([255, 190, 70])
 """What attention lights with: full at weight 1."""
@@ -84,25 +84,25 @@ def colour_bar() -> np.ndarray:
     return beside([label("weight 0", 11, MUTED), framed(bar, 1, TRACK), label("1", 11, MUTED)], 6, "centre")
 
 
-def memory_maps(memory: Recollection, across: str = "step") -> np.ndarray | None:
+def memory_maps(trace: Trace, across: str = "step") -> np.ndarray | None:
     """Write gate, write weights, and read weights of each hop or head over time; None for a memory without any."""
-    used = used_slots(memory)
-    wrote = [] if memory.gate is None else [gate_chart(memory.gate, across)]
-    if memory.write is not None:
-        wrote.append(weight_map(memory.write[:, :used], "write", across))
-    part = "head" if memory.recalled is None else "hop"
+    used = used_slots(trace)
+    wrote = [] if trace.gate is None else [gate_chart(trace.gate, across)]
+    if trace.write is not None:
+        wrote.append(weight_map(trace.write[:, :used], "write", across))
+    part = "head" if trace.recalled is None else "hop"
     reads = [
         weight_map(weights[:, :used], f"read, {part} {number}", across)
-        for number, weights in enumerate([] if memory.read is None else memory.read.swapaxes(0, 1), 1)
+        for number, weights in enumerate([] if trace.read is None else trace.read.swapaxes(0, 1), 1)
     ]
     rows = [beside(reads[first : first + ACROSS], 24) for first in range(0, len(reads), ACROSS)]
     columns = [above(part, 14) for part in (wrote, rows) if part]
     return above([colour_bar(), beside(columns, 24)], 14) if columns else None
 
 
-def used_slots(memory: Recollection) -> int:
+def used_slots(trace: Trace) -> int:
     """How many slots there are, up to the last that got any weight worth drawing."""
-    peaks = [value.reshape(-1, value.shape[-1]).max(0) for value in (memory.write, memory.read) if value is not None]
+    peaks = [value.reshape(-1, value.shape[-1]).max(0) for value in (trace.write, trace.read) if value is not None]
     if not peaks:
         return 0
     return int(np.flatnonzero(np.max(peaks, axis=0) >= FAINT).max(initial=0)) + 1

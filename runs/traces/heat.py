@@ -1,0 +1,104 @@
+"""Where an agent attends, over many episodes: the picture and the numbers, of images or of stories."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import torch
+
+from runs.environments import episodes_in, sample_episodes
+from runs.saliency_prior import SaliencyPrior
+from runs.traces.encoding import encode_png
+from runs.traces.fixations import FixationLog, heat_maps
+from runs.traces.heat_pictures import heat_sheet
+from runs.traces.story_attention import StoryLog
+from runs.traces.story_sheet import story_maps, story_sheet
+from runs.traces.trace import play
+
+SUFFIXES = (".png", ".npz", ".json")
+"""Of the files that `encode` makes."""
+
+
+def heat(
+    agent: Any,
+    env: Any,
+    episodes: int,
+    title: str,
+    source: str,
+    *,
+    gaze: str = "learned",
+    seed: int = 0,
+    prior: SaliencyPrior | None = None,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Heat maps of an agent: a training can log them at its end.
+
+    Args:
+        agent: of images or of stories.
+        env: of its kind, from `runs.environments`.
+        episodes: how many, drawn from all there are; of stories, no more than there are.
+        title: of the picture.
+        source: what the episodes are, for the line below it.
+        gaze: "learned", or a scripted one of the environment's.
+        seed: of the environment.
+        prior: with which the gaze's agreement is measured.
+
+    Returns:
+        (height, width, 3) uint8 RGB; and `episodes`, `error` in percent, the fields of `HeatMaps` or `StoryMaps`, the
+        names of classes and words, and with a prior `saliency_agreement`, the normalised scanpath saliency of the
+        fixations that were chosen.
+
+    Raises:
+        ValueError: for no episodes, an unknown gaze, an environment of neither images nor stories, an agent that sees
+            all at once, or a memory that cannot be drawn over a story.
+    """
+    images = env.unwrapped.task.image_size is not None
+    if images and env.metadata["horizon"] == 1:
+        raise ValueError("this agent sees the whole image in a single glimpse: it has no gaze to draw")
+    looks = agent.spec.named("place") is not None
+    log = FixationLog(env, seed) if images else StoryLog(env, seed)
+    chosen, agreement = sample_episodes(episodes, episodes_in(env), more=images), []
+    if not looks:  # short stories first: all of a batch are as long as the longest
+        chosen = chosen[np.argsort(env.unwrapped.lengths(seed, chosen), kind="stable")]
+    for trajectory, kept in play(agent, env, chosen, seed=seed, gaze=gaze, watch=not looks):
+        log(trajectory, kept)
+        if prior is not None:
+            agreement.append(prior.at(trajectory)[1][1:, :kept])
+    how = f"{gaze} gaze" if looks else f"{agent.config.memory} memory, last recall"
+    measured: dict[str, Any] = {"episodes": len(chosen)}
+    if prior is not None:
+        measured["saliency_agreement"] = float(torch.cat(agreement, 1).mean())
+    if isinstance(log, FixationLog):
+        fixations = log.fixations()
+        maps = heat_maps(fixations)
+        measured["error"] = 100 * float(1 - fixations.correct.mean())
+        named = {"episodes_by_class": maps.episodes, "classes": fixations.names}
+        return heat_sheet(fixations, maps, title, subtitle(source, how, measured)), maps._asdict() | named | measured
+    attention = log.attention()
+    of_stories = story_maps(attention)
+    measured["error"] = 100 * float(1 - attention.correct.mean())
+    numbers = {**of_stories._asdict(), "vocabulary": attention.vocabulary, **measured}
+    return story_sheet(attention, of_stories, title, subtitle(source, how, measured)), numbers
+
+
+def subtitle(source: str, how: str, measured: dict[str, Any]) -> str:
+    """What was measured, in a line."""
+    parts = [source, f"{measured['episodes']:,} episodes", how, f"{measured['error']:.1f} % answered wrong"]
+    if "saliency_agreement" in measured:
+        parts.append(f"agreement with the saliency prior {measured['saliency_agreement']:.2f}")
+    return "  ·  ".join(parts)
+
+
+def encode(picture: np.ndarray, numbers: dict[str, Any], suffix: str) -> bytes:
+    """The content of a file: ".png", ".npz" or ".json"."""
+    if suffix == ".png":
+        return encode_png(picture)
+    if suffix == ".json":
+        plain = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in numbers.items()}
+        return (json.dumps(plain) + "\n").encode()
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {key: np.asarray(value) for key, value in numbers.items()}
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()

@@ -1,0 +1,88 @@
+"""An episode of text, as a picture and as a Markdown table: words lit by what was recalled, and what was written."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from runs.traces.layout import INK, MUTED, OTHER, TRACK, TRUTH, above, blank, label, text_width, write
+from runs.traces.markdown import bar, escape, table, verdict
+from runs.traces.panels import verdict_line
+from runs.traces.trace import Trace
+from runs.traces.weight_maps import lit
+
+LINE = 24
+"""Height of a line of text in pixels."""
+
+CELL = 26
+"""Width of a cell of weights."""
+
+BOLD = 0.5
+"""Lines recalled at least this much, compared with the one recalled most, are bold."""
+
+
+def text_panel(trace: Trace, title: str) -> np.ndarray:
+    """A story line by line: how much of it was written, and its words lit by the last recall, hop by hop.
+
+    Of a hidden story, the glimpses in turn, each with the number of its line, green where the answer rests on it.
+    """
+    recalled = no_weights(trace) if trace.recalled is None else trace.recalled
+    hops, hidden = len(recalled), bool(trace.question) and trace.line_numbers is not None
+    write_left = 76 if hidden else 30
+    hops_left = write_left + (0 if trace.gate is None else 46)
+    text_left = hops_left + hops * CELL
+    wide = max(text_width(line, 14) for line in [*trace.lines, trace.question, " " * 90])
+    panel = blank(LINE * (len(trace.lines) + 1), text_left + wide + 24)
+    if hidden:
+        write(panel, "line", 60, 16, 11, MUTED, align="end")
+    if trace.gate is not None:
+        write(panel, "write", write_left, 16, 11, MUTED)
+    for hop in range(hops):
+        write(panel, str(hop + 1), hops_left + hop * CELL + (CELL - 3) / 2, 16, 11, MUTED, align="centre")
+    write(panel, "hops, and the words they light together", text_left + 8, 16, 11, MUTED)
+    for row, (line, light) in enumerate(zip(trace.lines, together(trace), strict=True)):
+        top = LINE * (row + 1)
+        write(panel, str(row + 1), 22, top + 17, 12, MUTED, align="end")
+        if hidden and trace.line_numbers is not None:
+            needed = trace.needed is not None and trace.needed[row]
+            write(panel, str(trace.line_numbers[row]), 60, top + 17, 12, TRUTH if needed else INK, align="end")
+        if trace.gate is not None:
+            written = write_left + round(36 * float(trace.gate[row]))
+            cv2.rectangle(panel, (write_left, top + 6), (write_left + 36, top + 16), TRACK, -1)
+            cv2.rectangle(panel, (write_left, top + 6), (written, top + 16), OTHER, -1)
+        for hop in range(hops):
+            left = hops_left + hop * CELL
+            corner = (left + CELL - 3, top + LINE - 3)
+            cv2.rectangle(panel, (left, top + 2), corner, lit(float(recalled[hop, row])), -1)
+        cv2.rectangle(panel, (text_left, top + 2), (panel.shape[1] - 8, top + LINE - 3), lit(float(light)), -1)
+        write(panel, line, text_left + 8, top + 17, 14, INK)
+    return above([label(title, 15, weight=600), panel, verdict_line(trace)], 8)
+
+
+def text_table(trace: Trace) -> str:
+    """The lines as they were seen, what was written of each, and recalled of it at the end, hop by hop."""
+    recalled, light = no_weights(trace) if trace.recalled is None else trace.recalled, together(trace)
+    heads = ["line"]
+    heads += [] if trace.needed is None else ["needed"]
+    heads += [] if trace.gate is None else ["written"]
+    heads += [f"hop {hop + 1}" for hop in range(len(recalled))] + ["words"]
+    rows = []
+    for row, words in enumerate(trace.lines):
+        cells = [str(row + 1 if trace.line_numbers is None else trace.line_numbers[row])]
+        cells += [] if trace.needed is None else ["●" if trace.needed[row] else ""]
+        cells += [] if trace.gate is None else [bar(trace.gate[row])]
+        cells += [bar(weights[row]) for weights in recalled]
+        bold = light[row] > 0 and light[row] >= BOLD * light.max()
+        rows.append([*cells, f"**{escape(words)}**" if bold and words else escape(words)])
+    head = [f"### {escape(trace.question)}"] if trace.question else []
+    return "\n\n".join([*head, verdict(trace), table(heads, rows)])
+
+
+def no_weights(trace: Trace) -> np.ndarray:
+    """(0, T): no hops."""
+    return np.zeros((0, len(trace.lines)))
+
+
+def together(trace: Trace) -> np.ndarray:
+    """(T,) what was recalled of each line, mean over the hops; zeros where that is not known."""
+    return np.zeros(len(trace.lines)) if trace.recalled is None else trace.recalled.mean(0)

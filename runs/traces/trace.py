@@ -1,0 +1,216 @@
+"""Traces: what an agent saw, believed and remembered in one episode, as plain arrays to draw or to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from agents.batched_env import BatchedEnv
+from agents.collect import collect
+from agents.evaluation import evaluating
+from agents.trajectory import Trajectory
+from glimpse_env.retina import Retina
+from glimpse_env.tasks.records import Story
+from glimpse_env.text import Vocabulary
+
+CONTEXT = ("place", "clock", "count", "bag")
+"""Roles of parts of an observation that say where and when something was seen; the first other part is drawn."""
+
+
+class Trace(NamedTuple):
+    """One episode of T steps.
+
+    Attributes:
+        episode: its number.
+        role: of what was seen; it chooses the pictures (`runs.traces.pictures`).
+        seen: (T, …): patches (T, scales, C, height, width) in [0, 1], finest first; ids of words; bits.
+        answer: (A, …) int64, the answers that were scored.
+        target: (A, …) int64, the right ones; -1 where one is not known.
+        beliefs: (Q, K) float32, the probability of each class at each decision; K is 0 where an answer is no class.
+        names: of the K classes; () where they have none.
+        path: (T, D) float32 in [-1, 1], the fixations; None without a gaze.
+        canvas: (H, W, C) uint8, C is 1 or 3, the whole image, which the agent never saw; None without one.
+        retina: patch size and scales of the glimpses; None without them.
+        lines: the words seen at each step; () without words.
+        question: in words, where it is seen all the time; else "".
+        line_numbers: (T,) int64, the number of each line in its story, from 1; None without a story.
+        needed: (T,) bool, whether the answer rests on that line; None without a story.
+        read: (T, heads or hops, S) read weights of the memory's S slots; None where it has none, as all that follow.
+        write: (T, S) write weights, heads together.
+        gate: (T,) in [0, 1], how much of each step was written.
+        contents: (S, width), what lies in the slots at the end.
+        step: (S,) int64, the step that lies in each slot at the end, -1 where none does.
+    """
+
+    episode: int
+    role: str
+    seen: np.ndarray
+    answer: np.ndarray
+    target: np.ndarray
+    beliefs: np.ndarray
+    names: tuple[str, ...] = ()
+    path: np.ndarray | None = None
+    canvas: np.ndarray | None = None
+    retina: Retina | None = None
+    lines: tuple[str, ...] = ()
+    question: str = ""
+    line_numbers: np.ndarray | None = None
+    needed: np.ndarray | None = None
+    read: np.ndarray | None = None
+    write: np.ndarray | None = None
+    gate: np.ndarray | None = None
+    contents: np.ndarray | None = None
+    step: np.ndarray | None = None
+
+    @property
+    def correct(self) -> bool:
+        """Whether all scored answers are right."""
+        return bool(np.array_equal(self.answer, self.target))
+
+    @property
+    def label(self) -> int:
+        """The class of the last right answer."""
+        return int(self.target[-1])
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether there is anything to draw of a memory."""
+        return any(value is not None for value in (self.read, self.write, self.gate))
+
+    @property
+    def recalled(self) -> np.ndarray | None:
+        """(hops, T) read weights of each step in the last step; None where slots do not hold steps."""
+        if self.read is None or self.step is None:
+            return None
+        recalled = np.zeros((self.read.shape[1], len(self.seen)))
+        held = (self.step >= 0) & (self.step < len(self.seen))
+        recalled[:, self.step[held]] = self.read[-1][:, held]
+        return recalled
+
+    def name(self, answer: int) -> str:
+        """A class in words."""
+        if answer < 0:
+            return "(unknown)"
+        return self.names[answer] if self.names else str(answer)
+
+
+def play(
+    agent: Any, env: Any, episodes: np.ndarray, *, seed: int = 0, gaze: str = "learned", watch: bool = False
+) -> Iterator[tuple[Trajectory, int]]:
+    """Episodes in order, as many side by side as `env` has rows.
+
+    Args:
+        agent: takes the likeliest action at every step.
+        env: from `runs.environments`.
+        episodes: (N,) their numbers, at least one.
+        seed: of the environment.
+        gaze: "learned", or a scripted one of the environment's.
+        watch: keep what the memory did.
+
+    Yields:
+        a trajectory, and how many of its rows count: the last one is filled up with the first episodes.
+
+    Raises:
+        ValueError: for no episodes, or a gaze that the environment does not have.
+    """
+    numbers = np.asarray(episodes, np.int64)
+    if not len(numbers):
+        raise ValueError("episodes must be at least 1")
+    batched = BatchedEnv(env, next(agent.parameters()).device)
+    rows = batched.num_envs
+    for first in range(0, len(numbers), rows):
+        chosen = numbers[np.arange(first, first + rows) % len(numbers)]
+        given = {} if gaze == "learned" else {"location": batched.scripted_gaze(gaze, seed, chosen)}
+        with evaluating(agent):
+            trajectory = collect(agent, batched, chosen, seed=seed, given=given, watch=watch)
+        yield trajectory, min(rows, len(numbers) - first)
+
+
+def record_traces(agent: Any, env: Any, episodes: np.ndarray, *, seed: int = 0, gaze: str = "learned") -> list[Trace]:
+    """Play episodes and keep what there was to see; see `play`.
+
+    Raises:
+        ValueError: for no episodes, an unknown gaze, or an agent whose answers are not finite.
+    """
+    traces: list[Trace] = []
+    for trajectory, kept in play(agent, env, episodes, seed=seed, gaze=gaze, watch=True):
+        traces += traces_of(trajectory, env, seed)[:kept]
+    return traces
+
+
+def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
+    """A trace of each row.
+
+    Args:
+        trajectory: of N episodes; with `watched` where a memory is to be drawn.
+        env: in which they were played, one of Glimpse's.
+        seed: of the environment.
+
+    Raises:
+        ValueError: where an answer is not finite.
+    """
+    logits, task, roles = trajectory.params["answer"], env.unwrapped.task, env.metadata["roles"]
+    if not bool(logits.isfinite().all()):
+        raise ValueError("the agent's answers are not finite numbers: its training has diverged, train it anew")
+    assert trajectory.target is not None, "all of Glimpse's tasks tell the right answers"
+    story = story_of(task, seed, trajectory.episodes)
+    asked = question_part(trajectory, roles, story)
+    part = next(name for name, role in roles.items() if role not in CONTEXT and name != asked)
+    place = next((name for name, role in roles.items() if role == "place"), None)
+    words = Vocabulary(env.metadata["words"]) if env.metadata["words"] else None
+    by_class = env.metadata["action_roles"]["answer"] == "class"
+    role = "values" if roles[part] == "tokens" and words is None else roles[part]
+    traces = []
+    for row, episode in enumerate(trajectory.episodes.tolist()):
+        length, alive, scored = int(trajectory.length[row]), trajectory.alive[:, row], trajectory.scored[:, row]
+        seen, fields = array(trajectory.observations[part][:length, row]), dict[str, Any]()
+        if place is not None:
+            fields["path"] = array(trajectory.observations[place][:length, row])
+        if words is not None:
+            fields["lines"] = tuple(map(words.decode, seen))
+            fields["question"] = words.decode(array(trajectory.observations[asked][0, row])) if asked else ""
+        if story is not None:
+            lines = np.arange(length)
+            if place is not None:
+                lines = lines_at(task, fields["path"][:, 0], story.count[row : row + 1])
+            fields |= {"line_numbers": lines + 1, "needed": np.isin(lines, story.support[row])}
+        if trajectory.watched is not None:
+            of_steps, at_end = ("read", "write", "gate"), ("contents", "step")
+            watched = {name: value for name, value in trajectory.watched._asdict().items() if value is not None}
+            fields |= {name: array(watched[name][:length, row]) for name in of_steps if name in watched}
+            fields |= {name: array(watched[name][row]) for name in at_end if name in watched}
+        answer, target = (array(v[:, row][scored]) for v in (trajectory.actions["answer"], trajectory.target))
+        beliefs = array(logits[:, row][alive].float().softmax(-1)) if by_class else np.zeros((int(alive.sum()), 0))
+        canvas, names = task.canvas(seed, episode), tuple(env.metadata["answer_names"])
+        traces.append(
+            Trace(episode, role, seen, answer, target, beliefs, names, canvas=canvas, retina=task.retina, **fields)
+        )
+    return traces
+
+
+def array(values: Tensor) -> np.ndarray:
+    """The same values on the host."""
+    return values.detach().cpu().numpy()
+
+
+def story_of(task: Any, seed: int, episodes: np.ndarray) -> Story | None:
+    """The stories of these episodes (N,) on the host; None for a task without stories."""
+    seeds = task.backend.asarray(np.full(len(episodes), seed, np.int64))
+    story = task.story(seeds, task.backend.asarray(np.asarray(episodes, np.int64)))
+    return None if story is None else Story(*map(task.backend.to_numpy, story))
+
+
+def lines_at(task: Any, location: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """The lines, from 0, at these locations in stories of so many lines."""
+    return task.backend.to_numpy(task.line_at(task.backend.asarray(location), task.backend.asarray(count)))
+
+
+def question_part(trajectory: Trajectory, roles: dict[str, str], story: Story | None) -> str | None:
+    """The part of the observation that shows the question from the beginning; None where none does."""
+    if story is None:
+        return None
+    texts = [name for name, role in roles.items() if role == "tokens"]
+    return next((n for n in texts if np.array_equal(trajectory.observations[n][0].cpu().numpy(), story.question)), None)

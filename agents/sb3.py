@@ -1,8 +1,9 @@
-"""Glimpse in Stable-Baselines3: its `VecEnv` over a Gymnasium vector environment, and what an observation becomes."""
+"""Glimpse in Stable-Baselines3: its `VecEnv` over a Gymnasium vector environment, and the encoders as features."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -12,8 +13,9 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from torch import Tensor
 
-from agents.agent import AgentConfig, make_sense
-from agents.spaces import form_of
+from agents.config import AgentConfig
+from agents.encoders import Encoders
+from agents.spec import spec_of
 
 try:
     from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
@@ -23,7 +25,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError("agents.sb3 needs Stable-Baselines3: pip install -e '.[sb3]'") from error
 
 EXACT = 2**24
-"""Stable-Baselines3 makes every observation float32, which tells whole numbers apart up to here."""
+"""Stable-Baselines3 converts every observation to float32, which holds all integers up to this one."""
 
 
 class GymVecEnv(VecEnv):
@@ -46,12 +48,9 @@ class GymVecEnv(VecEnv):
             raise TypeError(f"env must be a Gymnasium vector environment, from gym.make_vec; got {type(env).__name__}")
         mode = env.metadata.get("autoreset_mode")
         if mode != AutoresetMode.SAME_STEP:
-            raise ValueError(
-                f'Stable-Baselines3 resets in the step that ends: make env with autoreset_mode="SameStep", got {mode}'
-            )
-        if not isinstance(
-            env.single_action_space, (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
-        ):
+            raise ValueError(f'Stable-Baselines3 resets at once: make env with autoreset_mode="SameStep", got {mode}')
+        known = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+        if not isinstance(env.single_action_space, known):
             raise ValueError(
                 "Stable-Baselines3 takes no Dict actions: wrap env in glimpse_env.wrappers' VectorGridAction or "
                 f"VectorFlatAction, got {env.single_action_space}"
@@ -80,14 +79,11 @@ class GymVecEnv(VecEnv):
         """Observations; rewards (N,) float32; dones (N,) bool; an info for each row."""
         observations, rewards, terminated, truncated, infos = self.env.step(self._actions)
         dones = terminated | truncated
-        ends = np.flatnonzero(dones)
-        final = infos.pop("final_obs", None), infos.pop("final_info", {})
+        last, seen = infos.pop("final_info", {}), infos.pop("final_obs", None)
         rows = rows_of({key: value for key, value in infos.items() if not key.startswith("_final_")}, self.num_envs)
-        if len(ends):
-            last = rows_of(final[1], self.num_envs)
-            for row in ends:  # what the vector environment tells now is of the next episode
-                self.reset_infos[row], rows[row] = rows[row], last[row]
-                rows[row]["terminal_observation"] = final[0][row]
+        for row, info in enumerate(rows_of(last, self.num_envs)):
+            if dones[row]:  # the other infos are now those of the next episode
+                self.reset_infos[row], rows[row] = rows[row], {**info, "terminal_observation": seen[row]}
         for info, cut in zip(rows, (truncated & ~terminated).tolist(), strict=True):
             info["TimeLimit.truncated"] = cut
         return observations, rewards.astype(np.float32), dones, rows
@@ -124,7 +120,7 @@ class GymVecEnv(VecEnv):
         return [wrapped for _ in self._get_indices(indices)]
 
     def get_images(self) -> Sequence[np.ndarray | None]:
-        """A frame of each row; None for an environment that draws none."""
+        """A frame of each row; None where the environment draws none."""
         if self.render_mode != "rgb_array":
             return [None] * self.num_envs
         return list(self.env.render() or ())  # type: ignore[arg-type]
@@ -143,11 +139,7 @@ class GymVecEnv(VecEnv):
         raise AttributeError(f"neither {self.env} nor its wrappers have {name!r}")
 
     def _merged_options(self) -> dict[str, Any] | None:
-        """Every row's own options as the vector environment's: what differs between rows becomes an array (N, …).
-
-        Raises:
-            ValueError: where the rows' options name different things.
-        """
+        """Every row's own options as the vector environment's: what differs between rows becomes an array (N, …)."""
         first = self._options[0]
         if any(set(options) != set(first) for options in self._options):
             raise ValueError(f"the rows share one environment: give all of them the same options, got {self._options}")
@@ -155,53 +147,61 @@ class GymVecEnv(VecEnv):
 
 
 def rows_of(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:
-    """Gymnasium's vector infos to a dict for each of `count` rows, numbers as Python's, as single environments tell."""
+    """Gymnasium's vector infos as a dict for each of `count` rows, as single environments give them."""
     rows: list[dict[str, Any]] = [{} for _ in range(count)]
     for key, value in infos.items():
         if f"_{key}" not in infos:
             continue
-        told = infos[f"_{key}"].tolist()
         if isinstance(value, dict):
             values: Any = rows_of(value, count)
         else:
             values = value.tolist() if value.ndim == 1 else value.copy()
-        for row, (mine, here) in enumerate(zip(rows, told, strict=True)):
-            if here:
-                mine[key] = values[row]
+        for row in np.flatnonzero(infos[f"_{key}"]):
+            rows[row][key] = values[row]
     return rows
 
 
+ROLES = {"location": "place", "time": "clock", "periphery": "bag", "lines": "count", "bits": "bits"}
+
+
+def role_of(name: str, space: gym.Space) -> str:
+    """The role of a part of a bare observation space, by its name and shape as in Glimpse's ids; else "values"."""
+    if name == "glimpse" and len(space.shape or ()) == 4:
+        return "glimpse"
+    if name in ("tokens", "question") and np.issubdtype(space.dtype, np.integer):
+        return "tokens"
+    return ROLES.get(name, "values")
+
+
 class GlimpseFeatures(BaseFeaturesExtractor):
-    """What a policy is given of a glimpse, a line of text, a hidden story or a row of bits: `agents.senses`, and time.
+    """The agent's encoders (`agents.encoders`) in front of a policy; place and clock are given as they are, too.
 
     As `policy_kwargs={"features_extractor_class": GlimpseFeatures}` of `MultiInputPolicy` or `MultiInputLstmPolicy`.
 
     Args:
-        observation_space: of a Glimpse environment, or of one that observes alike.
-        width: of what is seen. Rows of bits keep their own.
+        observation_space: a `Dict`, of a Glimpse environment or of any other; parts get their roles by `role_of`.
+        width: of the encoded observation. Rows of bits keep their own.
         encoder: of lines: "bag", or "attention" over their words.
 
     Raises:
-        ValueError: for an observation that the agent has no sense for, or more words than float32 can tell apart.
+        ValueError: for an observation without an encoder, or more words than float32 can distinguish.
     """
 
     def __init__(self, observation_space: gym.Space, width: int = 256, encoder: Any = "bag") -> None:
-        seen = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
-        # What is answered does not matter here: any answer completes the form.
-        does: dict[str, spaces.Space] = {"answer": spaces.Discrete(2)}
-        if "location" in seen:
-            does["location"] = seen["location"]
-        form = form_of(observation_space, spaces.Dict(does))
-        if form.vocabulary > EXACT:
-            raise ValueError(f"Stable-Baselines3 can tell {EXACT:,} words apart, got {form.vocabulary:,}")
-        sense, size = make_sense(form, AgentConfig(width=width, encoder=encoder))
-        self.extras = [key for key in ("location", "time") if key in seen]
-        extra = sum(int(np.prod(seen[key].shape or ())) for key in self.extras)
-        super().__init__(observation_space, size + extra)
-        self.sense = sense
-        self.words = [key for key, space in seen.items() if np.issubdtype(space.dtype, np.integer)]
+        parts = observation_space.spaces if isinstance(observation_space, spaces.Dict) else {}
+        roles = {name: role_of(name, space) for name, space in parts.items()}
+        bare = {"observation_space": observation_space, "action_space": spaces.Dict(), "metadata": {"roles": roles}}
+        spec, config = spec_of(SimpleNamespace(**bare)), AgentConfig(width=width, encoder=encoder)
+        if any(size > EXACT for part in spec.observation.values() for size in part.sizes):
+            raise ValueError(f"Stable-Baselines3 can distinguish {EXACT:,} words, and there are more")
+        encoded = spec if "bag" in roles.values() else spec.without(config.ignore)  # hidden texts need the time
+        encoders = Encoders(encoded.observation, config)
+        extras = [name for name, role in roles.items() if role in ("place", "clock")]
+        super().__init__(observation_space, encoders.width + sum(spec.observation[name].values for name in extras))
+        self.encoders, self.extras = encoders, extras
+        self.words = [name for name, role in roles.items() if role == "tokens"]
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """(N, features), of observations (N, …) float32, as Stable-Baselines3 makes them all."""
-        seen = {key: value.long() if key in self.words else value for key, value in observations.items()}
-        return torch.cat([self.sense(seen), *(seen[key] for key in self.extras)], dim=-1)
+        seen = {name: value.long() if name in self.words else value for name, value in observations.items()}
+        return torch.cat([self.encoders(seen), *(seen[name] for name in self.extras)], dim=-1)

@@ -14,14 +14,14 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from agents.checkpoint import write_atomically
+from agents.training.checkpoint import write_atomically
+from agents.training.machine import machine_name
+from runs.benchmarks import Figure
+from runs.benchmarks.environments import TASKS, WIDTHS, against_ap_gym, environment_speed
+from runs.benchmarks.memories import memories
+from runs.benchmarks.sizes import CNN_LIMIT, SIZES, cost_by_size
+from runs.benchmarks.training import training
 from runs.drawing.plots import cost_plot
-from runs.machine import machine_name
-from runs.measures import Figure
-from runs.measures.environments import TASKS, WIDTHS, against_ap_gym, environment_speed
-from runs.measures.memories import memories
-from runs.measures.sizes import CNN_LIMIT, SIZES, cost_by_size
-from runs.measures.training import training
 
 SECTIONS: dict[str, tuple[Callable[[int, tqdm], list[Figure]], int]] = {
     "environment": (environment_speed, len(WIDTHS) * len(TASKS)),
@@ -30,7 +30,7 @@ SECTIONS: dict[str, tuple[Callable[[int, tqdm], list[Figure]], int]] = {
     "training": (training, 1),
     "memory": (memories, 1),
 }
-"""What measures each section, and how many things it times in turn."""
+"""What measures each section, and how many rounds it takes at each repetition."""
 
 
 def as_json(report: dict[str, list[Figure]]) -> bytes:

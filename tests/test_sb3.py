@@ -19,17 +19,19 @@ pytest.importorskip("sb3_contrib", reason="sb3-contrib is not installed: pip ins
 
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import A2C, PPO
-from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+from stable_baselines3.common.vec_env import DummyVecEnv
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents import AgentConfig
-from agents.sb3 import GlimpseFeatures, GymVecEnv
+from agents.sb3 import GlimpseFeatures, GymVecEnv, role_of
+from agents.training.recipe import EnvConfig, Recipe
 from glimpse_env.wrappers import FlatAction, GridAction, VectorFlatAction, VectorGridAction
-from runs.recipe import EnvConfig, Recipe
-from runs.sb3.play import answer_beliefs, judge, play, record_model
+from runs.sb3.environments import make_env, make_training_env
+from runs.sb3.play import answer_probabilities, evaluate_model, play, record_model
+from runs.sb3.training import make_model, train
 from runs.tables.sb3 import OURS, merged, row_of, sb3_table
-from runs.train import train as train_agent
-from runs.train_sb3 import Options, make_env, make_model, train
+from runs.train_sb3 import Options
+from runs.training import train as train_agent
 
 TOY = "glimpse_env:Glimpse/Classify-v0"
 
@@ -88,7 +90,7 @@ def test_it_is_dummy_vec_env_over_single_environments(task: tuple[str, dict[str,
     assert ended
 
 
-def test_what_has_been_told_does_not_change_with_the_next_step(env: GymVecEnv) -> None:
+def test_results_of_a_step_do_not_change_with_the_next(env: GymVecEnv) -> None:
     env.seed(0)
     env.reset()
     actions = np.zeros((4, 3), np.int64)
@@ -150,17 +152,17 @@ def test_it_draws_what_the_environment_draws(toy: dict[str, Any]) -> None:
     assert picture.shape == (2 * frames[0].shape[0], 2 * frames[0].shape[1], 3)
 
 
-def test_truncation_is_told_apart_from_an_end() -> None:
+def test_truncation_is_distinguished_from_an_end() -> None:
     lengths = iter([3, 5])
     makers = [lambda: gym.make("CartPole-v1", max_episode_steps=next(lengths))] * 2
     env = GymVecEnv(SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP))
     env.seed(0)
     env.reset()
-    told = [env.step(np.array([0, 1]))[2:] for _ in range(5)]
-    assert [dones.tolist() for dones, _ in told][2::2] == [[True, False], [False, True]]
-    assert [info["TimeLimit.truncated"] for info in told[2][1]] == [True, False]
-    assert told[2][1][0]["terminal_observation"].shape == (4,)
-    assert "terminal_observation" not in told[2][1][1]
+    steps = [env.step(np.array([0, 1]))[2:] for _ in range(5)]
+    assert [dones.tolist() for dones, _ in steps][2::2] == [[True, False], [False, True]]
+    assert [info["TimeLimit.truncated"] for info in steps[2][1]] == [True, False]
+    assert steps[2][1][0]["terminal_observation"].shape == (4,)
+    assert "terminal_observation" not in steps[2][1][1]
 
 
 @pytest.mark.parametrize(
@@ -198,12 +200,28 @@ def test_every_observation_becomes_features(task: tuple[str, dict[str, Any]]) ->
         assert all((gradient != 0).any() for gradient in torch.autograd.grad(result.sum(), trained))
 
 
-def test_observations_without_a_sense_are_refused() -> None:
-    with pytest.raises(ValueError, match="an observation Dict with 'glimpse'"):
-        GlimpseFeatures(gym.spaces.Box(0, 1, (3,)))
-    words = gym.spaces.Box(0, 2**25, (3,), np.int64)
-    with pytest.raises(ValueError, match="16,777,216 words apart"):
-        GlimpseFeatures(gym.spaces.Dict({"tokens": words}))
+def test_roles_of_a_bare_space_are_those_of_the_environment(task: tuple[str, dict[str, Any]]) -> None:
+    env = gym.make(task[0], **task[1])
+    assert {name: role_of(name, space) for name, space in env.observation_space.items()} == env.metadata["roles"]
+
+
+def test_any_box_is_encoded_as_values() -> None:
+    parts = {"speed": gym.spaces.Box(-1, 1, (2, 3)), "glimpse": gym.spaces.Box(0, 1, (5,))}
+    features = GlimpseFeatures(gym.spaces.Dict(parts), width=16)
+    assert features({"speed": torch.rand(4, 2, 3), "glimpse": torch.rand(4, 5)}).shape == (4, 16)
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (gym.spaces.Box(0, 1, (3,)), "must be a Dict of named parts"),
+        (gym.spaces.Dict({"time": gym.spaces.Box(0, 1, (1,))}), "nothing is left to be encoded"),
+        (gym.spaces.Dict({"tokens": gym.spaces.Box(0, 2**25, (3,), np.int64)}), "can distinguish 16,777,216 words"),
+    ],
+)
+def test_observations_that_cannot_be_encoded_are_refused(space: gym.Space, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        GlimpseFeatures(space)
 
 
 @pytest.mark.parametrize(("algorithm", "action"), [(PPO, "grid"), (A2C, "grid"), (RecurrentPPO, "grid"), (PPO, "box")])
@@ -214,7 +232,7 @@ def test_it_learns(algorithm: Any, action: str, toy: dict[str, Any]) -> None:
     rollout: dict[str, Any] = {"n_steps": 2} if algorithm is A2C else {"n_steps": 8, "batch_size": 128, "n_epochs": 5}
     model = algorithm(
         "MultiInputLstmPolicy" if recurrent else "MultiInputPolicy",
-        GymVecEnv(make_env(given, "train", 64)),
+        make_training_env(given),
         policy_kwargs=policy,
         seed=0,
         device="cpu",
@@ -222,7 +240,7 @@ def test_it_learns(algorithm: Any, action: str, toy: dict[str, Any]) -> None:
         **rollout,
     )
     model.learn(10_000)
-    assert judge(model, make_env(given, "train", 100, order="sequential"), 100, 0).error < 45  # by chance 67
+    assert evaluate_model(model, make_env(given, "train", 100, order="sequential"), 100, 0).error < 45  # by chance 67
 
 
 def test_a_training_leaves_curves_and_traces_and_a_model(toy: dict[str, Any], tmp_path: Path) -> None:
@@ -238,10 +256,11 @@ def test_a_training_leaves_curves_and_traces_and_a_model(toy: dict[str, Any], tm
     assert pictures[-1].step == 4_096
     assert len(pictures) == len(events.Scalars("eval/success_rate")) >= 4
     again = A2C.load(tmp_path / "model.zip", device="cpu")
-    assert judge(again, make_env(given, "test", 4), 9, 0) == judge(again, make_env(given, "test", 3), 9, 0)
+    four, three = (evaluate_model(again, make_env(given, "test", rows), 9, 0) for rows in (4, 3))
+    assert four == three
 
 
-def test_stories_are_told(babi_folder: str, tmp_path: Path) -> None:
+def test_stories_are_written_as_text(babi_folder: str, tmp_path: Path) -> None:
     given = Options(
         "RecurrentPPO", "Glimpse/BabiGaze-v0", steps=512, envs=8, quiet=True, task_kwargs=(f"data={babi_folder}",)
     )
@@ -249,40 +268,44 @@ def test_stories_are_told(babi_folder: str, tmp_path: Path) -> None:
     assert 0 <= metrics["support_hit_rate"] <= 100
     events = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0}).Reload()
     text = events.Tensors("trace/0/text/text_summary")[-1].tensor_proto.string_val[0].decode()
-    assert "bAbI task 1" in text
-    assert "answer: " in text
+    assert text.startswith("### where is")
+    assert "went to the" in text
 
 
-def test_episodes_of_unlike_lengths_are_judged_each_once(babi_folder: str) -> None:
-    given = Options("PPO", "Glimpse/Babi-v0", task_kwargs=(f"data={babi_folder}",))
+def test_episodes_of_different_lengths_are_each_counted_once(babi_folder: str) -> None:
+    given = Options("PPO", "Glimpse/Babi-v0", envs=4, task_kwargs=(f"data={babi_folder}",))
     env = make_env(given, "test", 4)
-    model = PPO("MultiInputPolicy", GymVecEnv(env), policy_kwargs={"features_extractor_class": GlimpseFeatures})
+    model = PPO(
+        "MultiInputPolicy", make_training_env(given), policy_kwargs={"features_extractor_class": GlimpseFeatures}
+    )
     played = play(model, env, np.arange(4), 0)
-    task = env.unwrapped.task
-    assert played.length.tolist() == task.lengths(np.zeros(4, np.int64), np.arange(4)).tolist()
+    assert played.length.tolist() == env.unwrapped.lengths(0, np.arange(4)).tolist()
     assert len(set(played.length.tolist())) > 1
-    np.testing.assert_array_equal(played.reward, played.info["is_success"])
-    one = [play(model, make_env(given, "test", 1), np.array([number]), 0).reward[0] for number in range(4)]
-    assert played.reward.tolist() == one
+    assert played.alive.sum(0).tolist() == played.length.tolist()
+    assert played.scored.sum(0).tolist() == [1] * 4
+    one = [play(model, make_env(given, "test", 1), np.array([number]), 0).reward.sum() for number in range(4)]
+    assert played.reward.sum(0).tolist() == one
 
 
 @pytest.mark.parametrize("action", ["grid", "box"])
 @pytest.mark.parametrize("algorithm", ["PPO", "RecurrentPPO"])
 def test_a_trace_is_what_was_seen_and_believed(algorithm: str, action: str, toy: dict[str, Any]) -> None:
-    given = options(algorithm, toy, action=action)
+    given = options(algorithm, toy, action=action, envs=8)
     env = make_env(given, "validation", 3)
-    model = make_model(given, VecMonitor(GymVecEnv(make_env(given, "train", 8))), torch.device("cpu"))
+    model = make_model(given, make_training_env(given), torch.device("cpu"))
     traces = record_model(model, env, np.arange(3), 5)
     played = play(model, env, np.arange(3), 5)
-    assert [trace.target for trace in traces] == played.info["target"].tolist()
-    if action == "grid":
-        assert [trace.correct for trace in traces] == played.info["correct"].tolist()
+    assert played.hits is not None
+    assert [trace.correct for trace in traces] == played.hits[-1, :, 0].tolist()
     for row, trace in enumerate(traces):
+        assert trace.canvas is not None
         assert trace.canvas.shape == (16, 16, 1)
         assert trace.canvas.any()
         np.testing.assert_allclose(trace.beliefs.sum(-1), 1, atol=1e-5)
-        np.testing.assert_array_equal(trace.path, [moment["location"][row] for moment in played.observations])
-        np.testing.assert_array_equal(trace.glimpses, [moment["glimpse"][row] for moment in played.observations])
+        np.testing.assert_array_equal(trace.path, played.observations["location"][:, row])
+        np.testing.assert_array_equal(trace.seen, played.observations["glimpse"][:, row])
+        if action == "grid":
+            assert trace.beliefs[-1].argmax() == trace.answer[-1]
 
 
 def test_of_a_box_the_belief_is_how_often_a_score_is_the_highest(toy: dict[str, Any]) -> None:
@@ -294,7 +317,7 @@ def test_of_a_box_the_belief_is_how_often_a_score_is_the_highest(toy: dict[str, 
         model.policy.action_net.bias.copy_(torch.tensor([0, 0, 0.0, 0.5, -9.0]))
         model.policy.log_std.fill_(np.log(0.25))
     observation, _ = env.reset(seed=0)
-    belief = answer_beliefs(model, env, observation, None, np.ones(2))
+    belief = answer_probabilities(model, env, observation, None, np.ones(2))
     # P(N(0.5, 0.25²) > N(0, 0.25²)) = Phi(0.5 / (0.25 √2)) = 0.921
     np.testing.assert_allclose(belief, [[0.079, 0.921, 0]] * 2, atol=0.03)
 
@@ -308,7 +331,7 @@ def test_any_registered_environment_is_trained_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"id": "Glimpse/Nothing-v0"}, "Glimpse/Nothing-v0 is unknown: Glimpse has Glimpse/MNIST-v0"),
+        ({"id": "Glimpse/Nothing-v0"}, "Glimpse/Nothing-v0: .*doesn't exist"),
         ({"id": "Nothing-v0"}, "Nothing-v0: .*doesn't exist"),
         ({"steps": 0}, "--steps must be at least 1, got 0"),
         ({"envs": 0}, "--envs must be at least 1, got 0"),
@@ -316,7 +339,7 @@ def test_any_registered_environment_is_trained_on(tmp_path: Path) -> None:
         ({"task_kwargs": ("nothing",)}, "an option is name=value"),
     ],
 )
-def test_what_is_wrong_is_said(changed: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_errors_name_their_cause(changed: dict[str, Any], message: str, tmp_path: Path) -> None:
     given: dict[str, Any] = {"algorithm": "PPO", "id": "Glimpse/Copy-v0", "steps": 64, "envs": 2, **changed}
     with pytest.raises(ValueError, match=message):
         train(Options(**given), tmp_path)
@@ -337,12 +360,12 @@ def test_the_command_says_what_to_install(tmp_path: Path) -> None:
 
 
 def test_runs_are_gathered_in_a_table(tmp_path: Path) -> None:
-    told = {"id": "Glimpse/B-v0", "learner": "PPO", "error": 12.345, "steps": 9_000, "seconds": 90.0, "machine": "m"}
-    (tmp_path / "metrics.json").write_text(json.dumps({**told, "seed": 1}))
+    values = {"id": "Glimpse/B-v0", "learner": "PPO", "error": 12.345, "steps": 9_000, "seconds": 90.0, "machine": "m"}
+    (tmp_path / "metrics.json").write_text(json.dumps({**values, "seed": 1}))
     row = row_of(tmp_path)
-    assert row == told
-    ours, other = {**told, "learner": OURS}, {**told, "id": "Glimpse/A-v0"}
-    rows = merged([ours, {**told, "error": 50.0}], [row, other])
+    assert row == values
+    ours, other = {**values, "learner": OURS}, {**values, "id": "Glimpse/A-v0"}
+    rows = merged([ours, {**values, "error": 50.0}], [row, other])
     assert rows == [other, row, ours]
     assert "| `Glimpse/B-v0` | PPO | 9,000 | **12.35** | 1.5 min | 100 | m |" in sb3_table(rows)
     assert sb3_table([]) == ""

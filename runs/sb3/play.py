@@ -1,172 +1,135 @@
-"""A Stable-Baselines3 model at play: its error, and what there is to see of its episodes."""
+"""Episodes of a Stable-Baselines3 model, as trajectories, traces and figures."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import gymnasium as gym
 import numpy as np
 import torch
-from gymnasium.vector import VectorEnv
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from runs.recording.traces import Trace
+from agents import Trajectory
+from runs.traces.trace import Trace, traces_of
 
 DRAWS = 1_000
-"""Of the scores of a flat action, to tell how probable each answer is."""
+"""Samples of the scores of a flat action, from which the probability of each answer is estimated."""
 
 
-class Played(NamedTuple):
-    """N episodes, T steps the longest.
-
-    Attributes:
-        observations: T times (N, …); those after an episode's end are of another.
-        beliefs: T times (N, K), the probability of each answer; empty unless asked for.
-        length: (N,) int64, steps.
-        reward: (N,) float64, sums.
-        info: what the last steps told, (N, …).
-    """
-
-    observations: list[dict[str, np.ndarray]]
-    beliefs: list[np.ndarray]
-    length: np.ndarray
-    reward: np.ndarray
-    info: dict[str, np.ndarray]
-
-
-class Verdict(NamedTuple):
+class ModelResult(NamedTuple):
     """What episodes came to.
 
     Attributes:
         error: percent of wrong answers: 100 (1 - mean return).
-        wrong_episodes: percent of those that were not right altogether.
-        reward: mean return.
-        length: mean number of steps.
-        saccade_length: mean distance between fixations; None without a gaze.
-        support_hit_rate: percent of the lines an answer rests on that were looked at; None without a story to look at.
+        wrong_episodes: percent of the episodes with any wrong answer.
+        mean_return: mean over episodes of the sum of their rewards.
+        mean_length: mean number of steps.
+        metrics: mean of each of `metadata["episode_metrics"]`.
+        path_metrics: of all fixations, by TensorBoard's tags; empty without a gaze.
     """
 
     error: float
     wrong_episodes: float
-    reward: float
-    length: float
-    saccade_length: float | None
-    support_hit_rate: float | None
+    mean_return: float
+    mean_length: float
+    metrics: dict[str, float]
+    path_metrics: dict[str, float]
 
 
-def play(model: OnPolicyAlgorithm, env: VectorEnv, episodes: np.ndarray, seed: int, *, believe: bool = False) -> Played:
+def play(model: OnPolicyAlgorithm, env: Any, episodes: np.ndarray, seed: int, *, beliefs: bool = False) -> Trajectory:
     """Play one episode a row, at the mode of the policy.
 
     Args:
         model: PPO, A2C, RecurrentPPO.
-        env: a Glimpse vector environment on NumPy in "SameStep" mode, wrapped as the model's.
+        env: of `runs.sb3.environments.make_env`.
         episodes: (N,) episode numbers.
         seed: the environment's for every row.
-        believe: keep the beliefs too; for `Discrete` answers.
+        beliefs: estimate the log-probabilities of the classes of an answer too, as its parameters.
     """
-    n = env.num_envs
-    observation, _ = env.reset(seed=[seed] * n, options={"episode": episodes})  # type: ignore[arg-type]
-    length, reward = np.zeros(n, np.int64), np.zeros(n)
-    info: dict[str, np.ndarray] = {}
-    observations, beliefs = [], []
-    state, start = _first_state(model, n), np.ones(n, dtype=bool)
-    while not length.all():
-        observations.append(observation)
-        if believe:
-            beliefs.append(answer_beliefs(model, env, observation, state, start))
-        action, state = model.predict(observation, state, start, deterministic=True)
-        observation, earned, terminated, truncated, told = env.step(action)
-        playing, start = length == 0, terminated | truncated
-        reward += np.where(playing, earned, 0.0)
-        over = playing & start
-        length[over] = len(observations)
-        for key, value in told.get("final_info", {}).items():
-            if over.any() and not key.startswith("_"):
-                kept = info.setdefault(key, np.zeros_like(value))
-                kept[over] = value[over]
-    return Played(observations, beliefs, length, reward, info)
+    n, by_class = env.num_envs, env.metadata["action_roles"]["answer"] == "class"
+    observation, _ = env.reset(seed=[seed] * n, options={"episode": episodes})
+    state, start, alive = _first_state(model, n), np.ones(n, dtype=bool), np.ones(n, dtype=bool)
+    info = {key: np.zeros(n) for key in env.metadata["episode_metrics"]}
+    seen, done, params, columns = [], [], [], []
+    while alive.any():
+        seen.append(observation)
+        if beliefs and by_class:
+            params.append(np.log(answer_probabilities(model, env, observation, state, start).clip(1e-9)))
+        flat, state = model.predict(observation, state, start, deterministic=True)
+        done.append(env.map.to_dict(flat))
+        observation, reward, terminated, truncated, outcome = env.step(flat)
+        columns.append((reward * alive, alive, outcome["target"], outcome["scored"] & alive))
+        start = terminated | truncated
+        for key, value in info.items():
+            value[alive & start] = outcome[key][alive & start]
+        alive = alive & ~start
+    actions = {name: _stacked([action[name] for action in done]) for name in done[0]}
+    rewards, lived, target, scored = map(_stacked, zip(*columns, strict=True))
+    hits = (actions["answer"] == target).reshape(*lived.shape, -1)
+    return Trajectory(
+        observations={name: _stacked([moment[name] for moment in seen]) for name in seen[0]},
+        steps=None,
+        params={"answer": _stacked(params) if params else actions["answer"].float()},
+        actions=actions,
+        log_prob={},
+        value=None,
+        reward=rewards,
+        alive=lived,
+        target=target,
+        scored=scored,
+        log_likelihood=torch.zeros(lived.shape),
+        hits=hits,
+        length=lived.sum(0),
+        info={key: torch.from_numpy(value) for key, value in info.items()},
+        episodes=episodes,
+    )
 
 
-def judge(model: OnPolicyAlgorithm, env: VectorEnv, episodes: int, seed: int) -> Verdict:
-    """Play episodes 0 … episodes - 1 of `seed`, each once, as `agents.evaluate` does. `env` as for `play`.
+def evaluate_model(model: OnPolicyAlgorithm, env: Any, episodes: int, seed: int) -> ModelResult:
+    """Play episodes 0 to episodes - 1 of `seed`, each once, as `agents.evaluate` does. `env` as for `play`.
 
     Raises:
         ValueError: for fewer than one episode.
     """
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {episodes}")
+    place = next((name for name, role in env.metadata["roles"].items() if role == "place"), None)
     parts: dict[str, list[np.ndarray]] = {}
     for first in range(0, episodes, env.num_envs):
         numbers = np.arange(first, first + env.num_envs)
         played = play(model, env, numbers, seed)
-        values = {"reward": played.reward, "length": played.length, **played.info}
-        if "location" in played.observations[0] and len(played.observations) > 1:
-            path = np.stack([moment["location"] for moment in played.observations])
-            values["saccade_length"] = np.linalg.norm(np.diff(path, axis=0), axis=-1).mean(0)
+        wrong = (~played.hits & played.scored[..., None]).any(-1).any(0)  # type: ignore[operator]
+        values = {"return": played.reward.sum(0), "length": played.length, "wrong": wrong, **played.info}
+        if place is not None:
+            values["path"] = played.observations[place].transpose(0, 1)
         for key, value in values.items():
-            parts.setdefault(key, []).append(value[numbers < episodes])
-    mean = {key: float(np.concatenate(part).mean()) for key, part in parts.items() if part[0].ndim == 1}
-    hit = mean.get("support_hit")
-    return Verdict(
-        100 * (1 - mean["reward"]),
-        100 * (1 - mean["is_success"]),
-        mean["reward"],
+            parts.setdefault(key, []).append(value.numpy()[numbers < episodes])
+    rows = {key: np.concatenate(part) for key, part in parts.items()}
+    path, shape = rows.pop("path", np.zeros((0, 1))), (episodes,)
+    seeds, numbers = np.full(shape, seed), np.arange(episodes)
+    mean = {key: float(values.mean()) for key, values in rows.items()}
+    return ModelResult(
+        100 * (1 - mean["return"]),
+        100 * mean["wrong"],
+        mean["return"],
         mean["length"],
-        mean.get("saccade_length"),
-        None if hit is None else 100 * hit,
+        {key: mean[key] for key in env.metadata["episode_metrics"]},
+        env.unwrapped.task.path_metrics(path, seeds, numbers) if path.shape[1] > 1 else {},
     )
 
 
-def record_model(model: OnPolicyAlgorithm, env: VectorEnv, episodes: np.ndarray, seed: int) -> list[Trace]:
-    """Play episodes of an image task and keep what there was to see, as `runs.recording.traces.record_episodes` does.
-
-    Args:
-        model: PPO, A2C, RecurrentPPO.
-        env: as for `play`, with a row for each episode.
-        episodes: (N,) episode numbers.
-        seed: of the environment.
-    """
-    task: Any = env.unwrapped.task  # type: ignore[attr-defined]
-    env.reset(seed=[seed] * env.num_envs, options={"episode": episodes})  # type: ignore[arg-type]
-    canvases = env.unwrapped.canvases()  # type: ignore[attr-defined]
-    played = play(model, env, episodes, seed, believe=True)
-    glimpses, path = (
-        np.stack([moment[key] for moment in played.observations], axis=1) for key in ("glimpse", "location")
-    )
-    beliefs, target = np.stack(played.beliefs, axis=1), played.info["target"]
-    names = tuple(task.names)
-    return [
-        Trace(
-            int(number), canvases[row], glimpses[row], path[row], beliefs[row], int(target[row]), names, task.retina
-        )
-        for row, number in enumerate(episodes)
-    ]  # fmt: skip
-
-
-def tell_episode(model: OnPolicyAlgorithm, env: gym.Env, episode: int, seed: int) -> str:
-    """Play an episode and give its text.
-
-    Args:
-        model: PPO, A2C, RecurrentPPO.
-        env: a single environment with `render_mode="ansi"`, wrapped as the model's.
-        episode: its number.
-        seed: of the environment.
-    """
-    observation, _ = env.reset(seed=seed, options={"episode": episode})
-    state, start, over = None, np.ones(1, dtype=bool), False
-    while not over:
-        action, state = model.predict(observation, state, start, deterministic=True)
-        observation, _, terminated, truncated, _ = env.step(action)
-        start, over = np.zeros(1, dtype=bool), terminated or truncated
-    return str(env.render())
+def record_model(model: OnPolicyAlgorithm, env: Any, episodes: np.ndarray, seed: int) -> list[Trace]:
+    """Play episodes and keep what there was to see. Arguments as for `play`."""
+    return traces_of(play(model, env, episodes, seed, beliefs=True), env, seed)
 
 
 @torch.no_grad()
-def answer_beliefs(model: OnPolicyAlgorithm, env: Any, observation: Any, state: Any, start: np.ndarray) -> np.ndarray:
-    """(N, K) float32: how probable each `Discrete` answer is under the policy.
+def answer_probabilities(
+    model: OnPolicyAlgorithm, env: Any, observation: Any, state: Any, start: np.ndarray
+) -> np.ndarray:
+    """(N, K) float32, the probability of each class of an answer under the policy.
 
-    Of a grid of fixations and answers that is what the policy itself tells; of a flat `Box`, how often each answer's
-    score is the highest.
+    With a grid of fixations and answers the policy gives it; with a flat `Box` it is how often each answer's score is
+    the highest.
     """
     policy: Any = model.policy
     tensors, _ = policy.obs_to_tensor(observation)
@@ -192,3 +155,7 @@ def _first_state(model: OnPolicyAlgorithm, n: int) -> Any:
     if lstm is None:
         return None
     return tuple(np.zeros((lstm.num_layers, n, lstm.hidden_size), np.float32) for _ in range(2))
+
+
+def _stacked(rows: Any) -> torch.Tensor:
+    return torch.from_numpy(np.stack(rows))

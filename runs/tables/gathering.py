@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agents.checkpoint import write_atomically
+from agents.training.checkpoint import write_atomically
 
 Rows = list[dict[str, Any]]
 
@@ -19,7 +19,7 @@ def load_rows(path: Path) -> Rows:
 
 
 def gather(path: Path, folders: tuple[Path, ...], row_of: Callable[[Path], Any], merged: Callable[..., Rows]) -> Rows:
-    """Add the rows of finished runs to the file at `path`; where one has none, say why and leave it as it is.
+    """Add the rows of finished runs to the file at `path`; where a run has none, exit and say why.
 
     Args:
         path: of the rows gathered so far.

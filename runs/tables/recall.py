@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from runs.tables.cells import table_row
+
 FAILED = 5
 """Percent of error above which a task of bAbI counts as failed (Weston et al. 2015)."""
 
@@ -19,7 +21,7 @@ PUBLISHED = {
     "copy-ntm": "0 after 17,000 sequences (public port, 4 seeds)",
     "recall-ntm": "0 after 30,000 sequences (Graves et al. 2014)",
 }
-"""Published errors in percent, and for copy and recall bits per sequence, of others on the recipes' tasks."""
+"""Published errors in percent on the recipes' tasks; for copy and recall, bits per sequence."""
 
 LONGER = {
     "Copy-v0": (
@@ -28,7 +30,7 @@ LONGER = {
     ),
     "AssociativeRecall-v0": ((("min_items=12", "max_items=12"), ()),),
 }
-"""Settings never trained on, in which an agent is tried too, by the task: arguments, and options of the memory."""
+"""Settings outside the training in which an agent is evaluated too, by id: arguments, and options of the memory."""
 
 LONGER_HEAD = """
 ### Longer than trained
@@ -63,26 +65,18 @@ question once, one model for all twenty tasks; in training the names of people, 
 def recall_row(name: str, report: dict[str, Any], memory: str, parameters: int, run: dict[str, Any]) -> str:
     """A line of the table."""
     unit = " bits" if report["unit"].startswith("bits") else ""
-    begun = f", begun with `{Path(run['begin']).stem}`" if run.get("begin") else ""
-    cells = [
-        f"`{name}`",
-        memory,
-        f"**{report['error']:.{4 if unit else 2}f}**{unit}",
-        f"{report['wrong_episodes']:.2f} %",
-        PUBLISHED.get(name, "–"),
-        f"{parameters:,}",
-        f"{run['episodes']:,}{begun}",
-        f"{run['machine']}, {run['seconds'] / 60:.1f} min",
-    ]
-    return f"| {' | '.join(cells)} |\n"
+    begun = f", begun with `{Path(run['init_from']).stem}`" if run.get("init_from") else ""
+    error = f"**{report['error']:.{4 if unit else 2}f}**{unit}"
+    wrong, published = f"{report['wrong_episodes']:.2f} %", PUBLISHED.get(name, "–")
+    episodes, time = f"{run['episodes']:,}{begun}", f"{run['machine']}, {run['seconds'] / 60:.1f} min"
+    return table_row([f"`{name}`", memory, error, wrong, published, f"{parameters:,}", episodes, time])
 
 
 def longer_row(name: str, report: dict[str, Any]) -> str:
     """A line of the table of longer sequences."""
     setting = " ".join([*report["arguments"], *report.get("memory_options", [])])
-    right = f"{100 - report['wrong_answers']:.2f} %"
-    whole = f"{100 - report['wrong_episodes']:.1f} %"
-    return f"| `{name}` | {setting} | {report['bits']:.4f} | {right} | {whole} |\n"
+    right, whole = f"{100 - report['wrong_answers']:.2f} %", f"{100 - report['wrong_episodes']:.1f} %"
+    return table_row([f"`{name}`", setting, f"{report['bits']:.4f}", right, whole])
 
 
 def by_task(name: str, reports: list[dict[str, Any]]) -> str:
@@ -107,8 +101,8 @@ def by_task(name: str, reports: list[dict[str, Any]]) -> str:
     for task, (rule, published) in enumerate(zip(RULES, MEMN2N, strict=True), 1):
         values = tasks.get(str(task))
         if values is not None:
-            verdict = "**no better than the rule**" if values.mean() >= rule and values.mean() > 0 else ""
-            lines.append(f"| {task} | {mean_and_deviation(values, 1)} | {rule} | {published} | {verdict} |")
+            note = "**no better than the rule**" if values.mean() >= rule and values.mean() > 0 else ""
+            lines.append(f"| {task} | {mean_and_deviation(values, 1)} | {rule} | {published} | {note} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,8 +1,7 @@
 """Gather how soon memories learn a task of bits: `python -m runs.tables.sequences runs/logs/<run> …`.
 
-A run is a folder of `runs.train`, in whose TensorBoard curves lies when the validation first reached `SOLVED`. Each
-leaves a row in `runs/tables/sequences.json`, in place of the one of the same recipe and seed; `python -m runs.results`
-makes the table of them.
+A run is a folder of `runs.train`; its TensorBoard curves show when it first reached `SOLVED`. Each recipe and seed has
+a row in `runs/tables/sequences.json`; `python -m runs.results` makes the table.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ import numpy as np
 import tyro
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.checkpoint import load_checked
-from runs.recipe import Recipe
+from agents import EnvSpec
+from agents.training.checkpoint import load_checked
+from agents.training.recipe import Recipe
+from runs.tables.cells import table_row
 from runs.tables.gathering import gather
 
 ROWS = Path(__file__).parent / "sequences.json"
-
-SOLVED = 0.01
-"""Bits per sequence."""
+SOLVED = 0.01  # bits per sequence
 
 HEAD = """
 ### How soon a memory has it
@@ -39,13 +38,14 @@ def row_of(folder: Path) -> dict[str, Any]:
     """What the table needs of a run.
 
     Raises:
-        FileNotFoundError: where the folder holds no run, or one that was stopped before it had solved its task.
+        FileNotFoundError: where the folder holds no run, or one that was stopped before it solved its task.
         ValueError: for a run on a task whose answers are not bits.
     """
     if not (folder / "agent.pt").is_file():
         raise FileNotFoundError(f"{folder} holds no run of runs.train")
-    recipe = Recipe.from_dict(load_checked(folder / "agent.pt")["recipe"])
-    if recipe.env.id not in ("Copy-v0", "RepeatCopy-v0", "AssociativeRecall-v0"):
+    values = load_checked(folder / "agent.pt")
+    recipe = Recipe.from_dict(values["recipe"])
+    if EnvSpec.from_dict(values["agent"]["spec"]).action["answer"].role != "bits":
         raise ValueError(f"{folder} trained {recipe.name}, whose answers are not bits: it has no row here")
     log = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
     if "eval/bits_per_sequence" not in log.Tags()["scalars"]:
@@ -54,28 +54,28 @@ def row_of(folder: Path) -> dict[str, Any]:
     solved = next((point.step for point in curve if point.value <= SOLVED), None)
     if solved is None and not (folder / "metrics.json").is_file():
         raise FileNotFoundError(f"{folder} was stopped before its task was solved: go on with --resume")
-    last = curve[-1]
-    return {"recipe": recipe.name, "seed": recipe.seed, "read": last.step, "solved": solved, "bits": last.value}
+    row = {"recipe": recipe.name, "seed": recipe.seed, "read": curve[-1].step}
+    return {**row, "solved": solved, "bits": curve[-1].value}
 
 
 def merged(rows: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with the new ones in place of those of the same recipe and seed, in order."""
+    """All rows in order; a new one replaces that of the same recipe and seed."""
     table = {(row["recipe"], row["seed"]): row for row in [*rows, *new]}
     return [table[key] for key in sorted(table)]
 
 
 def sequences_table(rows: list[dict[str, Any]]) -> str:
-    """The table in Markdown; nothing without rows. A seed that was never solved counts as infinitely many sequences."""
+    """The table in Markdown, empty without rows; a seed that never solved its task needs infinitely many sequences."""
     lines = []
     for recipe in dict.fromkeys(row["recipe"] for row in rows):
         runs = [row for row in rows if row["recipe"] == recipe]
         needed = [np.inf if row["solved"] is None else row["solved"] for row in runs]
-        solved = sum(np.isfinite(needed))
         each = " · ".join(f"{value:,.0f}" if np.isfinite(value) else "–" for value in needed)
         middle = float(np.median(needed))
         median = f"**{middle:,.0f}**" if np.isfinite(middle) else "not reached"
         bits, most = np.median([row["bits"] for row in runs]), max(row["read"] for row in runs)
-        lines.append(f"| `{recipe}` | {len(runs)} | {solved} | {median} | {each} | {most:,} | {bits:.3g} |\n")
+        solved = sum(np.isfinite(needed))
+        lines.append(table_row([f"`{recipe}`", len(runs), solved, median, each, f"{most:,}", f"{bits:.3g}"]))
     return HEAD + "".join(lines) if lines else ""
 
 

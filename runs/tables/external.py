@@ -1,9 +1,11 @@
-"""The table of what our agent reaches in other people's environments, for `runs/RESULTS.md`."""
+"""The table of the agent's results in other people's environments, for `runs/RESULTS.md`."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
+
+from runs.tables.cells import table_row
 
 PUBLISHED = {
     "circle-square": "error 3.3 ± 4.9 (APPLE-CrossQ, 250,000 steps), 0.9 ± 0.5 (the same, 1,000,000), "
@@ -28,7 +30,7 @@ answers. Rows `*-random` are the same network trained for random motion.
 """
 
 
-def foreign_row(name: str, report: dict[str, Any], answers: int, parameters: int) -> str:
+def external_row(name: str, report: dict[str, Any], answers: int, parameters: int) -> str:
     """A line of the table.
 
     Args:
@@ -38,13 +40,6 @@ def foreign_row(name: str, report: dict[str, Any], answers: int, parameters: int
         parameters: of the network.
     """
     base = report["mean_return"] + report["cross_entropy"] / math.log(answers)
-    cells = [
-        f"`{name}`",
-        f"{report['steps']:.0f}",
-        f"**{report['error']:.2f}**",
-        f"{report['mean_return']:.2f}",
-        f"{base:.2f}",
-        PUBLISHED.get(name, "–"),
-        f"{parameters:,}",
-    ]
-    return f"| {' | '.join(cells)} |\n"
+    numbers = [f"{report['steps']:.0f}", f"**{report['error']:.2f}**", f"{report['mean_return']:.2f}", f"{base:.2f}"]
+    cells = [f"`{name}`", *numbers, PUBLISHED.get(name, "–"), f"{parameters:,}"]
+    return table_row(cells)

@@ -1,10 +1,12 @@
-"""What a training spends its time on: one process, and as many as there are cores."""
+"""What a training spends its time on, in as many processes as it takes on this machine."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +14,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from runs.distributed import free_port, process_group, processes_for
+from agents.training.distributed import process_group
+from agents.training.trainer import Trainer, share_of, train_update
+from runs.benchmarks import Figure
+from runs.benchmarks.timing import medians, seconds_of
 from runs.environments import make_env
-from runs.measures import Figure
-from runs.measures.timing import medians, seconds_of
+from runs.launch import free_port, processes_for
 from runs.recipes import RECIPES
-from runs.trainer import Trainer, share_of, train_update
 
 UPDATES = 5
 """Of a measured round."""
@@ -40,35 +43,33 @@ class Spent(NamedTuple):
 
 
 def measure(repeats: int, bar: tqdm | None = None) -> Spent:
-    """Time this process's share of the main job's update, in one thread."""
+    """Time this process's share of an update of `cluttered`, in one thread."""
     torch.set_num_threads(1)
     recipe, cpu = RECIPES["cluttered"], torch.device("cpu")
     with process_group(cpu):
         env = make_env(recipe, "train", share_of(recipe), cpu)
-        trainer = Trainer.begin(recipe, env, cpu)
-        spent = [0.0]
+        trainer, spent = Trainer.begin(recipe, env, cpu), [0.0]
         for name in ("reset", "step"):
-            inner = getattr(env, name)
-
-            def timed(*args: Any, inner: Any = inner, **kwargs: Any) -> Any:
-                results: list[Any] = []
-                spent[0] += seconds_of(lambda: results.append(inner(*args, **kwargs)))
-                return results[0]
-
-            setattr(env, name, timed)
+            setattr(env, name, partial(_timed, spent, getattr(env, name)))
         with FlopCounterMode(display=False) as counter:
-            train_update(trainer, env, cpu)
-        matrix = torch.randn(1024, 1024)
-        shares: list[float] = []
+            train_update(trainer)
+        matrix, shares = torch.randn(1024, 1024), []
 
         def update() -> None:
             spent[0] = 0.0
-            total = seconds_of(lambda: [train_update(trainer, env, cpu) for _ in range(UPDATES)])
+            total = seconds_of(lambda: [train_update(trainer) for _ in range(UPDATES)])
             shares.append(spent[0] / total)
 
         times = medians({"update": update, "matmul": lambda: [matrix @ matrix for _ in range(5)]}, repeats, bar)
     rate, peak = counter.get_total_flops() * UPDATES / times["update"], 5 * 2 * 1024**3 / times["matmul"]
     return Spent(env.num_envs * UPDATES / times["update"], float(np.median(shares[1:])), peak, rate / peak)
+
+
+def _timed(spent: list[float], call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call, and add the seconds that this takes to `spent[0]`."""
+    results: list[Any] = []
+    spent[0] += seconds_of(lambda: results.append(call(*args, **kwargs)))
+    return results[0]
 
 
 def _join(rank: int, processes: int, port: int, repeats: int) -> Spent:
@@ -79,9 +80,8 @@ def _join(rank: int, processes: int, port: int, repeats: int) -> Spent:
 
 
 def training(repeats: int, bar: tqdm) -> list[Figure]:
-    """The main job in one process of one thread a core, as `runs.train` runs it."""
-    processes = processes_for(RECIPES["cluttered"].batch)
-    port = free_port()
+    """The training `cluttered` in processes of one thread each, as `runs.train` runs it."""
+    processes, port = processes_for(RECIPES["cluttered"].batch), free_port()
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         jobs = [pool.submit(_join, rank, processes, port, repeats) for rank in range(processes)]
         spent = [job.result() for job in jobs]

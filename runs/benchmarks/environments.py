@@ -1,4 +1,4 @@
-"""Environment steps per second, alone and against `ap_gym`; the memory of a large batch."""
+"""Environment steps per second, also against `ap_gym`; the memory of a large batch."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import gymnasium as gym
 import numpy as np
 from tqdm import tqdm
 
-from runs.measures import Figure
-from runs.measures.timing import medians, medians_of, seconds_of
+from runs.benchmarks import Figure
+from runs.benchmarks.timing import medians, medians_of, seconds_of
 
 WIDTHS = (1, 16, 256, 4096)
 TASKS = ("MNIST-v0", "ClutteredMNIST-v0", "ClutteredMNIST100-v0")
@@ -25,7 +25,7 @@ PEER = "CircleSquare-v0"
 
 
 def steps(env: Any, count: int) -> Callable[[], None]:
-    """`count` steps of an environment with random actions drawn beforehand."""
+    """A call that makes `count` steps of an environment, with random actions drawn beforehand."""
     env.action_space.seed(0)
     actions = [env.action_space.sample() for _ in range(8)]
     single = isinstance(env, gym.Env)
@@ -52,7 +52,7 @@ def environment_speed(repeats: int, bar: tqdm) -> list[Figure]:
 
 
 def memory(env: Any) -> int:
-    """Bytes at the height of two episodes, beyond what the environment holds before the first."""
+    """The most bytes in use during two steps, beyond what the environment holds before its first episode."""
     run = steps(env, 2)
     tracemalloc.start()
     try:
@@ -64,7 +64,7 @@ def memory(env: Any) -> int:
 
 
 def the_same_work(ours: bool, width: int) -> Any:
-    """28×28 images of two classes, 5×5 glimpses at one scale, relative moves, 16 steps: an environment, or `width`."""
+    """28×28 images of two classes, 5×5 glimpses at one scale, relative moves, 16 steps: one, or `width` at once."""
     make: Any = partial(gym.make_vec, num_envs=width) if width else gym.make
     if not ours:
         warnings.simplefilter("ignore")
@@ -91,9 +91,9 @@ def _measure() -> float:
 
 @contextmanager
 def contender(ours: bool, width: int, count: int) -> Iterator[Callable[[], float]]:
-    """A process of its own that steps when it is told to, and says how many seconds it took.
+    """A process of its own that steps at each call, and returns the seconds that this took.
 
-    `ap_gym` loads its images in a thread, which in one process with ours would take the interpreter from us.
+    `ap_gym` loads its images in a thread, which would slow down ours if both shared a process.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, _prepare, (ours, width, count)) as pool:

@@ -11,23 +11,22 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from agents.baselines import CNNConfig, WholeImageCNN
-from agents.spaces import Form
+from agents import CNNConfig, EnvSpec, PartSpec, WholeImageCNN
 from glimpse_env.backend import get_backend
+from glimpse_env.image_ops import image_ops
 from glimpse_env.retina import Retina
-from glimpse_env.vision import vision_for
-from runs.measures import Figure
-from runs.measures.timing import medians
+from runs.benchmarks import Figure
+from runs.benchmarks.timing import medians
 
 SIZES = (60, 128, 256, 512, 1024, 2048)
 CNN_LIMIT = 1024
-"""Largest canvas shown to the whole-image network: beyond, a pass takes seconds."""
-LOOKS = 2000
+"""Largest canvas shown to the whole-image network: on larger ones a pass takes seconds."""
+GLIMPSES = 2000
 MANY = 16
-"""Episodes side by side. At 1,024² their tables are larger than a processor's caches: then memory is what costs."""
+"""Episodes side by side. At 1,024² their tables are larger than a processor's caches, and memory costs the most."""
 
 
-def look(glimpse: Callable[..., Any], table: np.ndarray, places: np.ndarray, retina: Retina) -> None:
+def glimpses(glimpse: Callable[..., Any], table: np.ndarray, places: np.ndarray, retina: Retina) -> None:
     """A glimpse at each of the places, one after the other."""
     for place in places:
         glimpse(table, place, retina)
@@ -40,35 +39,36 @@ def single_steps(size: int) -> Callable[[], None]:
     kwargs: dict[str, Any] = {"images": images, "labels": np.arange(40) % 2, "split": "all", "size": size}
     env = gym.make("glimpse_env:Glimpse/Classify-v0", num_glimpses=10**6, **kwargs)
     env.reset(seed=0)
-    places = random.uniform(-1, 1, (LOOKS, 2)).astype(np.float32)
+    actions = [{"location": place, "answer": 0} for place in random.uniform(-1, 1, (GLIMPSES, 2)).astype(np.float32)]
 
     def run() -> None:
-        for place in places:
-            env.step({"location": place, "answer": 0})
+        for action in actions:
+            env.step(action)
 
     return run
 
 
 def cost_by_size(repeats: int, bar: tqdm) -> list[Figure]:
     """Time and memory of a glimpse, once the episode's table is built, against a whole-image network's."""
-    retina, random, vision = Retina((12, 12), 3), np.random.default_rng(0), vision_for(get_backend("numpy"))
-    alone: dict[str, Callable[[], object]] = {}
+    retina, random, ops = Retina((12, 12), 3), np.random.default_rng(0), image_ops(get_backend("numpy"))
+    single: dict[str, Callable[[], object]] = {}
     many: dict[str, Callable[[], object]] = {}
     tables = {}
     for size in SIZES:
-        table = vision.summed_area_table(random.integers(0, 256, (MANY, 1, size, size), dtype=np.uint8))
-        places = random.uniform(-1, 1, (LOOKS, MANY, 2)).astype(np.float32)
-        alone[str(size)] = partial(look, vision.glimpse, table[:1], places[:, :1], retina)
-        many[str(size)] = partial(look, vision.glimpse, table, places, retina)
+        table = ops.summed_area_table(random.integers(0, 256, (MANY, 1, size, size), dtype=np.uint8))
+        places = random.uniform(-1, 1, (GLIMPSES, MANY, 2)).astype(np.float32)
+        single[str(size)] = partial(glimpses, ops.glimpse, table[:1], places[:, :1], retina)
+        many[str(size)] = partial(glimpses, ops.glimpse, table, places, retina)
         tables[size] = table
-    one, several = medians(alone, repeats=repeats, bar=bar), medians(many, repeats=repeats, bar=bar)
+    one, several = medians(single, repeats=repeats, bar=bar), medians(many, repeats=repeats, bar=bar)
     figures = []
     for size in SIZES:
-        figures.append(Figure(f"glimpse at {size}²", one[str(size)] / LOOKS * 1e6, "µs"))
+        figures.append(Figure(f"glimpse at {size}²", one[str(size)] / GLIMPSES * 1e6, "µs"))
         figures.append(Figure(f"memory of an episode at {size}²", tables[size][0].nbytes / 2**20, "MiB"))
         if size <= CNN_LIMIT:
-            network = WholeImageCNN(Form("image", (1, 1, size, size), 10), CNNConfig(width=16)).eval()
-            image = torch.rand(1, 1, size, size)
+            image, seen = torch.rand(1, 1, size, size), PartSpec("glimpse", (1, 1, size, size))
+            spec = EnvSpec({"glimpse": seen}, {"answer": PartSpec("class", (), (10,))})
+            network = WholeImageCNN(spec, CNNConfig(width=16)).eval()
             with torch.no_grad():
                 once = medians({"cnn": partial(network.layers, image)}, repeats=repeats, bar=bar)["cnn"]
             figures.append(Figure(f"whole-image CNN at {size}²", once * 1e6, "µs"))

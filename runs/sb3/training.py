@@ -1,0 +1,143 @@
+"""A training with Stable-Baselines3, on Glimpse or on any other registered environment."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import torch
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.logger import configure
+
+from agents.options import parse_options
+from agents.sb3 import GlimpseFeatures
+from agents.training.checkpoint import write_atomically
+from agents.training.machine import machine_name
+from runs.environments import episodes_in, pick_device, task_name
+from runs.evaluation import TEST_SEED
+from runs.sb3.environments import make_env, make_external_env, make_training_env
+from runs.sb3.play import evaluate_model
+from runs.sb3.validation import Validation
+from runs.validation import BATCH, VALIDATION_SEED
+
+if TYPE_CHECKING:
+    from runs.train_sb3 import Options
+
+POINTS = 100
+"""Points of a curve."""
+
+ROLLOUT = {"PPO": 32, "A2C": 8, "RecurrentPPO": 32}
+"""Steps of each row between two updates, rounded to whole episodes."""
+
+WIDTH = 256
+"""Of the features, and of the hidden layers."""
+
+HIDDEN = 128
+"""Of the LSTM."""
+
+
+def make_model(options: Options, env: Any, device: torch.device) -> Any:
+    """The algorithm with settings that suit short episodes; the options' own come first.
+
+    Raises:
+        ModuleNotFoundError: for RecurrentPPO without sb3-contrib.
+        ValueError: for arguments that the algorithm does not take.
+    """
+    recurrent = options.algorithm == "RecurrentPPO"
+    algorithm: Any = {"PPO": PPO, "A2C": A2C}.get(options.algorithm)
+    if recurrent:
+        try:
+            from sb3_contrib import RecurrentPPO as algorithm
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("RecurrentPPO needs sb3-contrib: pip install -e '.[sb3]'") from error
+    policy: dict[str, Any] = {"net_arch": [] if recurrent else [WIDTH], "activation_fn": torch.nn.ReLU}
+    if task_name(options.id) is not None:
+        policy |= {"features_extractor_class": GlimpseFeatures, "features_extractor_kwargs": {"width": WIDTH}}
+    if recurrent:
+        policy |= {"lstm_hidden_size": HIDDEN, "shared_lstm": True, "enable_critic_lstm": False}
+    horizon = (env.get_attr("metadata")[0] or {}).get("horizon", 1)
+    steps = horizon * max(1, round(ROLLOUT[options.algorithm] / horizon))
+    arguments: dict[str, Any] = {"n_steps": steps, "ent_coef": 0.01}
+    if options.algorithm != "A2C":
+        parts = next(count for count in (8, 4, 2, 1) if steps * options.envs % count == 0)
+        arguments |= {"learning_rate": 1e-3, "n_epochs": 4, "batch_size": steps * options.envs // parts}
+    arguments |= parse_options(options.options)
+    kind = "MultiInput" if isinstance(env.observation_space, gym.spaces.Dict) else "Mlp"
+    kind += "LstmPolicy" if recurrent else "Policy"
+    try:
+        return algorithm(kind, env, policy_kwargs=policy, seed=options.seed, device=device, **arguments)
+    except (TypeError, AssertionError) as error:
+        raise ValueError(f"{options.algorithm} on {options.id}: {error}") from error
+
+
+def train(options: Options, folder: str | Path) -> dict[str, Any]:
+    """Train, and write `model.zip`, `metrics.json` and TensorBoard's curves and pictures to `folder`.
+
+    Args:
+        options: what to train; on a Glimpse id, or on another registered one, which is not validated.
+        folder: of this run.
+
+    Returns:
+        What `metrics.json` holds: `id`, `learner`, `arguments`, `action`, `seed`, `steps`, `seconds` of training,
+        `machine`; for a Glimpse id `episodes` and errors in percent of the answers: `validation_error`, `error` on the
+        test split; for another `mean_reward`.
+
+    Raises:
+        ModuleNotFoundError: for RecurrentPPO without sb3-contrib.
+        ValueError: for counts below 1, or arguments that environment or algorithm do not take.
+    """
+    for count in ("steps", "envs", "test_episodes"):
+        if getattr(options, count) < 1:
+            raise ValueError(f"--{count.replace('_', '-')} must be at least 1, got {getattr(options, count)}")
+    folder, device, name = Path(folder), pick_device(options.device), task_name(options.id)
+    env = make_training_env(options)
+    validation = None if name is None else Validation(options)
+    env.seed(options.seed)
+    model = make_model(options, env, device)
+    model.set_logger(configure(str(folder), ["tensorboard"]))
+    began, rollout = time.monotonic(), model.n_steps * env.num_envs
+    try:
+        model.learn(options.steps, callback=validation, log_interval=max(1, options.steps // (POINTS * rollout)))
+    finally:
+        seconds = time.monotonic() - began
+        saved = io.BytesIO()
+        model.save(saved)
+        write_atomically(saved.getvalue(), folder / "model.zip")
+        model.logger.close()
+        env.close()
+    metrics: dict[str, Any] = {
+        "id": options.id if name is None else f"Glimpse/{name}",
+        "learner": options.algorithm,
+        "arguments": list(options.task_kwargs),
+        "action": options.action,
+        "seed": options.seed,
+        "steps": model.num_timesteps,
+        "seconds": round(seconds, 1),
+        "machine": machine_name(device),
+    }
+    metrics |= test(options, model, validation) if validation else {"mean_reward": mean_reward(options, model)}
+    write_atomically((json.dumps(metrics, indent=1) + "\n").encode(), folder / "metrics.json")
+    return metrics
+
+
+def test(options: Options, model: Any, validation: Validation) -> dict[str, Any]:
+    """The errors on the test split, and the last one on the validation split."""
+    env = make_env(options, "test", BATCH)
+    episodes = min(options.test_episodes, episodes_in(env))
+    result = evaluate_model(model, env, episodes, TEST_SEED)
+    report = {"episodes": episodes, "validation_error": validation.results[-1][1].error, "error": result.error}
+    return report | {f"{name}_rate": 100 * value for name, value in result.metrics.items()}
+
+
+def mean_reward(options: Options, model: Any) -> float:
+    """Of 100 episodes of an environment that is not Glimpse's."""
+    env = make_external_env(options)
+    env.seed(VALIDATION_SEED % 2**31)
+    reward, _ = evaluate_policy(model, env, 100, warn=False)
+    env.close()
+    return float(reward)  # type: ignore[arg-type]

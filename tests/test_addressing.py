@@ -70,8 +70,8 @@ def test_a_masked_key_does_not_see_what_is_masked(rng: np.random.Generator) -> N
 def test_blank_slots_and_keys_are_like_nothing() -> None:
     blank = torch.zeros(1, S, W, requires_grad=True)
     keys = torch.zeros(1, 1, W, requires_grad=True)
-    for look in (addressing.content_weights, links.match_slots):
-        weights = look(blank, keys, torch.ones(1, 1))
+    for lookup in (addressing.content_weights, links.match_slots):
+        weights = lookup(blank, keys, torch.ones(1, 1))
         torch.testing.assert_close(weights, torch.full((1, 1, S), 1 / S))
         assert all(g.isfinite().all() for g in torch.autograd.grad(weights[0, 0, 0], (blank, keys)))
 
@@ -158,9 +158,6 @@ def test_links_over_several_writes(rng: np.random.Generator) -> None:
                         after[n, i, j] = (1 - write[n, i] - write[n, j]) * link[n, i, j] + write[n, i] * last[n, j]
         ahead = np.einsum("nij,nhj->nhi", after, reading)
         back = np.einsum("nij,nhi->nhj", after, reading)
-        check(addressing.temporal_links, after, link, last, write)
-        check(addressing.forward_weights, ahead, after, reading)
-        check(addressing.backward_weights, back, after, reading)
         fused = links.follow_links(*map(torch.from_numpy, (link, last, write, reading)))
         for ours, expected in zip(fused, (after, ahead, back), strict=True):
             np.testing.assert_allclose(ours.numpy(), expected, rtol=0, atol=1e-12)
@@ -170,13 +167,13 @@ def test_links_over_several_writes(rng: np.random.Generator) -> None:
 
 
 def test_links_follow_the_order_of_writing() -> None:
-    state = torch.zeros(1, 4, 4), torch.zeros(1, 4)
+    link, last, at = torch.zeros(1, 4, 4), torch.zeros(1, 4), torch.eye(4)[None, [0]]
     for slot in (2, 0, 3):
         write = torch.eye(4)[None, slot]
-        state = addressing.temporal_links(*state, write), addressing.precedence(state[1], write)
-    at = torch.eye(4)[None, [0]]
-    assert torch.equal(addressing.forward_weights(state[0], at), torch.eye(4)[None, [3]])
-    assert torch.equal(addressing.backward_weights(state[0], at), torch.eye(4)[None, [2]])
+        link, forward, backward = links.follow_links(link, last, write, at)
+        last = addressing.precedence(last, write)
+    assert torch.equal(forward, torch.eye(4)[None, [3]])
+    assert torch.equal(backward, torch.eye(4)[None, [2]])
 
 
 def test_read_weights(rng: np.random.Generator) -> None:
@@ -195,8 +192,6 @@ def test_erase_add(rng: np.random.Generator) -> None:
     for h in range(H):
         expected += weights[:, h, :, None] * add[:, h, None]
     check(addressing.erase_add, expected, memory, weights, erase, add)
-    one = addressing.erase_add(*map(torch.from_numpy, (memory, weights[:, :1], erase[:, :1], add[:, :1]))).numpy()
-    check(links.write_slots, one, memory, weights[:, 0], erase[:, 0], add[:, 0])
 
 
 def leaves(rng: np.random.Generator, *shapes: tuple[int, ...]) -> list[Tensor]:
@@ -210,21 +205,31 @@ def test_gradients_by_hand(rng: np.random.Generator, monkeypatch: pytest.MonkeyP
     assert torch.autograd.gradcheck(links.follow_links, given)
     for outputs in ([0], [1], [2], [1, 2]):
         assert torch.autograd.gradcheck(lambda *x, o=outputs: tuple(links.follow_links(*x)[k] for k in o), given)
-    assert torch.autograd.gradcheck(links.write_slots, leaves(rng, (rows, S, W), (rows, S), (rows, W), (rows, W)))
     assert torch.autograd.gradcheck(links.match_slots, leaves(rng, (rows, S, W), (rows, H, W), (rows, H)))
 
 
-def test_the_ntm_begins_blank_and_learns_where() -> None:
+def test_a_parameter_of_the_heads_comes_from_the_write_or_from_the_query() -> None:
+    interface = torch.nn.Linear(2, 4)
+    mask = addressing.query_mask([(1, True), (2, False), (0, True), (1, True)])
+    write, query = torch.randn(2, 3, 2).unbind()
+    vector = addressing.interface_vector(interface, mask, write, query)
+    assert torch.equal(vector[:, [0, 3]], interface(query)[:, [0, 3]])
+    assert torch.equal(vector[:, [1, 2]], interface(write)[:, [1, 2]])
+    assert torch.equal(addressing.interface_vector(interface, mask, write, write), interface(write))
+
+
+def test_an_ntm_is_blank_at_first_and_learns_where_its_heads_start() -> None:
     memory = make_memory("ntm", 3, slots=6, width=4, reads=2)
     state = memory.initial_state(2)
     assert (state["memory"] == BLANK).all()
     torch.testing.assert_close(state["weights"].sum(-1), torch.ones(2, 3))
-    reads, _ = memory.unroll(torch.randn(3, 2, 3), state)
+    given = torch.randn(3, 2, 3)
+    reads, _ = memory.unroll(given, given, state)
     (gradient,) = torch.autograd.grad(reads.square().sum(), [memory.get_parameter("initial_weights")])
     assert gradient.abs().sum() > 0
 
 
-def test_the_weights_of_an_ntm_fit_more_slots_and_begin_where_they_did() -> None:
+def test_the_weights_of_an_ntm_fit_more_slots_and_its_heads_start_where_they_did() -> None:
     few, many = (make_memory("ntm", 3, slots=slots, width=4) for slots in (6, 9))
     weights = few.state_dict()
     many.load_state_dict(weights)

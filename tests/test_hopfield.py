@@ -1,34 +1,17 @@
-"""The modern Hopfield memory: the paper's formulas in NumPy, its promises, and the classical network beside it."""
+"""The modern Hopfield memory: the paper's formulas in NumPy, its guarantees, and the classical network beside it."""
 
 from __future__ import annotations
-
-import io
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from memory.base import MemoryState
 from memory.hopfield import Hopfield, energy, retrieve
 
 
 def draw(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def starts(*shape: int) -> Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(2)) < 0.2
-
-
-def loop(
-    memory: Hopfield, inputs: Tensor, state: MemoryState, episode_start: Tensor | None = None
-) -> tuple[Tensor, MemoryState]:
-    reads = []
-    for step, input in enumerate(inputs):
-        read, state = memory(input, state, None if episode_start is None else episode_start[step])
-        reads.append(read)
-    return torch.stack(reads), state
 
 
 def test_retrieval_is_equation_3():
@@ -123,20 +106,23 @@ def test_far_more_patterns_than_the_classical_network_holds():
     assert classical <= 0.01
 
 
-@pytest.mark.parametrize("slots", [1, 4, 9, 20])
-@pytest.mark.parametrize("before", [0, 3, 13])
-@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    ("slots", "before", "restarts"), [(1, 3, True), (4, 0, False), (4, 13, True), (9, 3, False), (20, 13, True)]
+)
 def test_unroll_is_the_loop(slots: int, before: int, restarts: bool):
     torch.manual_seed(0)
     memory = Hopfield(5, slots=slots, width=8, updates=2).double()
-    inputs, episode_start = draw(9, 7, 5), starts(9, 7) if restarts else None
-    state = memory.initial_state(7)
-    if before:
-        _, state = loop(memory, draw(before, 7, 5, seed=3), state, starts(before, 7))
-    expected, last = loop(memory, inputs, state, episode_start)
-    reads, after = memory.unroll(inputs, state, episode_start)
-    torch.testing.assert_close(reads, expected, rtol=0, atol=1e-10)
-    torch.testing.assert_close(after, last, rtol=0, atol=1e-10)
+    writes, queries = draw(before + 9, 7, 5), draw(before + 9, 7, 5, seed=4)
+    start = torch.rand(before + 9, 7, generator=torch.Generator().manual_seed(2)) < 0.2 * restarts
+    state, reads, earlier = memory.initial_state(7), [], memory.initial_state(7)
+    for step in range(before + 9):
+        if step == before:
+            earlier = state
+        read, state = memory(writes[step], queries[step], state, start[step])
+        reads.append(read)
+    last = slice(before, None)
+    unrolled = memory.unroll(writes[last], queries[last], earlier, start[last] if restarts else None)
+    torch.testing.assert_close(unrolled, (torch.stack(reads[last]), state), rtol=0, atol=1e-10)
 
 
 def test_it_asks_for_what_was_stored_before():
@@ -144,54 +130,30 @@ def test_it_asks_for_what_was_stored_before():
     memory = Hopfield(5, slots=3, width=8, beta=50.0).double()
     inputs = draw(4, 1, 5)
     inputs = torch.cat([inputs, inputs[2:3], inputs[:1]])
-    reads, state = memory.unroll(inputs)
+    reads, state = memory.unroll(inputs, inputs)
     stored = memory.pattern(inputs)
     assert not reads[0].any()
     torch.testing.assert_close(reads[1], stored[0])
     torch.testing.assert_close(reads[4], stored[2])
     assert not torch.allclose(reads[5], stored[0], atol=0.1)  # overwritten by the fourth
-    seen = memory.weights(state)
-    torch.testing.assert_close(seen["read"].sum(-1), torch.ones(1, 1, dtype=torch.float64))
-    assert seen["write"].tolist() == [[0, 0, 1]]
-    torch.testing.assert_close(state["patterns"][0, 2], stored[5, 0])
+    read, write, _, contents, step = memory.watch(state)
+    assert read is not None
+    assert write is not None
+    assert step is not None
+    torch.testing.assert_close(read.sum(-1), torch.ones(1, 1, dtype=torch.float64))
+    assert write.tolist() == [[0, 0, 1]]
+    assert step.tolist() == [[3, 4, 5]]
+    torch.testing.assert_close(contents, stored[3:].transpose(0, 1))
 
 
-def test_a_row_just_reset_answers_bitwise_as_a_fresh_one():
-    torch.manual_seed(0)
-    memory = Hopfield(5, slots=4, width=8)
-    _, state = loop(memory, torch.randn(7, 3, 5), memory.initial_state(3))
-    input, episode_start = torch.randn(3, 5), torch.tensor([True, False, True])
-    read, after = memory(input, state, episode_start)
-    fresh, fresh_after = memory(input, memory.initial_state(3))
-    kept, _ = memory(input, state)
-    assert torch.equal(read[[0, 2]], fresh[[0, 2]])
-    assert torch.equal(read[1], kept[1])
-    assert all(torch.equal(after[name][[0, 2]], fresh_after[name][[0, 2]]) for name in after)
-
-
-def test_gradcheck():
+def test_a_row_that_never_recalls_has_no_gradient():
     torch.manual_seed(0)
     memory = Hopfield(3, slots=3, width=4, updates=2).double()
-    episode_start = torch.tensor([[False, True]] * 4)  # a row that never has anything to recall
+    start = torch.tensor([[False, True]] * 4)
     inputs = draw(4, 2, 3).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: memory.unroll(x, None, episode_start)[0], (inputs,))
-    assert torch.autograd.gradcheck(
-        lambda x: loop(memory, x, memory.initial_state(2), episode_start)[1]["patterns"], (inputs,)
-    )
-    (slope,) = torch.autograd.grad(memory.unroll(inputs, None, episode_start)[0].square().sum(), inputs)
+    (slope,) = torch.autograd.grad(memory.unroll(inputs, inputs, None, start)[0].square().sum(), inputs)
     assert not slope[:, 1].any()
     assert slope[:, 0].any()
-
-
-def test_the_state_survives_a_file():
-    torch.manual_seed(0)
-    memory, inputs = Hopfield(5, slots=4, width=8), torch.randn(3, 2, 5)
-    state = {name: value.detach() for name, value in memory.unroll(torch.randn(6, 2, 5))[1].items()}
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    loaded = torch.load(file, weights_only=True)
-    assert torch.equal(memory.unroll(inputs, loaded)[0], memory.unroll(inputs, state)[0])
 
 
 def test_bad_options():

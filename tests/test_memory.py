@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from memory import MEMORIES, Memory, MemoryState, make_memory
+from memory import MEMORIES, Memory, MemoryState, Watch, compile_memory, make_memory
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "none": [{}],
@@ -52,11 +52,16 @@ def assert_same(ours: MemoryState, theirs: MemoryState) -> None:
         assert torch.equal(value, theirs[name]), name
 
 
+def starts(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0)) < 0.4
+
+
 def test_shapes(memory: Memory) -> None:
     state = memory.initial_state(ROWS)
-    read, after = memory(inputs(ROWS, dtype=torch.float32), state)
+    given, queries = (inputs(STEPS, ROWS, seed=seed, dtype=torch.float32) for seed in (1, 2))
+    read, after = memory(given[0], queries[0], state)
     assert (memory.input_size, read.shape, read.dtype) == (INPUT, (ROWS, memory.read_size), torch.float32)
-    reads, last = memory.unroll(inputs(STEPS, ROWS, dtype=torch.float32), state)
+    reads, last = memory.unroll(given, queries, state)
     assert reads.shape == (STEPS, ROWS, memory.read_size)
     for other in (after, last):
         assert {k: (v.shape, v.dtype) for k, v in other.items()} == {k: (v.shape, v.dtype) for k, v in state.items()}
@@ -65,9 +70,10 @@ def test_shapes(memory: Memory) -> None:
 
 
 def test_the_state_passed_in_is_not_changed(memory: Memory) -> None:
-    _, state = memory(inputs(ROWS, dtype=torch.float32), memory.initial_state(ROWS))
+    given = inputs(ROWS, dtype=torch.float32)
+    _, state = memory(given, given, memory.initial_state(ROWS))
     before = {name: value.clone() for name, value in state.items()}
-    memory(inputs(ROWS, seed=2, dtype=torch.float32), state)
+    memory(inputs(ROWS, seed=2, dtype=torch.float32), given, state)
     assert_same(state, before)
 
 
@@ -75,7 +81,7 @@ def test_rows_do_not_leak(memory: Memory) -> None:
     given = inputs(STEPS, ROWS, dtype=torch.float32)
     other = given.clone()
     other[:, 1] += 1
-    (one, first), (two, second) = (memory.unroll(x, memory.initial_state(ROWS)) for x in (given, other))
+    (one, first), (two, second) = (memory.unroll(x, x) for x in (given, other))
     assert torch.equal(one[:, [0, 2]], two[:, [0, 2]])
     for name, value in first.items():
         assert torch.equal(value[[0, 2]], second[name][[0, 2]]), name
@@ -84,7 +90,7 @@ def test_rows_do_not_leak(memory: Memory) -> None:
 
 def test_gradients_do_not_leak(memory: Memory) -> None:
     given = inputs(STEPS, ROWS, dtype=torch.float32).requires_grad_()
-    reads, state = memory.unroll(given, memory.initial_state(ROWS))
+    reads, state = memory.unroll(given, given)
     loss = reads[:, 1].square().sum() + sum(value[1].square().sum() for value in state.values() if value.requires_grad)
     if not memory.read_size:
         assert not reads.requires_grad
@@ -94,33 +100,101 @@ def test_gradients_do_not_leak(memory: Memory) -> None:
     assert gradient[:, 1].any()
 
 
-def test_gradients(memory: Memory) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_gradients(memory: Memory, apart: bool) -> None:
     memory.double()
     if not memory.read_size:
         pytest.skip("answers nothing: there is no gradient")
     parameters = dict(memory.named_parameters())
 
-    def play(given: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
+    def play(given: Tensor, query: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
         begin = memory.initial_state(2)
-        reads, state = memory.unroll(given, begin, torch.tensor([[False, False], [False, False], [True, False]]))
+        episode_start = torch.tensor([[False, False], [False, False], [True, False]])
+        reads, state = memory.unroll(given, query if apart else given, begin, episode_start)
         return reads, *(value for value in state.values() if value.is_floating_point() and value.requires_grad)
 
-    given = inputs(3, 2).requires_grad_()
-    assert torch.autograd.gradcheck(play, (given, *parameters.values()))
+    given, query = inputs(3, 2).requires_grad_(), inputs(3, 2, seed=2).requires_grad_(apart)
+    assert torch.autograd.gradcheck(play, (given, query, *parameters.values()), fast_mode=True)
 
 
 def test_states_are_saved_and_loaded(memory: Memory) -> None:
     given = inputs(STEPS, ROWS, dtype=torch.float32)
     with torch.no_grad():
-        _, state = memory.unroll(given, memory.initial_state(ROWS))
+        _, state = memory.unroll(given, given)
         file = io.BytesIO()
         torch.save(state, file)
         file.seek(0)
         loaded = torch.load(file, weights_only=True)
         assert_same(loaded, state)
-        (one, first), (two, second) = (memory(given[0], s) for s in (state, loaded))
+        (one, first), (two, second) = (memory(given[0], given[0], s) for s in (state, loaded))
     assert torch.equal(one, two)
     assert_same(first, second)
+
+
+def test_one_tensor_and_two_that_are_equal_give_the_same(memory: Memory) -> None:
+    memory.double()
+    given, episode_start = inputs(STEPS, ROWS), starts(STEPS, ROWS)
+    torch.testing.assert_close(
+        memory.unroll(given, given.clone(), None, episode_start), memory.unroll(given, given, None, episode_start)
+    )
+    steps = torch.tensor([[3, 1, 0], [2, 2, 2]])
+    every = memory.read_episodes(given, given)
+    for queries in (given, given.clone()):
+        torch.testing.assert_close(memory.read_episodes(given, queries), every)
+        torch.testing.assert_close(memory.read_episodes(given, queries, steps), every[steps, torch.arange(ROWS)])
+
+
+def test_another_query_reads_something_else_and_stores_the_same(memory: Memory) -> None:
+    given = inputs(STEPS, ROWS, dtype=torch.float32)
+    _, state = memory.unroll(given, given)
+    now, (one, other) = given[0], inputs(2, ROWS, seed=3, dtype=torch.float32)
+    (read, first), (another, second) = (memory(now, query, state) for query in (one, other))
+    assert memory.read_size == 0 or not torch.isclose(read, another).all(-1).any()
+    for seen, too in zip(
+        memory.watch(first)._replace(read=None), memory.watch(second)._replace(read=None), strict=True
+    ):
+        assert seen is too is None or torch.equal(seen, too)
+
+
+def test_what_is_written_decides_what_is_stored(memory: Memory) -> None:
+    given, query = inputs(STEPS, ROWS, dtype=torch.float32), inputs(ROWS, seed=3, dtype=torch.float32)
+    _, state = memory.unroll(given, given)
+    (read, first), (another, second) = (memory(write, query, state) for write in given[:2])
+    contents, others = memory.watch(first).contents, memory.watch(second).contents
+    assert contents is others is None or not torch.equal(contents, others)
+    asks_before_it_stores = type(memory).__name__ in ("Hopfield", "NoMemory")
+    assert torch.equal(read, another) == asks_before_it_stores
+
+
+@pytest.mark.filterwarnings("ignore")  # of PyTorch, about itself
+@pytest.mark.parametrize("name", MEMORIES)
+def test_a_compiled_step_gives_the_same(name: str) -> None:
+    """In one graph, with the gradients; without the code that a C++ compiler would take long to make."""
+    memory, start, results = make((name, OPTIONS.get(name, [{}])[0])), torch.tensor([True, False, False]), []
+    given = inputs(2, ROWS, dtype=torch.float32)
+    with torch.no_grad():
+        _, state = memory(given[0], given[0], memory.initial_state(ROWS))
+    for compiled in (False, True):
+        if compiled:
+            memory.compile(backend="aot_eager", fullgraph=True)
+        now = given[1].clone().requires_grad_()
+        read, after = memory(now, now, state, start)
+        grads = torch.autograd.grad(read.square().sum(), now) if memory.read_size else ()
+        results.append((read.detach(), after, grads))
+    torch.testing.assert_close(*results)
+
+
+def test_what_compiles_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = make_memory("none", INPUT)
+    compiled: list[Memory] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(type(memory), "compile", lambda self: compiled.append(self))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ValueError, match=r"there is no no-such-compiler: install one"):
+        compile_memory(memory)
+    monkeypatch.setenv("CXX", "sh")
+    assert compile_memory(memory) is memory
+    assert compiled == [memory]
 
 
 @pytest.mark.cuda
@@ -128,10 +202,9 @@ def test_states_are_saved_and_loaded(memory: Memory) -> None:
 def test_a_gpu_agrees(case: tuple[str, dict[str, Any]]) -> None:
     place = "cuda"
     memory, there = make(case).double(), make(case).double().to(place)
-    starts = torch.zeros(STEPS, ROWS, dtype=torch.bool)
-    starts[2, 1] = True
-    one, first = memory.unroll(inputs(STEPS, ROWS), memory.initial_state(ROWS), starts)
-    two, second = there.unroll(inputs(STEPS, ROWS).to(place), there.initial_state(ROWS), starts.to(place))
+    given, queries, start = inputs(STEPS, ROWS), inputs(STEPS, ROWS, seed=2), starts(STEPS, ROWS)
+    one, first = memory.unroll(given, queries, memory.initial_state(ROWS), start)
+    two, second = there.unroll(given.to(place), queries.to(place), there.initial_state(ROWS), start.to(place))
     assert two.device.type == place
     torch.testing.assert_close(two.cpu(), one)
     torch.testing.assert_close({name: value.cpu() for name, value in second.items()}, first)
@@ -140,15 +213,15 @@ def test_a_gpu_agrees(case: tuple[str, dict[str, Any]]) -> None:
 @pytest.mark.parametrize("poison", [1.0, float("nan")])
 def test_a_reset_row_answers_as_a_fresh_one(memory: Memory, poison: float) -> None:
     given, start = inputs(STEPS, ROWS, dtype=torch.float32), torch.tensor([True, False, True])
-    _, used = memory.unroll(given, memory.initial_state(ROWS))
+    _, used = memory.unroll(given, given)
     rows = start.nonzero().squeeze(1)
     for value in used.values():
         if value.is_floating_point():
             value.data[rows] *= poison
-    now = inputs(ROWS, seed=2, dtype=torch.float32)
-    reset, state = memory(now, used, start)
-    fresh, fresh_state = memory(now, memory.initial_state(ROWS))
-    going, going_state = memory(now, used)
+    now = inputs(2, ROWS, seed=2, dtype=torch.float32)
+    reset, state = memory(*now, used, start)
+    fresh, fresh_state = memory(*now, memory.initial_state(ROWS))
+    going, going_state = memory(*now, used)
     assert torch.equal(reset[start], fresh[start])
     assert torch.equal(reset[~start], going[~start])
     for name, value in state.items():
@@ -156,65 +229,96 @@ def test_a_reset_row_answers_as_a_fresh_one(memory: Memory, poison: float) -> No
         assert torch.equal(value[~start], going_state[name][~start]), name
 
 
-def test_unrolling_is_stepping(memory: Memory) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_unrolling_is_stepping(memory: Memory, apart: bool) -> None:
     memory.double()
-    given = inputs(STEPS, ROWS)
-    starts = torch.rand(STEPS, ROWS, generator=torch.Generator().manual_seed(0)) < 0.4
-    assert starts.any()
-    begin = memory.initial_state(ROWS)
-    reads, last = memory.unroll(given, begin, starts)
-    state = begin
+    given, start = inputs(STEPS, ROWS), starts(STEPS, ROWS)
+    queries = inputs(STEPS, ROWS, seed=2) if apart else given
+    assert start.any()
+    state = memory.initial_state(ROWS)
+    reads, last = memory.unroll(given, queries, state, start)
     for time in range(STEPS):
-        read, state = memory(given[time], state, starts[time])
+        query = queries[time] if apart else (now := given[time])
+        read, state = memory(given[time] if apart else now, query, state, start[time])
         torch.testing.assert_close(reads[time], read)
     torch.testing.assert_close(last, state)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e3])
 def test_many_random_steps(memory: Memory, scale: float) -> None:
-    rows, steps = (5000, 200) if scale > 1 else (1000, 20)
+    rows, steps = (500, 100) if scale > 1 else (1000, 20)
     generator = torch.Generator().manual_seed(0)
     healthy = torch.tensor(True)
     with torch.no_grad():
         state = memory.initial_state(rows)
         for _ in range(steps):
-            read, state = memory(scale * torch.randn(rows, INPUT, generator=generator), state)
+            given = scale * torch.randn(rows, INPUT, generator=generator)
+            read, state = memory(given, given, state)
             healthy &= read.isfinite().all()
     assert healthy
     assert all(value.isfinite().all() for value in state.values())
-    check_weights(memory, state)
+    check_watch(memory, state)
 
 
 def test_gradients_of_large_inputs_are_numbers(memory: Memory) -> None:
     if not memory.read_size:
         pytest.skip("answers nothing: there is no gradient")
     given = (1e3 * inputs(30, 20, dtype=torch.float32)).requires_grad_()
-    reads, _ = memory.unroll(given, memory.initial_state(20))
+    reads, _ = memory.unroll(given, given)
     gradients = torch.autograd.grad(reads.square().mean(), [given, *memory.parameters()], allow_unused=True)
     assert all(gradient.isfinite().all() for gradient in gradients if gradient is not None)
 
 
-def check_weights(memory: Memory, state: MemoryState) -> None:
-    """What can be watched: distributions, or less."""
-    weights, rows = memory.weights(state), next(iter(state.values())).shape[0] if state else 0
-    assert weights.keys() <= {"read", "write", "write_gate"}
-    for name, value in weights.items():
-        assert value.shape[0] == rows
-        assert (value >= 0).all(), name
-        if name == "write_gate":
-            assert value.shape == (rows, 1)
-            assert (value <= 1).all()
-        else:
-            assert value.dim() == 3 or (name == "write" and value.dim() == 2)
-            assert (value.sum(-1) <= 1 + 1e-5).all(), name
+def check_watch(memory: Memory, state: MemoryState) -> Watch:
+    """The shapes and ranges that `Watch` promises."""
+    watch = memory.watch(state)
+    if not state:
+        assert watch == Watch()
+        return watch
+    rows, slots = next(iter(state.values())).shape[0], int(memory.slots)  # type: ignore[arg-type]
+    assert watch.read is not None
+    assert watch.read.dim() == 3
+    assert watch.read.shape[::2] == (rows, slots)
+    assert (watch.read >= 0).all()
+    assert (watch.read.sum(-1) <= 1 + 1e-5).all()
+    assert watch.write is not None
+    assert watch.write.shape == (rows, slots)
+    assert ((watch.write >= 0) & (watch.write <= 1)).all()
+    assert watch.contents is not None
+    assert watch.contents.dim() == 3
+    assert watch.contents.shape[:2] == (rows, slots)
+    if watch.gate is not None:
+        assert watch.gate.shape == (rows, 1)
+        assert ((watch.gate >= 0) & (watch.gate <= 1)).all()
+    return watch
 
 
-def test_weights_are_distributions(memory: Memory) -> None:
+def test_watching(memory: Memory) -> None:
     state = memory.initial_state(ROWS)
-    check_weights(memory, state)
+    check_watch(memory, state)
     for given in inputs(10, ROWS, dtype=torch.float32):
-        _, state = memory(given, state)
-        check_weights(memory, state)
+        _, state = memory(given, given, state)
+        check_watch(memory, state)
+
+
+@pytest.mark.parametrize("name", ["episodic", "hopfield"])
+def test_which_step_lies_in_which_slot(name: str) -> None:
+    """Each slot's contents are those of the step that `watch` names, and the last step is where it was written."""
+    memory = make((name, {"slots": 3, "width": 4, **({"hops": 1} if name == "episodic" else {})}))
+    given, start = inputs(5, 2, dtype=torch.float32), torch.zeros(5, 2, dtype=torch.bool)
+    start[3, 1] = True  # the second row's step 0
+    _, state = memory.unroll(given, given, None, start)
+    watch = check_watch(memory, state)
+    assert watch.step is not None
+    assert watch.step.tolist() == [[3, 4, 2], [0, 1, -1]]
+    assert check_watch(memory, memory.initial_state(2)).step.tolist() == [[-1] * 3] * 2  # type: ignore[union-attr]
+    assert watch.write is not None
+    assert watch.write.argmax(1).tolist() == [1, 1]
+    alone = [memory.watch(memory.unroll(now[None], now[None])[1]).contents[:, 0] for now in given]  # type: ignore[index]
+    for row, first in ((0, 0), (1, 3)):
+        for slot, step in enumerate(watch.step[row].tolist()):
+            expected = alone[first + step][row] if step >= 0 else torch.zeros(4)
+            torch.testing.assert_close(watch.contents[row, slot], expected)  # type: ignore[index]
 
 
 def test_unknown_names_and_options() -> None:
@@ -225,16 +329,23 @@ def test_unknown_names_and_options() -> None:
 
 
 def test_misfits_are_refused(memory: Memory) -> None:
-    state = memory.initial_state(ROWS)
-    with pytest.raises(ValueError, match=r"input must be \(N, 4\), got \(3, 5\)"):
-        memory(torch.zeros(ROWS, INPUT + 1), state)
+    state, fits = memory.initial_state(ROWS), torch.zeros(ROWS, INPUT)
+    for write, query in ((torch.zeros(ROWS, INPUT + 1), fits), (fits, torch.zeros(ROWS, INPUT + 1))):
+        with pytest.raises(ValueError, match=r"write and query must both be \(N, 4\), got \(3, \d\) and \(3, \d\)"):
+            memory(write, query, state)
     with pytest.raises(ValueError, match=r"episode_start must be \(3,\) bool, got \(3,\) torch.float32"):
-        memory(torch.zeros(ROWS, INPUT), state, torch.zeros(ROWS))
+        memory(fits, fits, state, torch.zeros(ROWS))
+    steps = torch.zeros(2, ROWS, INPUT)
     with pytest.raises(ValueError, match=r"episode_start must be \(2, 3\) bool, got \(3,\)"):
-        memory.unroll(torch.zeros(2, ROWS, INPUT), state, torch.zeros(ROWS, dtype=torch.bool))
+        memory.unroll(steps, steps, state, torch.zeros(ROWS, dtype=torch.bool))
+    for writes, queries in ((steps[:0], steps[:0]), (steps, steps[:1])):
+        with pytest.raises(ValueError, match=r"writes and queries must both be \(T, N, 4\) with T >= 1"):
+            memory.unroll(writes, queries, state)
     if state:
-        with pytest.raises(ValueError, match=r"begin with initial_state\(2\)"):
-            memory(torch.zeros(2, INPUT), state)
+        with pytest.raises(ValueError, match=r"start with initial_state\(2\)"):
+            memory(fits[:2], fits[:2], state)
+        with pytest.raises(ValueError, match=r"start with initial_state\(2\)"):
+            memory.unroll(steps[:, :2], steps[:, :2], state)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ class AttentionBlock(nn.Module):
             read can tell it.
     """
 
+    tables_of_vectors = True  # its own parameters are vectors of ages: see `agents.training.muon`
+
     def __init__(self, width: int, heads: int, feedforward: int, dropout: float, time: str) -> None:
         super().__init__()
         self.heads = heads

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from memory.beliefs import line_beliefs
+from agents.story_map.beliefs import line_beliefs
 
 # Sentences of two words each, of four words.
 KNOWN = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1], [1, 0, 0, 1], [0, 0, 0, 0]])
@@ -30,8 +30,8 @@ def believed(
     at = torch.zeros(1, lines, dtype=torch.bool)
     at[0, looked or []] = True
     read = KNOWN[story[:lines]][None] * at[..., None]
-    told = torch.ones_like(at)
-    return line_beliefs(first, last, bags(story, windows), at, read, told, KNOWN, PRIOR, rounds)[0]
+    exists = torch.ones_like(at)
+    return line_beliefs(first, last, bags(story, windows), at, read, exists, KNOWN, PRIOR, rounds)[0]
 
 
 def test_nothing_seen_is_the_prior() -> None:
@@ -70,10 +70,10 @@ def test_a_window_that_reaches_beyond_the_map_explains_nothing() -> None:
 
 def test_lines_that_do_not_exist_hold_no_words() -> None:
     first, last = torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1, dtype=torch.int64)
-    told = torch.tensor([[True, False]])
+    exists = torch.tensor([[True, False]])
     nothing = torch.zeros(1, 2, dtype=torch.bool)
     words = bags([1], [(0, 0)])
-    belief = line_beliefs(first, last, words, nothing, torch.zeros(1, 2, 4), told, KNOWN, PRIOR)
+    belief = line_beliefs(first, last, words, nothing, torch.zeros(1, 2, 4), exists, KNOWN, PRIOR)
     assert belief[0, 0, 1] > 0.99  # nobody but line 0 can have said it
 
 

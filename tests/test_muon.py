@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from agents import AgentConfig, AttentionAgent
+from agents import AgentConfig, EnvSpec, PartSpec
 from agents.loading import build_agent
-from agents.spaces import Form
-from runs.muon import Muon, directions, matrices
+from agents.training.muon import Muon, directions, matrices
 from runs.recipes import RECIPES
 
 SHAPES = ((24, 16), (16, 24), (16, 16), (3, 20, 16))
@@ -50,8 +49,8 @@ def test_a_reader_leaves_words_tables_and_answers_to_adam():
     config = RECIPES["babi-1k"].agent
     assert isinstance(config, AgentConfig)
     config = replace(config, memory_options=(*config.memory_options, "time=relative"))
-    agent = build_agent(Form("text", (12,), 50, vocabulary=160), config)
-    assert isinstance(agent, AttentionAgent)
+    spec = EnvSpec({"tokens": PartSpec("tokens", (12,), (160,))}, {"answer": PartSpec("class", (), (50,))})
+    agent = build_agent(spec, config)
     hidden = {id(p) for p in matrices(agent)}
     names = {name.removeprefix("memory.") for name, p in agent.named_parameters() if id(p) in hidden}
     stage = "stages.0."

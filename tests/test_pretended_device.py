@@ -1,0 +1,86 @@
+"""Two updates of every recipe on a device that does not exist: no operation mixes devices, and the numbers are the CPU's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from agents.training import trainer as training
+from agents.training.trainer import Trainer, train_update
+from glimpse_env.tasks import TASKS
+from runs.environments import make_env, task_name
+from runs.recipes import RECIPES
+from tests.pretended_device import DEVICE, RECORD, pretended_device
+
+STORY_MAP = "agents/story_map/"
+"""Here the sizes of arrays depend on what was read."""
+
+NAMES = sorted(
+    name for name, recipe in RECIPES.items() if task_name(recipe.env.id) is not None and recipe.env.id != "Classify-v0"
+)
+
+
+def small(name: str):
+    """The recipe with a small batch, and stories that need not be generated in great number."""
+    recipe = RECIPES[name]
+    arguments = tuple(
+        text.replace("100k", "1k").replace("10k", "1k").replace("joint", "1") for text in recipe.env.arguments
+    )
+    batch = min(recipe.batch, 8)
+    return replace(
+        recipe, env=replace(recipe.env, arguments=arguments), batch=batch, episodes=2 * batch, init_from=None, bucket_batches=1,
+        oversample=1,
+    )  # fmt: skip
+
+
+def two_updates(name: str, device: torch.device) -> dict[str, torch.Tensor]:
+    """The agent's weights after two updates."""
+    recipe = small(name)
+    env = make_env(recipe, "train", recipe.batch, device)
+    trainer = Trainer.begin(recipe, env, device)
+    for _ in range(2):
+        train_update(trainer)
+    return {key: value.detach().cpu() for key, value in trainer.agent.state_dict().items()}
+
+
+def trained_interactively(name: str) -> bool:
+    """Whether the recipe's episodes wait for the agent."""
+    return TASKS[str(task_name(RECIPES[name].env.id))].task.interactive
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_updates_of_every_recipe(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("agents.story_map.agent.SURVEYED", 32)
+    expected = two_updates(name, torch.device("cpu"))
+
+    def collect(*args, **kwargs):
+        RECORD.phase = "collect"
+        try:
+            return training_collect(*args, **kwargs)
+        finally:
+            RECORD.phase = ""
+
+    training_collect = training.collect
+    monkeypatch.setattr(training, "collect", collect)
+    with pretended_device() as record:
+        found = two_updates(name, DEVICE)
+    assert not record.mixed, record.mixed
+    waits = {key: n for key, n in record.waits.items() if key[0] == "collect" and not key[2].startswith(STORY_MAP)}
+    # the length of a batch that is read whole is asked for once, before it is read
+    assert sum(waits.values()) <= (0 if trained_interactively(name) else 2), waits
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
+
+
+def test_a_crossing_is_recorded():
+    with pretended_device() as record:
+        there = torch.ones(3, device=DEVICE)
+        with pytest.raises(TypeError, match="numpy"):
+            there.numpy()
+        assert there.sum().item() == 3
+        _ = there + torch.ones(3)
+    assert sum(record.waits.values()) == 1
+    assert sum(record.mixed.values()) == 1

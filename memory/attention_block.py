@@ -60,7 +60,7 @@ class AttentionBlock(nn.Module):
             read can tell it.
     """
 
-    tables_of_vectors = True  # its own parameters are vectors of ages: see `agents.training.muon`
+    tables_of_vectors = True  # its own parameters are vectors of ages, no matrices: an optimizer may ask
 
     def __init__(self, width: int, heads: int, feedforward: int, dropout: float, time: str) -> None:
         super().__init__()
@@ -93,14 +93,7 @@ class AttentionBlock(nn.Module):
         return query, key, value
 
     def recall(
-        self,
-        x: Tensor,
-        query: Tensor,
-        keys: Tensor,
-        values: Tensor,
-        log_gate: Tensor,
-        offset: Tensor,
-        bucket: Tensor,
+        self, x: Tensor, query: Tensor, keys: Tensor, values: Tensor, log_gate: Tensor, offset: Tensor, bucket: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The block's output: attention from `query` to the slots, added to x, then the feedforward net.
 

@@ -65,7 +65,7 @@ def test_reinforce_is_the_gradient_of_the_expected_return():
 
 
 def test_the_policy_gradient_by_hand():
-    """Returns of 1 and 3 are -1 and 1 once standardised; the advantages over a baseline of 1 are -2 and 0, of size √2."""
+    """Returns of 1 and 3 are -1 and 1 once standardised; advantages over a baseline of 1 are -2 and 0, of size √2."""
     log_prob, value = torch.zeros(1, 2, requires_grad=True), torch.ones(1, 2, requires_grad=True)
     trajectory = episodes([1, 1], reward=torch.tensor([[1.0, 3.0]]), log_prob={"move": log_prob}, value=value)
     loss = reinforce(trajectory, HEADS, 1.0, torch.zeros(1, 2))

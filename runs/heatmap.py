@@ -17,13 +17,13 @@ from runs.traces.heat import SUFFIXES, encode, heat
 from runs.traces.subject import load_subject
 
 ROWS = {True: 250, False: 100}
-"""Episodes side by side, by whether the agent acts: of those that it reads whole, every step's attention is kept."""
+"""Episodes side by side, by whether the agent looks: of those that it reads, every step's attention is kept."""
 
 
 def heatmap(
-    checkpoint: str | Path,
+    checkpoint: tyro.conf.Positional[Path],
+    /,
     out: list[Path],
-    *,
     episodes: int = 2000,
     split: Split = "test",
     gaze: str | None = None,
@@ -31,10 +31,22 @@ def heatmap(
     saliency_prior: Path | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
-    """What `python -m runs.heatmap` draws; each file is written whole or not at all.
+    """Draw where a trained agent looks, over many episodes: by glimpse, by class, on the canvas and on the target.
+
+    For stories: along the lines, around those that the answer rests on, and over the words.
+
+    Args:
+        checkpoint: A weight file, or a training's checkpoint.
+        out: Files to write, each whole or not at all: a .png is drawn, an .npz or .json holds the numbers.
+        episodes: How many.
+        split: train, validation, test, or all of your own images.
+        gaze: learned, or a scripted one of the environment's, such as random; as the agent was trained.
+        images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
+        saliency_prior: A map of your own, as runs.train takes it: how far the gaze agrees with it is measured.
+        device: auto, cpu, cuda, …
 
     Returns:
-        The numbers, as in `runs.traces.heat.heat`.
+        The numbers, see `runs.traces.heat.heat`.
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, images or saliency prior.
@@ -59,41 +71,18 @@ def heatmap(
     return numbers
 
 
-def main(
-    checkpoint: tyro.conf.Positional[Path],
-    /,
-    out: list[Path],
-    episodes: int = 2000,
-    split: Split = "test",
-    gaze: str | None = None,
-    images: Path | None = None,
-    saliency_prior: Path | None = None,
-    device: str = "auto",
-) -> None:
-    """Draw where a trained agent looks, over many episodes: by glimpse, by class, on the canvas and on the target.
-
-    For stories: along the lines, around those that the answer rests on, and over the words.
-
-    Args:
-        checkpoint: A weight file, or a training's checkpoint.
-        out: Files to write: a .png is drawn, an .npz or .json holds the numbers.
-        episodes: How many.
-        split: train, validation, test, or all of your own images.
-        gaze: learned, or a scripted one of the environment's, such as random; as the agent was trained.
-        images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
-        saliency_prior: A map of your own, as runs.train takes it: how far the gaze agrees with it is measured.
-        device: auto, cpu, cuda, …
-    """
-    options: dict[str, Any] = {"split": split, "gaze": gaze, "images": images, "saliency_prior": saliency_prior}
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
     try:
-        numbers = heatmap(checkpoint, out, episodes=episodes, device=device, **options)
+        numbers = tyro.cli(heatmap, args=arguments)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
-    print(f"{', '.join(map(str, out))}: {numbers['episodes']:,} episodes, {numbers['error']:.2f} % answered wrong")
+    print(f"{numbers['episodes']:,} episodes, {numbers['error']:.2f} % answered wrong")
     if "saliency_agreement" in numbers:
-        print(f"agreement with the prior (normalised scanpath saliency): {numbers['saliency_agreement']:.3f}")
+        agreement = numbers["saliency_agreement"]
+        print(f"agreement with the prior (normalised scanpath saliency, 0 is chance): {agreement:.3f}")
 
 
 if __name__ == "__main__":
     torch.set_grad_enabled(False)
-    tyro.cli(main)
+    main()

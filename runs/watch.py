@@ -26,23 +26,46 @@ ROWS = 16
 
 
 def watch(
-    checkpoint: str | Path,
-    out: str | Path,
-    *,
+    checkpoint: tyro.conf.Positional[Path],
+    /,
+    out: Path | None = None,
     episodes: int = 4,
     first: int = 0,
-    split: Split = "test",
+    split: Split | None = None,
     device: str = "auto",
     gaze: str | None = None,
     images: Path | None = None,
+    live: bool = False,
+    port: int = PORT,
 ) -> list[Trace]:
-    """What `python -m runs.watch` draws; written whole or not at all.
+    """Draw what a trained agent saw, where, and what it believed, glimpse by glimpse.
+
+    Args:
+        checkpoint: A weight file, or a training's checkpoint; to watch a training live, its folder.
+        out: A .png becomes a picture, an .apng an animation. Written whole or not at all.
+        episodes: How many to draw.
+        first: Number of the first, of those that runs.evaluate counts.
+        split: train, validation, test, or all of your own images; test, and validation where it is watched live.
+        device: auto, cpu, cuda, …
+        gaze: learned, or a scripted one of the environment's, such as random; as the agent was trained.
+        images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
+        live: Show a training's latest episodes in a browser page that refreshes itself, until Ctrl-C.
+        port: Of that page, on this machine.
+
+    Returns:
+        What was drawn.
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, or no such images.
         ValueError: for another suffix, no episodes, a damaged checkpoint, an unknown gaze, or images that do not fit.
     """
-    out = Path(out)
+    split = split or ("validation" if live else "test")
+    if live:
+        draw = partial(watch, episodes=episodes, first=first, split=split, device=device, gaze=gaze, images=images)
+        serve(checkpoint, draw, port=port)
+        return []
+    if out is None:
+        raise ValueError("say where to draw, --out gaze.png, or watch a training as it goes, --live")
     if out.suffix.lower() not in (".png", ".apng"):
         raise ValueError(f"{out}: the name must end in .png (a picture) or .apng (an animation)")
     if episodes < 1 or first < 0:
@@ -55,47 +78,15 @@ def watch(
     return traces
 
 
-def main(
-    checkpoint: tyro.conf.Positional[Path],
-    /,
-    out: Path | None = None,
-    episodes: int = 4,
-    first: int = 0,
-    split: Split | None = None,
-    device: str = "auto",
-    gaze: str | None = None,
-    images: Path | None = None,
-    live: bool = False,
-    port: int = PORT,
-) -> None:
-    """Draw what a trained agent saw, where, and what it believed, glimpse by glimpse.
-
-    Args:
-        checkpoint: A weight file, or a training's checkpoint; to watch a training live, its folder.
-        out: A .png becomes a picture, an .apng an animation.
-        episodes: How many to draw.
-        first: Number of the first, of those that runs.evaluate counts.
-        split: train, validation, test, or all of your own images; test, and validation where it is watched live.
-        device: auto, cpu, cuda, …
-        gaze: learned, or a scripted one of the environment's, such as random; as the agent was trained.
-        images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
-        live: Show a training's latest episodes in a browser page that refreshes itself, until Ctrl-C.
-        port: Of that page, on this machine.
-    """
-    split = split or ("validation" if live else "test")
-    draw = partial(watch, episodes=episodes, first=first, split=split, device=device, gaze=gaze, images=images)
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
     try:
-        if live:
-            serve(checkpoint, draw, port=port)
-            return
-        if out is None:
-            raise ValueError("say where to draw, --out gaze.png, or watch a training as it goes, --live")
-        traces = draw(checkpoint, out)
+        traces = tyro.cli(watch, args=arguments)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
-    print(f"{out}: {len(traces)} episodes, {sum(trace.correct for trace in traces)} answered right")
+    print(f"{len(traces)} episodes, {sum(trace.correct for trace in traces)} answered right")
 
 
 if __name__ == "__main__":
     torch.set_grad_enabled(False)
-    tyro.cli(main)
+    main()

@@ -1,4 +1,4 @@
-"""`python -m runs.watch --live`: the page, what it asks for, and what is told of a wrong folder or port."""
+"""`python -m runs.watch --live`: the page, what it asks for, and what is said of a wrong folder or port."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from agents import AgentConfig
+from agents.training.recipe import EnvConfig, Recipe
 from runs.live import Latest, find_run, make_server, validation_errors
-from runs.recipe import EnvConfig, Recipe
-from runs.train import train
+from runs.training import train
 from runs.watch import main, watch
 
 
@@ -70,7 +70,7 @@ def test_the_page_shows_the_latest_trace(run: Path, serve) -> None:
     state = json.loads(get(url + "/state.json"))
     assert len(state["errors"]) == 20
     assert state["errors"] == [list(pair) for pair in validation_errors(run)]
-    assert "320 episodes" in state["told"]
+    assert "320 episodes" in state["status"]
     picture = cv2.imdecode(np.frombuffer(get(f"{url}/trace.png?{state['version']}"), np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape[0] > 100
     assert json.loads(get(url + "/state.json"))["version"] == state["version"]
@@ -87,13 +87,13 @@ def test_the_page_shows_the_latest_trace(run: Path, serve) -> None:
 def test_it_waits_for_the_first_validation_and_survives_a_damaged_file(tmp_path: Path, serve) -> None:
     url = serve(Latest(tmp_path, watch))
     assert json.loads(get(url + "/state.json")) == {
-        "version": None, "told": "waiting for the first validation …", "errors": []
+        "version": None, "status": "waiting for the first validation …", "errors": []
     }  # fmt: skip
     with pytest.raises(urllib.error.HTTPError, match="404") as caught:
         get(url + "/trace.png")
     caught.value.close()
     (tmp_path / "agent.pt").write_bytes(b"damaged")
-    assert "is damaged" in json.loads(get(url + "/state.json"))["told"]
+    assert "is damaged" in json.loads(get(url + "/state.json"))["status"]
 
 
 def test_a_run_is_found_by_its_folder_its_weights_or_as_the_newest(run: Path, tmp_path: Path) -> None:
@@ -107,10 +107,10 @@ def test_a_run_is_found_by_its_folder_its_weights_or_as_the_newest(run: Path, tm
 
 def test_it_says_what_is_wrong(run: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"error: no run at .*none: name the folder"):
-        main(tmp_path / "none", live=True)
+        main([str(tmp_path / "none"), "--live"])
     with make_server(Latest(run, watch), 0) as server, pytest.raises(SystemExit, match=r"error: port .*--port"):
-        main(run, live=True, port=server.server_port)
+        main([str(run), "--live", "--port", str(server.server_port)])
     with pytest.raises(SystemExit, match="error: port 70000"):
-        main(run, live=True, port=70000)
+        main([str(run), "--live", "--port", "70000"])
     with pytest.raises(SystemExit, match=r"error: say where to draw, --out gaze\.png"):
-        main(run / "agent.pt")
+        main([str(run / "agent.pt")])

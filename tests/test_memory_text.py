@@ -6,31 +6,34 @@ import warnings
 
 import numpy as np
 
-from runs.drawing.memory_text import bar, episode_table, escape
-from runs.recording.recollections import Recollection
+from runs.traces.markdown import bar, escape
+from runs.traces.sequence_panel import sequence_table
+from runs.traces.text_panel import text_table
+from runs.traces.trace import Trace
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # in TensorBoard's own copy of html5lib
     from tensorboard.plugin_util import markdown_to_safe_html
 
-STORY = Recollection(
-    np.zeros((3, 0)),
-    ["mary went home", "john went to the park", "where is mary ?"],
-    "",
-    np.array([1.0, 0.5, 0.0]),
-    np.array([[0.9, 0.1, 0.0], [0.6, 0.0, 0.4]]),
-    None,
-    None,
-    "home",
-    "home",
-    0.93,
-    np.array([1, 2, 3]),
-    np.array([True, False, False]),
+STORY = Trace(
+    0,
+    "tokens",
+    np.zeros((3, 4), np.int64),
+    answer=np.array([0]),
+    target=np.array([0]),
+    beliefs=np.array([[0.93, 0.07]]),
+    names=("home", "park"),
+    lines=("mary went home", "john went to the park", "where is mary ?"),
+    line_numbers=np.array([1, 2, 3]),
+    needed=np.array([True, False, False]),
+    read=np.array([[[0.0] * 3] * 2] * 2 + [[[0.9, 0.1, 0.0], [0.6, 0.0, 0.4]]]),
+    gate=np.array([1.0, 0.5, 0.0]),
+    step=np.arange(3),
 )
 
 
 def test_the_words_that_were_recalled_are_bold() -> None:
-    page = markdown_to_safe_html(episode_table(STORY))
+    page = markdown_to_safe_html(text_table(STORY))
     assert "<td><strong>mary went home</strong></td>" in page
     assert "<td>john went to the park</td>" in page
     assert page.count("<tr>") == 4
@@ -40,28 +43,27 @@ def test_the_words_that_were_recalled_are_bold() -> None:
 
 
 def test_the_truth_stands_beside_a_wrong_answer() -> None:
-    text = episode_table(STORY._replace(answer="park", question="where is mary ?"))
+    text = text_table(STORY._replace(answer=np.array([1]), question="where is mary ?"))
     assert text.startswith("### where is mary ?")
     assert "**park** (93 %) ✗, it is **home**" in text
 
 
-def test_lines_that_were_looked_at_have_the_storys_numbers() -> None:
-    text = episode_table(STORY._replace(places=np.array([7, 2, 7]), recalled=None))
+def test_lines_of_a_hidden_story_have_its_numbers() -> None:
+    text = text_table(STORY._replace(line_numbers=np.array([7, 2, 7]), step=None))
     assert [line.split(" | ")[0] for line in text.splitlines()[-3:]] == ["| 7", "| 2", "| 7"]
     assert "hop" not in text
     assert "| ● |" in text
 
 
 def test_bits_and_tokens_stand_beside_the_right_ones() -> None:
-    bits = Recollection(
-        np.zeros((5, 3)), [], "", None, None, None, None, np.array([[1, 0], [0, 0]]), np.array([[1, 0], [1, 0]]), 0.0
-    )
-    text = episode_table(bits)
+    answer, target = np.array([[1, 0], [0, 0]]), np.array([[1, 0], [1, 0]])
+    bits = Trace(0, "bits", np.zeros((5, 3)), answer, target, np.zeros((5, 0)))
+    text = sequence_table(bits)
     assert "1 of 2 answers right" in text
     assert "| 1 | ■□ | ■□ | ✓ |" in text
     assert "| 2 | ■□ | □□ | ✗ |" in text
-    tokens = bits._replace(shown=np.zeros((5, 1)), answer=np.array([7, 8]), truth=np.array([7, 8]))
-    assert "| 2 | 8 | 8 | ✓ |" in episode_table(tokens)
+    tokens = bits._replace(seen=np.zeros((5, 1)), answer=np.array([7, 8]), target=np.array([7, 8]))
+    assert "| 2 | 8 | 8 | ✓ |" in sequence_table(tokens)
 
 
 def test_bars_grow_with_the_weight() -> None:

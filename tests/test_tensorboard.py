@@ -21,12 +21,10 @@ import pytest
 from torch.utils.tensorboard import SummaryWriter
 
 from glimpse_env.retina import Retina
-from runs.drawing.contact_sheet import animation
-from runs.drawing.encoding import encode_apng, encode_png, within
-from runs.gallery import LIMIT, add_memories, add_traces, spread
-from runs.recording.recollections import Recollection
-from runs.recording.traces import Trace
-from runs.summaries import add_encoded, flattened
+from runs.traces.contact_sheet import animation
+from runs.traces.encoding import encode_apng, encode_png, within
+from runs.traces.tensorboard_media import LIMIT, add_contents, add_encoded, add_traces, flattened, spread
+from runs.traces.trace import Trace
 
 ROOT = Path(__file__).parents[1]
 STEPS = range(0, 300, 20)
@@ -39,29 +37,41 @@ def trace_of(canvas: np.ndarray, glimpses: int = 3) -> Trace:
     path = rng.uniform(-0.9, 0.9, (glimpses, 2)).astype(np.float32)
     seen = rng.random((glimpses, 2, canvas.shape[2], 6, 6), dtype=np.float32)
     beliefs = rng.dirichlet(np.ones(3), glimpses).astype(np.float32)
-    return Trace(0, canvas, seen, path, beliefs, 1, ("a", "b", "c"), Retina((6, 6), 2))
-
-
-def memory_of(lines: list[str]) -> Recollection:
-    """An episode in which each line was written into a slot of its own and the first was recalled."""
-    steps = len(lines)
-    recalled = np.zeros((2, steps))
-    recalled[:, 0] = 1
-    read = np.repeat(recalled[None], steps, 0)
-    return Recollection(
-        np.zeros((steps, 0)), lines, "where is mary ?", np.ones(steps), recalled, np.eye(steps), read, "home", "home", 1
+    answer, retina = beliefs[-1:].argmax(-1), Retina((6, 6), 2)
+    return Trace(
+        0, "glimpse", seen, answer, np.array([1]), beliefs, ("a", "b", "c"), path=path, canvas=canvas, retina=retina
     )
+
+
+def with_memory(trace: Trace) -> Trace:
+    """The same, each step written into a slot of its own, and the first recalled."""
+    steps = len(trace.seen)
+    read = np.zeros((steps, 2, steps))
+    read[..., 0] = 1
+    contents = np.arange(4.0 * steps).reshape(steps, 4)
+    return trace._replace(read=read, write=np.eye(steps), gate=np.ones(steps), step=np.arange(steps), contents=contents)
+
+
+def story_of(lines: tuple[str, ...]) -> Trace:
+    """A story that was read, and its memory."""
+    seen, certain = np.zeros((len(lines), 5), np.int64), np.ones((1, 1), np.float32)
+    answer = np.zeros(1, np.int64)
+    trace = Trace(0, "tokens", seen, answer, answer, certain, ("home",), lines=lines, question="where is mary ?")
+    return with_memory(trace)
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a TensorBoard, started as `make watch` does, on one run with a gallery at every step."""
+    """The address of a TensorBoard, started as `make watch` does, on a run of images and one of a story."""
     logs = tmp_path_factory.mktemp("logs")
-    traces, memories = [trace_of(np.full((20, 20, 1), 90, np.uint8))], [memory_of(["mary went home", "john slept"])]
-    with SummaryWriter(str(logs / "toy")) as writer:
-        for step in STEPS:
-            add_traces(writer, traces, step, "toy")
-            add_memories(writer, memories, step)
+    runs = {
+        "toy": [with_memory(trace_of(np.full((20, 20, 1), 90, np.uint8)))],
+        "story": [story_of(("mary went home", "john slept"))],
+    }
+    for name, traces in runs.items():
+        with SummaryWriter(str(logs / name)) as writer:
+            for step in STEPS:
+                add_traces(writer, traces, step, name)
     (options,) = re.findall(r"tensorboard --logdir runs/logs (.*)", (ROOT / "Makefile").read_text())
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -75,7 +85,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for _ in range(240):
             assert server.poll() is None, (logs / "said").read_text()
             try:
-                if "toy" in ask(address, "images/tags"):
+                if {"toy", "story"} == ask(address, "images/tags").keys() == ask(address, "text/tags").keys():
                     break
             except OSError:
                 pass
@@ -105,8 +115,8 @@ def test_every_validation_is_kept_and_animations_are_served_as_such(page: str) -
 
 
 def test_the_words_are_served_as_a_table_at_every_validation(page: str) -> None:
-    (tag,) = ask(page, "text/tags")["toy"]
-    texts = ask(page, "text/text", run="toy", tag=tag)
+    (tag,) = ask(page, "text/tags")["story"]
+    texts = ask(page, "text/text", run="story", tag=tag)
     assert [text["step"] for text in texts] == list(STEPS)
     assert "<td><strong>mary went home</strong></td>" in texts[-1]["text"]
     assert "<td>john slept</td>" in texts[-1]["text"]
@@ -123,7 +133,7 @@ def test_the_page_shows_the_traces(page: str, tmp_path: Path) -> None:
     if browser is None:
         pytest.skip("no Chromium or Chrome to look at the page with")
     with headless_browser.opened(browser, f"{page}/?tagFilter=trace#timeseries", tmp_path / "profile") as view:
-        loaded = f"(cards => cards.length == 3 && cards.every(card => card[1] > 0))(JSON.parse({SHOWN}))"
+        loaded = f"(cards => cards.length == 4 && cards.every(card => card[1] > 0))(JSON.parse({SHOWN}))"
         assert view.wait_for(loaded), view.run(SHOWN)
         cards = json.loads(view.run(SHOWN))
         picture = cv2.imdecode(np.frombuffer(view.screenshot(), np.uint8), cv2.IMREAD_COLOR)
@@ -157,7 +167,7 @@ def test_twenty_validations_of_the_largest_pictures_stay_below_20_megabytes() ->
     assert 20 * (3 + 3 + 1) * LIMIT < 20e6
 
 
-def test_the_gallery_is_spread_over_all_episodes() -> None:
+def test_the_episodes_are_spread_over_all() -> None:
     assert spread(3, 1000).tolist() == [0, 333, 666]
     assert spread(3, 2).tolist() == [0, 0, 1]
 
@@ -172,3 +182,16 @@ def test_only_pictures_are_logged_as_pictures(tmp_path: Path) -> None:
 def test_hyperparameters_are_flat_and_plain() -> None:
     nested = {"name": "toy", "env": {"id": "x", "size": None}, "options": ("a=1", "b=2"), "lr": 0.1, "on": True}
     assert flattened(nested) == {"name": "toy", "env.id": "x", "options": "a=1 b=2", "lr": 0.1, "on": True}
+
+
+def test_contents_are_labelled_with_what_was_seen(tmp_path: Path) -> None:
+    trace = story_of(("mary went home", "john slept"))
+    with SummaryWriter(str(tmp_path)) as writer:
+        add_contents(writer, [trace, trace._replace(step=np.array([1, -1]))], 0)
+    (labels,) = tmp_path.rglob("metadata.tsv")
+    assert labels.read_text().splitlines() == [
+        "episode\tslot\tline",
+        "0\t1\tmary went home",
+        "0\t2\tjohn slept",
+        "1\t1\tjohn slept",
+    ]

@@ -1,4 +1,4 @@
-"""Pictures of episodes: a contact sheet to look at in peace, and an animation, glimpse by glimpse."""
+"""Pictures of episodes: a contact sheet, and an animation, glimpse by glimpse."""
 
 from __future__ import annotations
 
@@ -51,11 +51,7 @@ def contact_sheet(traces: list[Trace], title: str = "", subtitle: str = "") -> n
 
     Returns:
         (height, width, 3) uint8 RGB.
-
-    Raises:
-        ValueError: for no trace.
     """
-    _check(traces)
     rows = [sheet_row(trace) for trace in traces]
     width = max(row.shape[1] for row in rows)
     parts = [_header(title, subtitle, width)]
@@ -90,9 +86,6 @@ def animation(
         subtitle: a quieter line below it.
         seconds: for which a glimpse is shown.
         limit: bytes; what would take more is drawn in fewer colours, and then smaller.
-
-    Raises:
-        ValueError: for no trace.
     """
     frames = animation_frames(traces, title, subtitle)
     milliseconds = [round(1000 * seconds)] * (len(frames) - 1) + [round(1000 * HOLD)]
@@ -105,7 +98,6 @@ def animation(
 
 def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -> list[np.ndarray]:
     """The frames of `animation`, (height, width, 3) uint8 RGB."""
-    _check(traces)
     steps = max(len(trace.seen) for trace in traces)
     across = 1 if len(traces) == 1 else 2 if len(traces) <= 6 else 3
     frames = []
@@ -192,8 +184,3 @@ def _legend() -> np.ndarray:
         ("other classes", OTHER),
     ]
     return beside([beside([dot(colour, 5), _caption(text)], 5, "centre") for text, colour in meanings], 18, "centre")
-
-
-def _check(traces: list[Trace]) -> None:
-    if not traces:
-        raise ValueError("no traces to draw: record at least one episode")

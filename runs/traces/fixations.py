@@ -24,7 +24,6 @@ class Fixations(NamedTuple):
         canvas: (height, width) of the canvas in pixels.
         image: (height, width) of the image in pixels.
         shapes: (K, height, width) float64 in [0, 1], the mean image of each class: zero where there is none.
-        chosen: the first glimpse, from 0, whose place is the agent's own choice.
     """
 
     path: np.ndarray
@@ -35,7 +34,6 @@ class Fixations(NamedTuple):
     canvas: tuple[int, int]
     image: tuple[int, int]
     shapes: np.ndarray
-    chosen: int = 1
 
     def moved(self) -> bool:
         """Whether the image lies elsewhere from episode to episode, so that places relative to it tell more."""
@@ -126,7 +124,7 @@ def heat_maps(fixations: Fixations, bandwidth: float = 1 / 24) -> HeatMaps:
 
     steps, classes = fixations.path.shape[1], range(len(fixations.names))
     relative, of_class = fixations.relative(), [fixations.target == index for index in classes]
-    chosen = slice(min(fixations.chosen, steps - 1), None)
+    chosen = slice(1, None)  # the environment chooses the first
     return HeatMaps(
         np.stack([density(fixations.path[:, step], canvas) for step in range(steps)]),
         np.stack([density(fixations.path[rows, chosen], canvas) for rows in of_class]),

@@ -88,14 +88,14 @@ def heat_sheet(fixations: Fixations, maps: HeatMaps, title: str, subtitle: str) 
     Returns:
         (height, width, 3) uint8 RGB.
     """
-    steps, chosen = fixations.path.shape[1], min(fixations.chosen, fixations.path.shape[1] - 1)
-    glimpses = [f"{step + 1}" + (" (given)" if step < chosen else "") for step in range(steps)]
+    steps = fixations.path.shape[1]
+    glimpses = ["1 (given)", *(str(step) for step in range(2, steps + 1))]
     found = np.sort(np.argsort(-maps.episodes, kind="stable")[:CLASSES])
     found = found[maps.episodes[found] > 0]
     names = [fixations.names[index] for index in found]
     shapes = [fixations.shapes[index] for index in found]
     mean = np.average(fixations.shapes, axis=0, weights=maps.episodes)
-    of_class = f"by class, glimpses {chosen + 1} to {steps}"
+    of_class = f"by class, glimpses 2 to {steps}"
     rows = []
 
     def add(title: str, note: str, names: list[str], densities: np.ndarray, scaled: slice, outlines: list) -> None:
@@ -107,10 +107,10 @@ def heat_sheet(fixations: Fixations, maps: HeatMaps, title: str, subtitle: str) 
     every = slice(None)
     still = not fixations.moved()
     canvas = [mean if still else None] * steps
-    add("On the canvas", "glimpse by glimpse", glimpses, maps.by_glimpse, slice(chosen, None), canvas)
+    add("On the canvas", "glimpse by glimpse", glimpses, maps.by_glimpse, slice(1, None), canvas)
     if not still:
         note = "the image to be recognised, wherever it lies; the outline is the mean of all classes"
-        add("On the target", note, glimpses, maps.target_by_glimpse, slice(chosen, None), [mean] * steps)
+        add("On the target", note, glimpses, maps.target_by_glimpse, slice(1, None), [mean] * steps)
     outlines = shapes if still else [None] * len(found)
     add("On the canvas", of_class, names, maps.by_class[found], every, outlines)
     if not still:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.trajectory import Trajectory
+from glimpse_env.tasks.records import Story
 from runs.traces.trace import lines_at, story_of
 
 
@@ -16,15 +17,10 @@ class StoryAttention(NamedTuple):
     Attributes:
         weights: (N, R, L) float64, of sum 1 over the lines of a story (0 where none was recalled).
         on_story: (N, R) float64, what share of the attention that was; the rest was on the question.
-        tokens: (N, L, words) int64, the lines, padded with 0.
-        question: (N, words) int64.
-        lines: (N,) int64, how many each story has.
-        support: (N, F) int64, the lines that the answer rests on, padded with -1.
-        target: (N,) int64, class of the right answer, -1 where it is unknown.
+        story: the stories, on the host.
         group: (N,) int64, the group of each episode.
         correct: (N,) bool, whether the last answer was right.
-        turn: "glimpse" or "hop".
-        chosen: the first turn, from 0, that was the agent's own choice.
+        looked: whether the turns are glimpses; then the environment chose the first.
         vocabulary: the words of the ids.
         answers: the names of the classes.
         group_key: what a group is called; "" where there are none.
@@ -32,23 +28,22 @@ class StoryAttention(NamedTuple):
 
     weights: np.ndarray
     on_story: np.ndarray
-    tokens: np.ndarray
-    question: np.ndarray
-    lines: np.ndarray
-    support: np.ndarray
-    target: np.ndarray
+    story: Story
     group: np.ndarray
     correct: np.ndarray
-    turn: str
-    chosen: int
+    looked: bool
     vocabulary: tuple[str, ...]
     answers: tuple[str, ...]
-    group_key: str = ""
+    group_key: str
 
-    def uniform(self) -> np.ndarray:
+    def chosen(self) -> int:
+        """The first turn, from 0, that was the agent's own choice."""
+        return min(int(self.looked), self.weights.shape[1] - 1)
+
+    def evenly(self) -> np.ndarray:
         """(N, 1, L) float64, attention spread evenly over each story."""
-        exists = np.arange(self.tokens.shape[1]) < self.lines[:, None]
-        return (exists / self.lines[:, None])[:, None]
+        count = self.story.count[:, None]
+        return ((np.arange(self.weights.shape[2]) < count) / count)[:, None]
 
 
 def from_the_end(weights: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -164,13 +159,10 @@ class StoryLog:
 
     def attention(self) -> StoryAttention:
         """Of all episodes so far, one at least."""
-        columns = [np.concatenate(column) for column in zip(*self.parts, strict=True)]
-        weights, on_story, tokens, count, question, support, target, group, correct = columns
-        turn, chosen = ("hop", 0) if self.place is None else ("glimpse", 1)
-        return StoryAttention(
-            weights, on_story, tokens, question, count, support, target, group, correct, turn, chosen,
-            tuple(self.meta["words"]), tuple(self.meta["answer_names"]), self.meta["group_key"],
-        )  # fmt: skip
+        weights, on_story, *story, group, correct = (np.concatenate(part) for part in zip(*self.parts, strict=True))
+        words, answers, key = (self.meta[name] for name in ("words", "answer_names", "group_key"))
+        looked = self.place is not None
+        return StoryAttention(weights, on_story, Story(*story), group, correct, looked, words, answers, key)
 
 
 def recalled_lines(trajectory: Trajectory, lines: int) -> np.ndarray:

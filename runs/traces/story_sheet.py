@@ -72,26 +72,25 @@ class StoryMaps(NamedTuple):
 
 def story_maps(attention: StoryAttention) -> StoryMaps:
     """Mean attention by place, around supporting lines, by class and by word."""
-    weights, count = attention.weights, attention.lines
-    chosen = weights[:, min(attention.chosen, weights.shape[1] - 1) :]
-    even, vocabulary = attention.uniform(), len(attention.vocabulary)
+    weights, story, evenly = attention.weights, attention.story, attention.evenly()
+    chosen, words = weights[:, attention.chosen() :], len(attention.vocabulary)
     numbers = np.unique(attention.group)
     groups = (
         [(f"{attention.group_key} {number}", attention.group == number) for number in numbers]
         if len(numbers) > 1
-        else [(name, attention.target == index) for index, name in enumerate(attention.answers)]
+        else [(name, story.target == index) for index, name in enumerate(attention.answers)]
     )
     groups = [(name, rows) for name, rows in groups if rows.any()]
     return StoryMaps(
-        from_the_end(weights, count),
-        around_support(weights, attention.support, REACH),
-        around_support(even, attention.support, REACH)[0],
-        np.stack([from_the_end(chosen[rows], count[rows]).mean(0) for _, rows in groups]),
+        from_the_end(weights, story.count),
+        around_support(weights, story.support, REACH),
+        around_support(evenly, story.support, REACH)[0],
+        np.stack([from_the_end(chosen[rows], story.count[rows]).mean(0) for _, rows in groups]),
         tuple(name for name, _ in groups),
-        on_words(chosen, attention.tokens, vocabulary),
-        on_words(even, attention.tokens, vocabulary),
-        on_question_words(chosen, attention.tokens, attention.question),
-        on_question_words(even, attention.tokens, attention.question),
+        on_words(chosen, story.tokens, words),
+        on_words(evenly, story.tokens, words),
+        on_question_words(chosen, story.tokens, story.question),
+        on_question_words(evenly, story.tokens, story.question),
         attention.on_story.mean(0),
     )
 
@@ -156,13 +155,13 @@ def story_sheet(attention: StoryAttention, maps: StoryMaps, title: str, subtitle
         subtitle: a quieter line below it.
     """
     turns = len(maps.by_line)
-    names = [f"{attention.turn} {turn + 1}" for turn in range(turns)]
-    if attention.chosen:
-        names[0] += " (given)"
+    turn = "glimpse" if attention.looked else "hop"
+    names = [f"{turn} {number}" for number in range(1, turns + 1)]
+    names[0] += " (given)" if attention.looked else ""
     places = min(PLACES, maps.by_line.shape[1])
     lines = ["last", *(f"-{place}" for place in range(1, places))]
-    chosen = attention.chosen + 1
-    of = f"{attention.turn}s {chosen} to {turns}" if turns > chosen else f"{attention.turn} {turns}"
+    first = attention.chosen() + 1
+    of = f"{turn}s {first} to {turns}" if turns > first else f"{turn} {turns}"
     around = [str(place) if place < 0 else "hit" if place == 0 else f"+{place}" for place in range(-REACH, REACH + 1)]
     by = attention.group_key if len(np.unique(attention.group)) > 1 else "answer"
     shown = [shorten(name, 13, 190) for name in maps.classes[:CLASSES]]

@@ -161,17 +161,18 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
     part = next(name for name, role in roles.items() if role not in CONTEXT and name != asked)
     place = next((name for name, role in roles.items() if role == "place"), None)
     words = Vocabulary(env.metadata["words"]) if env.metadata["words"] else None
+    observed = {name: trajectory.observations[name] for name in (part, place, asked) if name is not None}
     by_class = env.metadata["action_roles"]["answer"] == "class"
     role = "values" if roles[part] == "tokens" and words is None else roles[part]
     traces = []
     for row, episode in enumerate(trajectory.episodes.tolist()):
         length, alive, scored = int(trajectory.length[row]), trajectory.alive[:, row], trajectory.scored[:, row]
-        seen, fields = array(trajectory.observations[part][:length, row]), dict[str, Any]()
+        seen, fields = array(observed[part][:length, row]), dict[str, Any]()
         if place is not None:
-            fields["path"] = array(trajectory.observations[place][:length, row])
+            fields["path"] = array(observed[place][:length, row])
         if words is not None:
             fields["lines"] = tuple(map(words.decode, seen))
-            fields["question"] = words.decode(array(trajectory.observations[asked][0, row])) if asked else ""
+            fields["question"] = words.decode(array(observed[asked][0, row])) if asked else ""
         if story is not None:
             lines = np.arange(length)
             if place is not None:

@@ -13,11 +13,9 @@ from agents.core import CORES
 from agents.encoders import Encoders
 from agents.heads import AnswerHead, View, ViewSize, make_heads
 from agents.options import parse_options
-from agents.spec import EnvSpec
+from agents.spec import EnvSpec, Observation
 from agents.trajectory import at_steps
 from memory import MemoryState, Watch, compile_memory, make_memory
-
-Observation = dict[str, Tensor]
 
 
 class AgentState(NamedTuple):
@@ -40,7 +38,8 @@ class Decision(NamedTuple):
     Attributes:
         params: (B, …) by part of the action, the parameters of its distribution.
         features: (B, F), what all of them rest on.
-        unit: of places: 1, or (B, 1) the width of one of the cells that a place is among. A policy's deviation is in it.
+        unit: of places: 1, or (B, 1) the width of one of the cells that a place is among. A policy's deviation is in
+            it.
         state: to be passed to the next call.
         kept: (B, …), what `evaluate_episodes` needs again.
     """
@@ -64,8 +63,8 @@ class AttentionAgent(nn.Module):
                      baseline ◄────────|                            regression alone; the advantage is detached from it
 
     The core reads what is seen and what was recalled last, and the memory is written and queried by the core, as in the
-    Neural Turing Machine (Graves et al. 2014, figure 1). With `core="none"` what is seen is written, and the query is the
-    same or, with `asks`, made of other parts of the observation; what is recalled is all that the heads rest on.
+    Neural Turing Machine (Graves et al. 2014, figure 1). With `core="none"` what is seen is written, and the query is
+    the same or, with `asks`, made of other parts of the observation; what is recalled is all that the heads rest on.
 
     Args:
         spec: of the environment.
@@ -107,7 +106,8 @@ class AttentionAgent(nn.Module):
 
     @property
     def at_once(self) -> bool:
-        """Whether whole episodes are evaluated at once: for a gradient it acts without one, and evaluates afterwards."""
+        """Whether whole episodes are evaluated at once: for a gradient it acts without one, and evaluates
+        afterwards."""
         return self.core is None
 
     def initial_state(self, batch: int) -> AgentState:
@@ -196,15 +196,25 @@ class AttentionAgent(nn.Module):
         return unflattened(decision, features.shape[:2])
 
     def expected_return(
-        self, observation: Observation, features: Tensor, target: Tensor | None, log_likelihood: Tensor
+        self, here: Tensor | None, features: Tensor, target: Tensor | None, log_likelihood: Tensor
     ) -> Tensor | None:
-        """(B,) of the baseline; None without one. Of observations (B, …), features (B, F), targets and log p(target)."""
+        """(B,) of the baseline; None without one.
+
+        Args:
+            here: (B, D), the part of the observation that `place_part` names; None without one.
+            features: (B, F), detached there.
+            target: (B, …), right answers; None where the environment tells none.
+            log_likelihood: (B,) log p(target).
+        """
         if self.baseline is None:
             return None
-        place = next((observation[name] for name in self.spec.action if self._view_size(name).place), None)
         answer = self.answer_head()
         known = answer.target_features(target) if answer and target is not None and self.baseline.target_size else None
-        return self.baseline(features, place, known, log_likelihood)
+        return self.baseline(features, here, known, log_likelihood)
+
+    def place_part(self) -> str | None:
+        """The part of the observation that shows the present place; None where nothing is looked at."""
+        return next((name for name in self.spec.action if self._view_size(name).place), None)
 
     def watch(self, state: AgentState) -> Watch:
         """What the memory did in the last step, see `Memory.watch`."""
@@ -215,7 +225,7 @@ class AttentionAgent(nn.Module):
 
     def answer_head(self) -> AnswerHead | None:
         """The head that a target is for; None without an answer."""
-        return self.heads["answer"] if "answer" in self.heads else None
+        return self.heads.get("answer")
 
     def policy_parameters(self) -> list[nn.Parameter]:
         """The parameters that REINFORCE alone trains."""
@@ -228,7 +238,8 @@ class AttentionAgent(nn.Module):
         return ViewSize(self.encoders.periphery_size, place)
 
     def _unit(self, observation: Observation) -> Tensor | float:
-        """The width of one of the cells that a place is among, in [-1, 1]: 2 over their number; 1 where nothing counts them."""
+        """The width of one of the cells that a place is among, in [-1, 1]: 2 over their number; 1 where nothing
+        counts them."""
         count = self.spec.named("count")
         return 1.0 if count is None else 2 / observation[count]
 

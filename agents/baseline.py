@@ -9,8 +9,9 @@ from torch import Tensor, nn
 class Baseline(nn.Module):
     """Expected return, for less noise in the policy gradient (Williams 1992; Mnih et al. 2014, section 3.2).
 
-    With a target, it also knows the target and its present likelihood (the asymmetric critic of Pinto et al. 2018). That
-    leaves the gradient unbiased, since neither depends on the action drawn, and explains far more of the return than the
+    With a target, it also knows the target and its present likelihood (the asymmetric critic of Pinto et al. 2018).
+    That leaves the gradient unbiased, since neither depends on the action drawn, and explains far more of the return
+    than the
     features can: the agent itself does not know whether it is wrong. Such a baseline exists in training only.
 
     Args:

@@ -12,7 +12,7 @@ from torch import Tensor
 from agents.agent import Decision
 from agents.batched_env import BatchedEnv
 from agents.heads import Head
-from agents.trajectory import Trajectory, Watched, at_steps, scored_steps
+from agents.trajectory import Moments, Trajectory, Watched, at_steps, scored_steps
 from agents.watching import Watcher
 
 
@@ -29,8 +29,10 @@ def collect(
 ) -> Trajectory:
     """One episode a row.
 
-    Episodes whose observations do not depend on actions are read ahead, and decided where an answer is scored. All others
-    are played step by step: with gradient, or, by an agent that evaluates whole episodes at once, without gradient first.
+    Episodes whose observations do not depend on actions are read ahead, and decided where an answer is scored. All
+    others
+    are played step by step: with gradient, or, by an agent that evaluates whole episodes at once, without gradient
+        first.
 
     Args:
         agent: decides; its parameters get gradients unless this is called under `torch.no_grad`.
@@ -86,8 +88,8 @@ def _act(
         alive = alive & ~outcome.ended
         if env.all_over(alive):
             break
-    observations = _stacked(seen)
-    decided = _stacked_decisions(decisions)
+    observations = Moments(seen)
+    decided = _stacked_decisions(agent, decisions)
     if at_once:
         decided = agent.evaluate_episodes(observations, None, decided.kept)
     lived = torch.stack(lives)
@@ -101,7 +103,7 @@ def _act(
         if name not in given
     }
     likelihood, hits = _compare(agent, decided.params, actions, target, lived)
-    value = _value(agent, observations, decided, target, likelihood) if log_prob else None
+    value = _value(agent, observations, None, decided, target, likelihood) if log_prob else None
     return Trajectory(
         observations, None, decided.params, actions, log_prob, value,
         torch.stack([outcome.reward for outcome in steps]) * lived, lived, target, scored, likelihood, hits,
@@ -125,7 +127,7 @@ def _read(
     log_prob = {"answer": head.log_prob(params, answer)} if drawn else {}
     likelihood, hits = _compare(agent, decided.params, actions, target, scored)
     assert hits is not None
-    value = _value(agent, _at(whole.observations, steps), decided, target, likelihood) if drawn else None
+    value = _value(agent, whole.observations, steps, decided, target, likelihood) if drawn else None
     watched = _watch_reading(agent, whole.observations) if watch else None
     return Trajectory(
         whole.observations, steps, decided.params, actions, log_prob, value,
@@ -155,7 +157,8 @@ def _choose(
 
 
 def _targets(env: BatchedEnv, steps: list, alive: Tensor) -> tuple[Tensor | None, Tensor]:
-    """The targets (T, N, …) that the environment tells, None where it tells none, and which answers count (T, N) bool."""
+    """The targets (T, N, …) that the environment tells, None where it tells none, and which answers count (T, N)
+    bool."""
     nothing = torch.zeros_like(alive[0])
     scored = torch.stack([outcome.info.get("scored", nothing) for outcome in steps]) & alive
     told = ["target" in outcome.info for outcome in steps]
@@ -170,19 +173,25 @@ def _compare(
     agent: Any, params: dict[str, Tensor], actions: dict[str, Tensor], target: Tensor | None, alive: Tensor
 ) -> tuple[Tensor, Tensor | None]:
     """log p(target) (Q, N), zeros without a target; and which parts of the answers are right."""
-    head = agent.heads["answer"] if "answer" in agent.heads else None
+    head = agent.answer_head()
     if head is None or target is None:
         return torch.zeros(alive.shape, device=alive.device), None
     return head.log_prob(params["answer"], target), head.hits(actions["answer"], target)
 
 
 def _value(
-    agent: Any, observations: dict[str, Tensor], decided: Decision, target: Tensor | None, likelihood: Tensor
+    agent: Any,
+    observations: Mapping[str, Tensor],
+    steps: Tensor | None,
+    decided: Decision,
+    target: Tensor | None,
+    likelihood: Tensor,
 ) -> Tensor | None:
     """(Q, N) of the agent's baseline."""
-    flat = {name: value.flatten(0, 1) for name, value in observations.items()}
+    place = agent.place_part()
+    here = None if place is None else at_steps(observations[place], steps).flatten(0, 1)
     targets = None if target is None else target.flatten(0, 1)
-    value = agent.expected_return(flat, decided.features.flatten(0, 1), targets, likelihood.flatten())
+    value = agent.expected_return(here, decided.features.flatten(0, 1), targets, likelihood.flatten())
     return None if value is None else value.unflatten(0, likelihood.shape)
 
 
@@ -200,18 +209,19 @@ def _stacked(moments: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([moment[name] for moment in moments]) for name in moments[0]}
 
 
-def _stacked_decisions(decisions: list[Decision]) -> Decision:
+def _stacked_decisions(agent: Any, decisions: list[Decision]) -> Decision:
     """Decisions of (N, …), one a step, as one of (T, N, …)."""
-    first = decisions[0]
-    unit = torch.stack([d.unit for d in decisions]) if isinstance(first.unit, Tensor) else first.unit  # type: ignore[misc]
+    params = {}
+    for name, head in agent.heads.items():
+        each = [decision.params[name] for decision in decisions]
+        if head.acts_on_next:  # the last one leads nowhere: nothing is learned from it
+            each[-1] = each[-1].detach()
+        params[name] = torch.stack(each)
+    unit = decisions[0].unit
     return Decision(
-        _stacked([d.params for d in decisions]),
-        torch.stack([d.features for d in decisions]),
-        unit,
+        params,
+        torch.stack([decision.features.detach() for decision in decisions]),
+        torch.stack([decision.unit for decision in decisions]) if isinstance(unit, Tensor) else unit,  # type: ignore[misc]
         decisions[-1].state,
-        _stacked([d.kept for d in decisions]),
+        _stacked([decision.kept for decision in decisions]),
     )
-
-
-def _at(observations: dict[str, Tensor], steps: Tensor) -> dict[str, Tensor]:
-    return {name: at_steps(value, steps) for name, value in observations.items()}

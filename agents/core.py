@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+
 class ReluCore(nn.Module):
     """h_t = relu(W x_t + U h_{t-1}), the paper's core (Mnih et al. 2014, section 4), U beginning as the identity.
 
@@ -25,6 +26,7 @@ class ReluCore(nn.Module):
         output = torch.relu(self.input(input) + self.recurrent(state))
         return output, output
 
+
 class LSTMCore(nn.Module):
     """A long short-term memory (Hochreiter & Schmidhuber 1997), the controller of NTM and DNC.
 
@@ -42,5 +44,6 @@ class LSTMCore(nn.Module):
         """Input (N, inputs) and state (N, 2 width), output and cell, to output and state."""
         output, cell = self.cell(input, tuple(state.chunk(2, dim=1)))
         return output, torch.cat([output, cell], dim=1)
+
 
 CORES: dict[str, type[ReluCore] | type[LSTMCore]] = {"rnn": ReluCore, "lstm": LSTMCore}

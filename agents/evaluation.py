@@ -24,11 +24,11 @@ class EvalResult(NamedTuple):
 
     Attributes:
         error: percent of wrong answers among those that are scored, or of wrong bits; None without a target.
-        bits: per sequence, mean over episodes of the sum of -log2 p(target) over the scored answers (Graves et al. 2014,
-            section 4).
+        bits: per sequence, mean over episodes of the sum of -log2 p(target) over the scored answers (Graves et al.
+            2014, section 4).
         wrong_episodes: percent of the episodes with any wrong scored answer.
-        error_by_step: percent of wrong answers at each step, where the agent acts; an episode that has ended counts with its
-            last answer.
+        error_by_step: percent of wrong answers at each step, where the agent acts; an episode that has ended counts
+            with its last answer.
         error_by_group: percent of wrong episodes by the number that `info` gives under `metadata["group_key"]`.
         mean_return: mean over episodes of the sum of their rewards.
         mean_length: mean number of steps.

@@ -10,7 +10,6 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-
 RandomGaze = Callable[[int, np.ndarray, int, int], np.ndarray]
 """From (seed, episodes (N,), steps, D) to (steps, N, D) uniform in [-1, 1]."""
 
@@ -61,14 +60,14 @@ class ExternalEnv(gym.vector.VectorWrapper):
     """A vector environment by others, as `agents.BatchedEnv` takes it.
 
     Observation: `values` (N, values) float32, every part that is observed in one row: boxes flattened, and as [-1, 1]
-    where they have bounds; discretes one-hot. `location` (N, D) float32, the last motion. Action: `location` (N, D), the
-    motion, [-1, 1] being the bounds of its box; and `answer`, a class (N,), or logits (N, K) where the environment takes
-    these. `info["target"]` (N,) int64 is the right class for the answer just given, where `names` say where to find it;
-    the answer of an episode's last step is the one that is `scored`. Rewards and ends are the environment's own, and an
-    episode is truncated after `horizon` steps.
+    where they have bounds; discretes one-hot. `location` (N, D) float32, the last motion. Action: `location` (N, D),
+    the motion, [-1, 1] being the bounds of its box; and `answer`, a class (N,), or logits (N, K) where the environment
+    takes these. `info["target"]` (N,) int64 is the right class for the answer just given, where `names` say where to
+    find it; the answer of an episode's last step is the one that is `scored`. Rewards and ends are the environment's
+    own, and an episode is truncated after `horizon` steps.
 
-    Episodes are not functions of a number here, but of the environment's own generator: it is seeded wherever the numbers
-    asked for do not go on from the last ones.
+    Episodes are not functions of a number here, but of the environment's own generator: it is seeded wherever the
+    numbers asked for do not go on from the last ones, or with `reseed` at every reset.
 
     Args:
         env: whose episodes, once ended, begin anew with the next step (`AutoresetMode.NEXT_STEP`).
@@ -76,13 +75,20 @@ class ExternalEnv(gym.vector.VectorWrapper):
         horizon: steps after which an episode is truncated; 0 is the environment's own limit.
         random_gaze: from (seed, episodes (N,), steps, D) to uniform motions (steps, N, D) in [-1, 1], the control that
             `scripted_gaze("random", …)` gives; without one there is none.
+        reseed: makes the episodes of a reset a function of the seed and their numbers alone, so that a training that is
+            resumed goes on exactly.
 
     Raises:
         ValueError: for spaces that the agent cannot be joined to, or an environment without a limit.
     """
 
     def __init__(
-        self, env: gym.vector.VectorEnv, names: Names, horizon: int = 0, random_gaze: RandomGaze | None = None
+        self,
+        env: gym.vector.VectorEnv,
+        names: Names,
+        horizon: int = 0,
+        random_gaze: RandomGaze | None = None,
+        reseed: bool = False,
     ) -> None:
         super().__init__(env)
         limit = horizon or own_limit(env)
@@ -90,7 +96,7 @@ class ExternalEnv(gym.vector.VectorWrapper):
             raise ValueError("the environment does not say how long its episodes are: say it with --num-glimpses")
         if env.metadata.get("autoreset_mode") == AutoresetMode.SAME_STEP:
             raise ValueError("an environment that resets within a step hides how its episodes end: use NextStep")
-        self.names, self.horizon, self.random_gaze = names, int(limit), random_gaze
+        self.names, self.horizon, self.random_gaze, self.reseed = names, int(limit), random_gaze, reseed
         self.seen = observed_parts(env.single_observation_space, names.observe)
         self.move, self.predict = action_parts(env.single_action_space, names)
         actions: Any = env.single_action_space
@@ -129,7 +135,7 @@ class ExternalEnv(gym.vector.VectorWrapper):
         """New episodes in every row; `options["episode"]` (N,) are their numbers, and `seed` that of all."""
         numbers = np.asarray((options or {}).get("episode", self.next_episode))
         first = int(numbers.flat[0])
-        if first != self.next_episode:
+        if self.reseed or first != self.next_episode:
             number = seed[0] if isinstance(seed, list) else seed
             seed = None if number is None else generator_seed(int(number), first)
         else:
@@ -166,8 +172,8 @@ class ExternalEnv(gym.vector.VectorWrapper):
         return self.random_gaze(seed, episodes, self.horizon, self.motion.size)
 
     def _present_target(self, info: Any) -> np.ndarray:
-        """(N,) the right classes for the answers just given. What a reset tells holds until its episode ends, unless each
-        step tells a target of its own."""
+        """(N,) the right classes for the answers just given. What a reset tells holds until its episode ends, unless
+        each step tells a target of its own."""
         found = self._target(info)
         fresh = self.ended  # rows that the environment has reset in this step
         target = np.where(found < 0, self.target, found)

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import torch
 
 from agents.agent import AttentionAgent
-from agents.training.checkpoint import load_checked
 from agents.config import AgentConfig
 from agents.options import format_options, parse_options
 from agents.spec import EnvSpec, spec_of
 from agents.story_map import StoryMapAgent, StoryMapConfig
+from agents.training.checkpoint import load_checked
 from agents.whole_image import CNNConfig, WholeImageCNN
 
 Agent = AttentionAgent | WholeImageCNN

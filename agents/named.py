@@ -27,6 +27,10 @@ class NamedModules(nn.Module):
     def __contains__(self, name: str) -> bool:
         return name in self.names
 
+    def get(self, name: str) -> Any:
+        """The module of this name; None where there is none."""
+        return self[name] if name in self.names else None
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
+from torch import Tensor
+
+Observation = Mapping[str, Tensor]
+"""The parts of an observation by name, (N, …) each."""
 
 
 class PartSpec(NamedTuple):
@@ -53,7 +58,9 @@ class EnvSpec(NamedTuple):
     @staticmethod
     def from_dict(values: dict[str, Any]) -> EnvSpec:
         """The inverse of `to_dict`."""
-        sides = ({name: PartSpec(r, tuple(s), tuple(n)) for name, (r, s, n) in side.items()} for side in values.values())
+        sides = (
+            {name: PartSpec(r, tuple(s), tuple(n)) for name, (r, s, n) in side.items()} for side in values.values()
+        )
         return EnvSpec(*sides)
 
     def fits(self, other: EnvSpec) -> bool:
@@ -88,7 +95,8 @@ def spec_of(env: Any) -> EnvSpec:
     """The spec of a single or vector environment.
 
     Args:
-        env: with flat `Dict` spaces, and the roles of their parts in `metadata["roles"]` and `metadata["action_roles"]`.
+        env: with flat `Dict` spaces, and the roles of their parts in `metadata["roles"]` and
+            `metadata["action_roles"]`.
             A part of no given role has one by its space: "values" for a `Box` that is observed, and for actions
             "motion" (`Box`), "class" (`Discrete`), "classes" (`MultiDiscrete`), "bits" (`MultiBinary`).
 
@@ -99,7 +107,9 @@ def spec_of(env: Any) -> EnvSpec:
     done = getattr(env, "single_action_space", None) or env.action_space
     for side, space in (("observation", seen), ("action", done)):
         if not isinstance(space, spaces.Dict):
-            raise ValueError(f"the {side} space must be a Dict of named parts, got {space}: wrap it in agents.ExternalEnv")
+            raise ValueError(
+                f"the {side} space must be a Dict of named parts, got {space}: wrap it in agents.ExternalEnv"
+            )
     return EnvSpec(
         _parts(seen, env.metadata.get("roles", {}), {spaces.Box: "values"}, "observation"),
         _parts(done, env.metadata.get("action_roles", {}), ACTION_ROLES, "action"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,28 @@ class Watched(NamedTuple):
     gate: Tensor | None
     contents: Tensor | None
     step: Tensor | None
+
+
+class Moments(Mapping[str, Tensor]):
+    """Observations of T moments, (N, …) each by part, as (T, N, …): a part is stacked when it is first asked for.
+
+    A loss asks for few of them, and glimpses are large.
+    """
+
+    def __init__(self, moments: list[dict[str, Tensor]]) -> None:
+        self.moments = moments
+        self.stacked: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.stacked:
+            self.stacked[name] = torch.stack([moment[name] for moment in self.moments])
+        return self.stacked[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.moments[0])
+
+    def __len__(self) -> int:
+        return len(self.moments[0])
 
 
 class Trajectory(NamedTuple):
@@ -52,7 +75,7 @@ class Trajectory(NamedTuple):
         watched: what the memory did, where that was asked for.
     """
 
-    observations: dict[str, Tensor]
+    observations: Mapping[str, Tensor]
     steps: Tensor | None
     params: dict[str, Tensor]
     actions: dict[str, Tensor]

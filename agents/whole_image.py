@@ -47,7 +47,8 @@ def paper_layers(channels: int, height: int, width: int) -> tuple[nn.Sequential,
 
 
 def deep_layers(channels: int, width: int) -> tuple[nn.Sequential, int]:
-    """A convolution at stride 2, four more with pooling between, the maximum over the image; and the width of the result."""
+    """A convolution at stride 2, four more with pooling between, the maximum over the image; and the width of the
+    result."""
 
     def block(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
         return [nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
@@ -135,6 +136,10 @@ class WholeImageCNN(nn.Module):
     def watch(self, state: AgentState) -> Watch:
         """Nothing: there is no memory."""
         return NoMemory(1).watch({})
+
+    def place_part(self) -> None:
+        """None: nothing is looked at."""
+        return
 
     def expected_return(self, *_: object) -> None:
         """None: nothing is drawn."""

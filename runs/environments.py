@@ -26,7 +26,8 @@ GAZE_STREAM = 2
 
 
 def task_name(id: str) -> str | None:
-    """The name of a Glimpse task from an id: `Copy-v0`, `Glimpse/Copy-v0` or `module:Glimpse/Copy-v0`; None for others."""
+    """The name of a Glimpse task from an id: `Copy-v0`, `Glimpse/Copy-v0` or `module:Glimpse/Copy-v0`; None for
+    others."""
     module, _, name = id.rpartition(":")
     if module:
         try:
@@ -48,7 +49,7 @@ def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device,
     """
     name = task_name(recipe.env.id)
     if name is None:
-        return make_external(recipe, batch)
+        return make_external(recipe, batch, reseed=split == "train")
     env = make_vec(name, batch, device, **split_kwargs(name, split, {**recipe.env.kwargs(), **overrides}))
     check_whole(recipe, env)
     return env
@@ -74,8 +75,8 @@ def split_kwargs(name: str, split: str, kwargs: dict[str, Any]) -> dict[str, Any
     return kwargs if split == "train" else {key: value for key, value in kwargs.items() if key not in task.variety}
 
 
-def make_external(recipe: Recipe, batch: int) -> ExternalEnv:
-    """Somebody else's environment that the recipe names: its own vector form where it has one.
+def make_external(recipe: Recipe, batch: int, *, reseed: bool = False) -> ExternalEnv:
+    """Somebody else's environment that the recipe names: its own vector form where it has one. `reseed` as there.
 
     Raises:
         ValueError: for an environment that cannot be made, or that the agent cannot be joined to.
@@ -88,11 +89,12 @@ def make_external(recipe: Recipe, batch: int) -> ExternalEnv:
     except Exception as error:  # whatever other people's code raises
         raise ValueError(f"--env {recipe.env.id} could not be made ({type(error).__name__}: {error})") from error
     gaze = partial(random_motions, recipe.seed)
-    return ExternalEnv(env, recipe.env.names(), recipe.env.num_glimpses or 0, gaze)
+    return ExternalEnv(env, recipe.env.names(), recipe.env.num_glimpses or 0, gaze, reseed)
 
 
 def random_motions(own_seed: int, seed: int, episodes: np.ndarray, steps: int, size: int) -> np.ndarray:
-    """(steps, N, size) float32, uniform in [-1, 1]: a function of `own_seed` and the episode, whatever the run's `seed`."""
+    """(steps, N, size) float32, uniform in [-1, 1]: a function of `own_seed` and the episode, whatever the run's
+    `seed`."""
     numbers = np.asarray(episodes, np.int64)
     words = draw_words(np.full_like(numbers, own_seed), numbers, size * steps, GAZE_STREAM)
     return uniform(words).reshape(len(numbers), steps, size).transpose(1, 0, 2) * 2 - 1
@@ -108,7 +110,13 @@ def make_canvas_env(recipe: Recipe, agent: Any, images: str | Path, batch: int, 
     if part is None or name is None:
         raise ValueError(f"--images are for agents that look at images, not for {recipe.name}")
     scales, channels, *patch = agent.spec.observation[part].shape
-    kwargs: dict[str, Any] = {"images": str(images), "dataset": None, "split": "all", "order": "sequential", "size": None}
+    kwargs: dict[str, Any] = {
+        "images": str(images),
+        "dataset": None,
+        "split": "all",
+        "order": "sequential",
+        "size": None,
+    }
     kwargs |= {"pieces": 0, "classes": agent.spec.action["answer"].sizes[0], "patch": tuple(patch), "scales": scales}
     if recipe.env.num_glimpses:
         kwargs["num_glimpses"] = recipe.env.num_glimpses

@@ -49,8 +49,10 @@ def evaluate_checkpoint(
         device: "auto", "cpu", "cuda", …
 
     Returns:
-        `recipe`, `env_id`, `episodes`, `gaze` (of the recipe), `seconds`, `mean_return`, `steps` (mean length), and where the
-        environment tells right answers `error`: percent of wrong answers, or bits per sequence where answers are bits. Where
+        `recipe`, `env_id`, `episodes`, `gaze` (of the recipe), `seconds`, `mean_return`, `steps` (mean length), and
+        where the environment tells right answers `error`: percent of wrong answers, or bits per sequence where answers
+        are bits.
+            Where
         the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, and `error_random_gaze` and
         `return_random_gaze`; where it reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI
         `error_by_task`, and with a gaze `support_hit_rate`.
@@ -106,7 +108,9 @@ def _own_env(
         raise ValueError(f"--arguments {' '.join(arguments)}: {error}") from error
     found = spec_of(env)
     if not found.fits(agent.spec):
-        raise ValueError(f"{data or recipe.env.id} does not fit the agent: it was made for {agent.spec}, this is {found}")
+        raise ValueError(
+            f"{data or recipe.env.id} does not fit the agent: it was made for {agent.spec}, this is {found}"
+        )
     return env
 
 
@@ -119,7 +123,9 @@ def _measured(recipe: Recipe, agent: Agent, env: Any, episodes: int) -> dict[str
         control = evaluate(agent, env, numbers, seed=TEST_SEED, gaze="random")
     # With one glimpse, or trained for random places, there is no gaze of its own to play.
     alone = control is not None and (recipe.gaze == "random" or env.metadata["horizon"] == 1)
-    result = control if alone and control is not None else evaluate(agent, env, numbers, seed=TEST_SEED, gaze=recipe.gaze)
+    result = (
+        control if alone and control is not None else evaluate(agent, env, numbers, seed=TEST_SEED, gaze=recipe.gaze)
+    )
     return report_of(agent, result, control, env.metadata["horizon"] if acts else None)
 
 
@@ -159,7 +165,10 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         lines += [f"  wrong episodes {report['wrong_episodes']:13.2f} %", f"  bits per sequence {report['bits']:10.4f}"]
         return lines
     lines.append("")
-    gazes = [(f"{report['gaze']} gaze", "error", "mean_return"), ("random gaze", "error_random_gaze", "return_random_gaze")]
+    gazes = [
+        (f"{report['gaze']} gaze", "error", "mean_return"),
+        ("random gaze", "error_random_gaze", "return_random_gaze"),
+    ]
     if report["glimpses"] == 1:
         gazes = [("whole image", "error", "mean_return")]
     for gaze, error, mean_return in gazes[: 1 if report["gaze"] == "random" else 2]:

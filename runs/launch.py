@@ -1,8 +1,9 @@
 """Starts a training in several processes on one CPU.
 
-There, two processes of one thread each train nearly twice as fast as one process of two threads: a glimpse is many small
-operations, and threads that meet after each of them wait more than they work. `torchrun` would do the same, but starts more
-slowly, and tells what goes wrong in a traceback of its own. On several GPUs or machines use it: `torchrun --nproc-per-node 8 -m runs.train …`.
+There, two processes of one thread each train nearly twice as fast as one process of two threads: a glimpse is many
+small operations, and threads that meet after each of them wait more than they work. `torchrun` would do the same, but
+starts more slowly, and tells what goes wrong in a traceback of its own. On several GPUs or machines use it: `torchrun
+--nproc-per-node 8 -m runs.train …`.
 """
 
 from __future__ import annotations

@@ -46,9 +46,7 @@ def whole_image(name: str, base: Recipe, size: int, net: CNNConfig, episodes: in
 
 def reader(**options: Option) -> AgentConfig:
     """A reader of whole episodes that remembers by an episodic memory alone."""
-    return AgentConfig(
-        width=128, core="none", memory="episodic", memory_options=format_options(options), ignore=()
-    )
+    return AgentConfig(width=128, core="none", memory="episodic", memory_options=format_options(options), ignore=())
 
 
 def controlled(units: int, memory: str, **options: Option) -> AgentConfig:
@@ -103,14 +101,16 @@ GLIMPSES = {1: (3, 2, 100_000), 2: (6, 3, 120_000), 3: (10, 3, 120_000)}
 """Glimpses, scales of the periphery and episodes, by the task of bAbI."""
 
 MAPS = {2: 24, 3: 32}
-"""Lines of the map, by the task: for 99 of 100 questions, all that matters stands in the last 17 and 25 lines. Task 1 needs no
+"""Lines of the map, by the task: for 99 of 100 questions, all that matters stands in the last 17 and 25 lines. Task 1
+needs no
 map: its three glimpses, each remembered as it was seen, are enough."""
 
 
 def hidden_story(task: int, gaze: str) -> Recipe:
     """A hidden story of bAbI's task, of which a few lines may be seen. The deviation is in lines.
 
-    The stories are generated: 10,000 questions are known by heart before they are understood. A gaze that learns begins with
+    The stories are generated: 10,000 questions are known by heart before they are understood. A gaze that learns begins
+        with
     an agent that can read already: one that cannot does not know what matters in a story.
     """
     glimpses, scales, episodes = GLIMPSES[task]
@@ -139,7 +139,11 @@ def hidden_story(task: int, gaze: str) -> Recipe:
     return replace(learned, init_from=f"runs/pretrained/{name}-scan.pt", episodes=episodes // 2, discount=1.0, std=0.5)
 
 
-QUERIES = (multi_query_recall("mqar-64", 64, 4), multi_query_recall("mqar-128", 128, 8), multi_query_recall("mqar-256", 256, 16))
+QUERIES = (
+    multi_query_recall("mqar-64", 64, 4),
+    multi_query_recall("mqar-128", 128, 8),
+    multi_query_recall("mqar-256", 256, 16),
+)
 MQAR = (
     *QUERIES[:2],
     # Anew, it still answers by chance after 80,000 episodes.

@@ -48,7 +48,9 @@ class Tables:
             return
         if task_name(recipe.env.id) is None:
             answer = agent.spec.action["answer"]
-            self.external += external.external_row(name, report, answer.values if answer.shape else answer.sizes[0], size)
+            self.external += external.external_row(
+                name, report, answer.values if answer.shape else answer.sizes[0], size
+            )
             return
         if agent.spec.named("bag") is not None:
             task = str(recipe.env.kwargs().get("task", 1))
@@ -62,7 +64,9 @@ class Tables:
     def text(self) -> str:
         """All tables in Markdown; those without lines are left out."""
         reader = self.stories["babi-10k"][0]["error_by_task"] if "babi-10k" in self.stories else {}
-        hidden = "".join(hidden_stories.story_row(n, report, task, reader, *size) for n, report, task, *size in self.hidden)
+        hidden = "".join(
+            hidden_stories.story_row(n, report, task, reader, *size) for n, report, task, *size in self.hidden
+        )
         parts = [
             images.HEAD + self.images,
             images.BY_GLIMPSE + self.by_glimpse,

@@ -19,8 +19,8 @@ from runs.environments import make_env, pick_device, task_name
 from runs.launch import launch, processes_for
 from runs.recipes import RECIPES
 from runs.report import report
-from runs.training import train
 from runs.traces.tensorboard_media import check_writable
+from runs.training import train
 
 LOGS = Path(__file__).parent / "logs"
 

@@ -1,4 +1,5 @@
-"""A training as the scripts start it: environments, TensorBoard, and what draws the gaze, joined to `agents.training`."""
+"""A training as the scripts start it: environments, TensorBoard, and what draws the gaze, joined to
+`agents.training`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A task from outside the package: it observes a glimpse, a place and a question, and answers twice, with a stop.
 
-Nothing in the package knows it. It is registered, seen through the encoders of its parts' roles, answered by the heads of
-its action's roles, and learned with a memory that is queried by the question.
+Nothing in the package knows it. It is registered, seen through the encoders of its parts' roles, answered by the heads
+of its action's roles, and learned with a memory that is queried by the question.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ CELLS, COLOURS, SHAPES, STEPS = 3, 4, 3, 5
 
 
 class SeeThenAnswer(Task):
-    """Three cells each hold a colour and a shape, and are looked at one after the other. Then two questions name a cell each.
+    """Three cells each hold a colour and a shape, and are looked at one after the other. Then two questions name a cell
+    each.
 
-    The colour and the shape in the cell asked for are one answer, a `MultiDiscrete`. The second answer ends the episode; so does
-    `stop`, before it: whoever stops early earns nothing more. Every step may have a cost.
+    The colour and the shape in the cell asked for are one answer, a `MultiDiscrete`. The second answer ends the
+    episode; so does `stop`, before it: whoever stops early earns nothing more. Every step may have a cost.
     """
 
     def __init__(self, backend: Any, cost: float = 0.0) -> None:
@@ -105,9 +106,16 @@ def make(rows: int, cost: float) -> Any:
 def trained(memory: str, updates: int, cost: float = 0.0, **config: Any) -> tuple[Trainer, Any]:
     agent = AgentConfig(width=32, core="none", memory=memory, **config)
     recipe = Recipe(
-        env=EnvConfig("SeeThenAnswer-v0"), agent=agent, episodes=128 * updates, batch=128, lr=5e-3, estimator="reinforce",
-        discount=1.0, gaze_lr=1.0, max_grad_norm=1.0,
-    )  # fmt: skip
+        env=EnvConfig("SeeThenAnswer-v0"),
+        agent=agent,
+        episodes=128 * updates,
+        batch=128,
+        lr=5e-3,
+        estimator="reinforce",
+        discount=1.0,
+        gaze_lr=1.0,
+        max_grad_norm=1.0,
+    )
     trainer = Trainer.begin(recipe, make(128, cost), torch.device("cpu"))
     for _ in range(updates):
         train_update(trainer)

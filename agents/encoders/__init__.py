@@ -14,7 +14,7 @@ from agents.encoders.hidden_text import HiddenTextEncoder
 from agents.encoders.sentence import SentenceEncoder
 from agents.encoders.values import BitsEncoder, ValuesEncoder
 from agents.named import NamedModules
-from agents.spec import Parts
+from agents.spec import Observation, Parts
 
 if TYPE_CHECKING:
     from agents.config import AgentConfig
@@ -40,8 +40,8 @@ ENCODERS: dict[str, EncoderRow] = {
     "clock": EncoderRow(("clock",), ValuesEncoder),
     "place": EncoderRow(("place",), PlaceEncoder),
 }
-"""Every encoder by its name, in the order in which they choose. The first row all of whose roles occur among the parts that
-are left takes the parts of these roles."""
+"""Every encoder by its name, in the order in which they choose. The first row all of whose roles occur among the
+parts that are left takes the parts of these roles."""
 
 
 def register_encoder(name: str, roles: tuple[str, ...], make: Callable[[Parts, AgentConfig], Encoder]) -> None:
@@ -65,8 +65,8 @@ def register_encoder(name: str, roles: tuple[str, ...], make: Callable[[Parts, A
 class Encoders(nn.Module):
     """All encoders of an agent, and how their vectors meet.
 
-    With `join="product"` the sum of all that say what there is, times 1 + each that says where (Larochelle & Hinton 2010;
-    Ba et al. 2015). With "sum", relu(what + where) (Mnih et al. 2014, section 3.1).
+    With `join="product"` the sum of all that say what there is, times 1 + each that says where (Larochelle & Hinton
+    2010; Ba et al. 2015). With "sum", relu(what + where) (Mnih et al. 2014, section 3.1).
 
     Args:
         parts: of the observation.
@@ -93,8 +93,8 @@ class Encoders(nn.Module):
         if left or not parts:
             name, part = next(iter(left.items()), ("", None))
             raise ValueError(
-                f"no encoder takes the observation's part {name!r} of role {part.role!r}: give it another role, register an "
-                "encoder (agents.encoders.register_encoder), or leave it out with `ignore`"
+                f"no encoder takes the observation's part {name!r} of role {part.role!r}: give it another role, "
+                "register an encoder (agents.encoders.register_encoder), or leave it out with `ignore`"
                 if part
                 else "nothing is left to be encoded: `ignore` leaves out every part of the observation"
             )
@@ -105,9 +105,10 @@ class Encoders(nn.Module):
         self.project = NamedModules({name: nn.Linear(encoder.width, self.width) for name, encoder in others.items()})
         self.periphery_size = sum(encoder.periphery_size for encoder in table.values())
 
-    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+    def forward(self, observation: Observation) -> Tensor:
         """(B, width), of an observation's parts (B, …)."""
-        what, where = [], []
+        what: list[Tensor] = []
+        where: list[Tensor] = []
         for name, encoder in self.table.items():
             vector = encoder(observation)
             vector = self.project[name](vector) if name in self.project else vector
@@ -121,7 +122,7 @@ class Encoders(nn.Module):
             seen = seen * (1 + place)
         return seen
 
-    def periphery(self, observation: dict[str, Tensor]) -> Tensor | None:
+    def periphery(self, observation: Observation) -> Tensor | None:
         """(B, periphery_size), what draws the gaze beside the features; None where that is nothing."""
         rows = [encoder.periphery(observation) for _, encoder in self.table.items() if encoder.periphery_size]
         return torch.cat(rows, 1) if len(rows) > 1 else next(iter(rows), None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from agents.spec import Parts
+from agents.spec import Observation, Parts
 
 if TYPE_CHECKING:
     from agents.config import AgentConfig
@@ -34,15 +34,15 @@ class Encoder(nn.Module):
         super().__init__()
         self.parts, self.width = parts, config.width
 
-    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+    def forward(self, observation: Observation) -> Tensor:
         """(B, width), of an observation's parts (B, …)."""
         raise NotImplementedError
 
-    def periphery(self, observation: dict[str, Tensor]) -> Tensor:
+    def periphery(self, observation: Observation) -> Tensor:
         """(B, periphery_size), what draws the gaze; asked for only where that is more than 0."""
         raise NotImplementedError
 
-    def in_a_row(self, observation: dict[str, Tensor]) -> Tensor:
+    def in_a_row(self, observation: Observation) -> Tensor:
         """(B, values), all of these parts side by side."""
         rows = [observation[name].flatten(1) for name in self.parts]
         return rows[0] if len(rows) == 1 else torch.cat(rows, 1)

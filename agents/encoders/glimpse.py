@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.encoders.base import Encoder
-from agents.spec import Parts
+from agents.spec import Observation, Parts
 
 if TYPE_CHECKING:
     from agents.config import AgentConfig
@@ -33,12 +33,12 @@ class GlimpseEncoder(Encoder):
         self.added = config.join == "sum"
         self.what = layers(self.values(), config.width, config.width // 2 if self.added else 0)
 
-    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+    def forward(self, observation: Observation) -> Tensor:
         """(B, width), of patches (B, scales, channels, height, width) in [0, 1]."""
         what = self.what(self.in_a_row(observation))
         return what if self.added else torch.relu(what)
 
-    def periphery(self, observation: dict[str, Tensor]) -> Tensor:
+    def periphery(self, observation: Observation) -> Tensor:
         """(B, values), the patches as they are."""
         return self.in_a_row(observation)
 
@@ -53,6 +53,6 @@ class PlaceEncoder(Encoder):
         hidden = config.width // 2 if config.join == "sum" else config.where_hidden
         self.where = layers(self.values(), config.width, hidden)
 
-    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+    def forward(self, observation: Observation) -> Tensor:
         """(B, width), of places (B, D) in [-1, 1]."""
         return self.where(self.in_a_row(observation))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from agents.encoders.base import Encoder
 from agents.encoders.sentence import SCALE, Sentences
-from agents.spec import Parts
+from agents.spec import Observation, Parts
 from memory.attention_block import BUCKETS, age_buckets
 
 if TYPE_CHECKING:
@@ -34,17 +34,17 @@ class HiddenText(Encoder):
         self.words, (self.longest,) = parts["tokens"].shape[0], parts["lines"].sizes
         self.periphery_size = (self.scales + 2) * self.vocabulary + 2
 
-    def lines_after(self, observation: dict[str, Tensor]) -> Tensor:
+    def lines_after(self, observation: Observation) -> Tensor:
         """(B,) int64, how many lines follow the present one in the text."""
         lines = observation["lines"]
         return (lines * (1 - observation["location"]) / 2).floor().long().clamp(0, self.longest - 1)[..., 0]
 
-    def periphery(self, observation: dict[str, Tensor]) -> Tensor:
+    def periphery(self, observation: Observation) -> Tensor:
         """(B, (scales + 2) vocabulary + 2): which words the question, the line and the lines around hold."""
         bags = [self.bag(observation[key]) for key in ("question", "tokens")]
         return torch.cat([observation["periphery"].flatten(1), *bags, *self.extent(observation)], dim=-1)
 
-    def extent(self, observation: dict[str, Tensor]) -> list[Tensor]:
+    def extent(self, observation: Observation) -> list[Tensor]:
         """The length of the text and the time, (B, 1) each, in [0, 1]."""
         return [observation["lines"] / self.longest, observation["time"]]
 
@@ -71,7 +71,7 @@ class HiddenTextEncoder(HiddenText):
         self.place = nn.Embedding(BUCKETS, width)
         nn.init.normal_(self.place.weight, std=SCALE)
 
-    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+    def forward(self, observation: Observation) -> Tensor:
         """(B, width), of `tokens` and `question` (B, words), `periphery` (B, scales, vocabulary) and the place."""
         line, question = self.sentences(observation["tokens"]), self.sentences(observation["question"])
         around = self.around(observation["periphery"].flatten(1))

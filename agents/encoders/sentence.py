@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.encoders.base import Encoder
-from agents.spec import Parts
+from agents.spec import Observation, Parts
 
 if TYPE_CHECKING:
     from agents.config import AgentConfig
@@ -34,8 +34,8 @@ other layers learn to use them. At 0.09 the associations of bAbI's task 16 are n
 class Sentences(nn.Module):
     """Padded rows of word ids to vectors.
 
-    "bag" adds the words' vectors, each multiplied by its position's (which starts as `position_signs` and is learned, as in
-    Dehghani et al. 2019, appendix D.1). "attention" lets the words attend to each other first (one layer, Vaswani
+    "bag" adds the words' vectors, each multiplied by its position's (which starts as `position_signs` and is learned,
+    as in Dehghani et al. 2019, appendix D.1). "attention" lets the words attend to each other first (one layer, Vaswani
     et al. 2017, section 3.2) and takes the mean; `attention` gives its map.
 
     Args:
@@ -104,7 +104,7 @@ class SentenceEncoder(Encoder):
         words = max(part.shape[0] for part in parts.values())
         self.sentences = Sentences(vocabulary, words, config.width, config.encoder)
 
-    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+    def forward(self, observation: Observation) -> Tensor:
         """(B, width), of word ids (B, words) int64, padded with 0."""
         first, *rest = (self.sentences(observation[name]) for name in self.parts)
         for vector in rest:

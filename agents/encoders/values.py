@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.encoders.base import Encoder
-from agents.spec import Parts
+from agents.spec import Observation, Parts
 
 if TYPE_CHECKING:
     from agents.config import AgentConfig
@@ -56,7 +56,7 @@ class ValuesEncoder(Encoder):
             nn.Linear(self.values(), config.width), nn.ReLU(), nn.Linear(config.width, config.width)
         )
 
-    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+    def forward(self, observation: Observation) -> Tensor:
         """(B, width)."""
         row = self.in_a_row(observation)
         if self.training and torch.is_grad_enabled():  # what is seen again for a gradient is counted once
@@ -64,7 +64,7 @@ class ValuesEncoder(Encoder):
         row = self.standardise(row)
         return torch.relu(self.what(row)) * (1 + self.gate(row))
 
-    def periphery(self, observation: dict[str, Tensor]) -> Tensor:
+    def periphery(self, observation: Observation) -> Tensor:
         """(B, values), the same values in units of their deviation."""
         return self.standardise(self.in_a_row(observation))
 
@@ -76,6 +76,6 @@ class BitsEncoder(Encoder):
         super().__init__(parts, config)
         self.width = self.values()
 
-    def forward(self, observation: dict[str, Tensor]) -> Tensor:
+    def forward(self, observation: Observation) -> Tensor:
         """(B, bits)."""
         return self.in_a_row(observation)

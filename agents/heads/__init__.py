@@ -57,7 +57,7 @@ def make_heads(action: Parts, features: int, views: dict[str, ViewSize], config:
     for name, part in action.items():
         if part.role not in HEADS:
             raise ValueError(
-                f"no head is for the action's part {name!r} of role {part.role!r}: give it one of {', '.join(HEADS)}, or "
-                "register a head (agents.heads.register_head)"
+                f"no head is for the action's part {name!r} of role {part.role!r}: give it one of {', '.join(HEADS)}, "
+                "or register a head (agents.heads.register_head)"
             )
     return NamedModules({name: HEADS[part.role](part, features, views[name], config) for name, part in action.items()})

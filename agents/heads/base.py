@@ -39,8 +39,8 @@ class Head(nn.Module):
 
     Attributes:
         policy: whether REINFORCE alone trains it. Other heads learn from a target where the environment tells one.
-        acts_on_next: whether an action matters only for what follows it, so that an episode's last one is left out of the
-            policy gradient.
+        acts_on_next: whether an action matters only for what follows it, so that an episode's last one is left out of
+            the policy gradient.
         uses_view: whether it uses more than the features.
         noise_size: random numbers that a draw takes.
     """

@@ -74,7 +74,8 @@ class PlaceHead(Head):
     `saccades="relative"`; a "saccade" is such a step already; a "motion" acts now, and need not be a place at all.
 
     Raises:
-        ValueError: for relative saccades of agent and environment at once, or of an agent that is not shown where it is.
+        ValueError: for relative saccades of agent and environment at once, or of an agent that is not shown where it
+            is.
     """
 
     policy = True
@@ -84,14 +85,14 @@ class PlaceHead(Head):
         super().__init__(part, features, view, config)
         if part.role == "saccade" and config.saccades == "relative":
             raise ValueError(
-                "the environment takes relative saccades, and the agent's are relative too: choose saccades=\"absolute\" "
-                "in one of them"
+                "the environment takes relative saccades, and the agent's are relative too: choose "
+                'saccades="absolute" in one of them'
             )
         self.relative = part.role == "place" and config.saccades == "relative"
         if self.relative and view.place != part.values:
             raise ValueError(
-                "relative saccades need to know the present place: the observation needs a part of the name and shape of "
-                'the action\'s; or choose saccades="absolute"'
+                "relative saccades need to know the present place: the observation needs a part of the action's name "
+                'and shape; or choose saccades="absolute"'
             )
         self.acts_on_next = part.role in ("place", "saccade")
         self.noise_size = part.values + part.values % 2
@@ -101,7 +102,7 @@ class PlaceHead(Head):
         """(B, F) to the means (B, D)."""
         step = self.stream(features, view)
         step = step if view.prior is None else step + view.prior
-        return view.here + view.unit * step if self.relative else step  # type: ignore[operator]
+        return view.here + view.unit * step if self.relative else step
 
     def mode(self, params: Tensor) -> Tensor:
         """The mean."""

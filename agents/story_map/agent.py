@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.agent import AgentState, AttentionAgent, Decision, Observation, unflattened
+from agents.agent import AgentState, AttentionAgent, Decision, unflattened
 from agents.config import AgentConfig, CoreKind
-from agents.spec import EnvSpec
+from agents.spec import EnvSpec, Observation
 from agents.story_map.map import InferredStory, StoryMap
 from memory import MemoryState, Watch
 
@@ -33,8 +33,8 @@ class StoryMapConfig(AgentConfig):
 class StoryMapAgent(AttentionAgent):
     """An `AttentionAgent` whose memory reads the map of a story as if it were the story.
 
-    Its gaze begins at the line whose content would change the answer most (`InferredStory.stakes`), and a learned step is
-    added. The state's memory is the glimpses so far.
+    Its gaze begins at the line whose content would change the answer most (`InferredStory.stakes`), and a learned step
+    is added. The state's memory is the glimpses so far.
 
     Args:
         spec: of a hidden story.
@@ -44,7 +44,7 @@ class StoryMapAgent(AttentionAgent):
         ValueError: for options that a map does not go with, or a memory that cannot hold its lines.
     """
 
-    encoders: StoryMap
+    encoders: StoryMap  # type: ignore[assignment]
     config: StoryMapConfig
 
     def __init__(self, spec: EnvSpec, config: StoryMapConfig) -> None:

@@ -1,9 +1,10 @@
 """A map of a hidden story: what each of its lines may hold, sharp where it was seen and blurred around.
 
-An agent that keeps what it saw in the order of its glimpses must learn to put the lines in order, and cannot know what lies
-between them. Here every glimpse is entered into a map whose cells are the lines of the story, as in a neural map (Parisotto &
-Salakhutdinov 2018). A line that was not seen is a mixture of the sentences that the agent knows, by how well they agree with
-the blurred words around (`agents.story_map.beliefs`). The memory then reads the map as if it were the story.
+An agent that keeps what it saw in the order of its glimpses must learn to put the lines in order, and cannot know what
+lies between them. Here every glimpse is entered into a map whose cells are the lines of the story, as in a neural map
+(Parisotto & Salakhutdinov 2018). A line that was not seen is a mixture of the sentences that the agent knows, by how
+well they agree with the blurred words around (`agents.story_map.beliefs`). The memory then reads the map as if it were
+the story.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from agents.encoders.hidden_text import HiddenText
 from agents.encoders.sentence import Sentences
-from agents.spec import Parts
+from agents.spec import Observation, Parts
 from agents.story_map.beliefs import line_beliefs
 from memory import MemoryState
 
@@ -31,12 +32,13 @@ NEAR, LATER = 24, 8
 
 
 class InferredStory(NamedTuple):
-    """A story as far as it is known. L lines are mapped, K sentences known; lines are counted from the end of the story.
+    """A story as far as it is known. L lines are mapped, K sentences known; lines are counted from the end of the
+    story.
 
     Attributes:
         story: (L + 1, N, width), from the earliest line to the last, then the question.
-        near: (N, 3 × NEAR), of the lines around the present one whether each was seen, the entropy of what it may be as a
-            share of log K, and how many of the question's words it is expected to hold, the rarer the more.
+        near: (N, 3 × NEAR), of the lines around the present one whether each was seen, the entropy of what it may be as
+            a share of log K, and how many of the question's words it is expected to hold, the rarer the more.
         belief: (N, L, K), what each line may be; zeros where it was seen, or does not exist.
         sentences: (K, width), the vectors of these.
     """
@@ -101,7 +103,7 @@ class StoryMap(HiddenText):
             "lines": like.new_zeros(batch, 1),
         }
 
-    def add(self, observation: dict[str, Tensor], state: MemoryState) -> MemoryState:
+    def add(self, observation: Observation, state: MemoryState) -> MemoryState:
         """The glimpses of `state` and this one."""
         now = {
             "after": self.lines_after(observation),
@@ -111,12 +113,13 @@ class StoryMap(HiddenText):
         glimpses = {name: torch.cat([state[name], value[:, None]], 1) for name, value in now.items()}
         return {**glimpses, "question": observation["question"], "lines": observation["lines"].long()}
 
-    def periphery(self, observation: dict[str, Tensor]) -> Tensor:
+    def periphery(self, observation: Observation) -> Tensor:
         """(B, periphery_size): that of a hidden text, and `near` of `InferredStory` as a part of the observation."""
         return torch.cat([super().periphery(observation), observation["near"]], -1)
 
     def glimpse_of_line(self, state: MemoryState, slots: int) -> Tensor:
-        """(N, slots) int64, which glimpse shows the line in each slot of a memory that reads the map; -1 where none does.
+        """(N, slots) int64, which glimpse shows the line in each slot of a memory that reads the map; -1 where none
+        does.
 
         The memory reads the earliest line first, into slot 0.
         """

@@ -50,8 +50,8 @@ def load_checked(path: str | Path, device: str | torch.device = "cpu") -> dict[s
         raise ValueError(f"{path} is damaged or not a checkpoint ({cause}); take another copy or train anew") from error
     if isinstance(values, dict) and values.get("format") == EARLIER:
         raise ValueError(
-            f"{path} was written by an earlier version of this project, whose agents were built otherwise: train one anew, "
-            "or use that version"
+            f"{path} was written by an earlier version of this project, whose agents were built otherwise: train one "
+            "anew, or use that version"
         )
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ValueError(f"{path} is not a checkpoint of this project (format {FORMAT!r}); train one anew")

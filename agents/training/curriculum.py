@@ -1,9 +1,10 @@
 """Which episodes a training plays next: batches of alike lengths, more of the groups that go badly.
 
 Of twenty tasks read in equal shares, most are soon known, and go on taking their share of the time. With a recipe's
-`oversample` above 1, so many times the episodes are drawn, and those that are read are chosen among them without replacement, in
-proportion to the running error of their group: a curriculum by the learner's own errors, as prioritized level replay is one
-(Jiang, Grefenstette & Rocktäschel 2021). The choice is the Gumbel-top-k of Kool et al. 2019.
+`oversample` above 1, so many times the episodes are drawn, and those that are read are chosen among them without
+replacement, in
+proportion to the running error of their group: a curriculum by the learner's own errors, as prioritized level replay is
+one (Jiang, Grefenstette & Rocktäschel 2021). The choice is the Gumbel-top-k of Kool et al. 2019.
 """
 
 from __future__ import annotations
@@ -51,16 +52,16 @@ class Curriculum:
             recipe.oversample < 1 or recipe.bucket_batches == 1 or not groups or not env.read_ahead
         ):
             raise ValueError(
-                "--oversample, 1 or more, reads more of the groups that go badly: it needs a task whose episodes have groups "
-                "and are read ahead, such as Babi-v0, and --bucket-batches above 1"
+                "--oversample, 1 or more, reads more of the groups that go badly: it needs a task whose episodes have "
+                "groups and are read ahead, such as bAbI's, and --bucket-batches above 1"
             )
         return Curriculum(torch.ones(max(1, groups), dtype=torch.float64, device=env.device))
 
     def episodes(self, recipe: Recipe, env: BatchedEnv, update: int) -> np.ndarray:
         """The episodes (N,) int64 of an update, this process's share: every `world size`-th.
 
-        With buckets, the episodes of several updates are drawn at the first of them, sorted by length and dealt out, the
-        batches in a drawn order.
+        With buckets, the episodes of several updates are drawn at the first of them, sorted by length and dealt out,
+        the batches in a drawn order.
         """
         if recipe.bucket_batches == 1:
             return np.arange(update * recipe.batch, (update + 1) * recipe.batch)[rank() :: world_size()]

@@ -45,7 +45,8 @@ def returns(rewards: Tensor, discount: float = 1.0) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of (Q, N) values where the mask is set, over all processes; its gradient is this process's share. 0 for none."""
+    """Mean of (Q, N) values where the mask is set, over all processes; its gradient is this process's share. 0 for
+    none."""
     weight = mask.to(values.dtype)
     return (values * weight).sum() / all_mean(weight.sum()).clamp(min=1)
 
@@ -64,9 +65,9 @@ def gains(trajectory: Trajectory) -> Tensor:
 def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discount: float) -> PolicyLoss:
     """REINFORCE with a baseline.
 
-    The returns are standardised over the batch, so that the unit and the offset of a reward do not matter, and the advantage
-    is divided by its root mean square. An action that matters only for what follows it has no term in an episode's last
-    step, where that term would be noise.
+    The returns are standardised over the batch, so that the unit and the offset of a reward do not matter, and the
+    advantage is divided by its root mean square. An action that matters only for what follows it has no term in an
+    episode's last step, where that term would be noise.
 
     Args:
         trajectory: with the log-probabilities of what was drawn.
@@ -85,7 +86,7 @@ def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discoun
     advantage = (target - value).detach()
     error = all_mean(masked_mean(advantage.square(), some))
     scaled = advantage / (error.sqrt() + EPSILON)
-    policy = sum(-masked_mean(trajectory.log_prob[name] * scaled, mask) for name, mask in masks.items())
+    policy = torch.stack([-masked_mean(trajectory.log_prob[name] * scaled, mask) for name, mask in masks.items()]).sum()
     loss = masked_mean((value - target).square(), some)
     spread = all_mean(masked_mean(advantage, some))
     scalars = {

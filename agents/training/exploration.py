@@ -29,14 +29,14 @@ def drawn_parts(agent: Any, env: BatchedEnv, answer_signal: str, given: tuple[st
     return tuple(name for name, head in agent.heads.items() if (head.policy or name in learned) and name not in given)
 
 
-def exploration_noise(
-    agent: Any, env: BatchedEnv, parts: tuple[str, ...], seed: int, update: int
-) -> dict[str, Tensor]:
+def exploration_noise(agent: Any, env: BatchedEnv, parts: tuple[str, ...], seed: int, update: int) -> dict[str, Tensor]:
     """(T, N, noise size) uniform numbers in [0, 1) for each of these parts: this process's rows of the batch.
 
     Every process draws those of all rows, and takes its own: `rank`, `rank + world size`, …
     """
-    generator = torch.Generator().manual_seed(int(np.random.SeedSequence((seed, update)).generate_state(1, np.uint64)[0] >> 1))
+    generator = torch.Generator().manual_seed(
+        int(np.random.SeedSequence((seed, update)).generate_state(1, np.uint64)[0] >> 1)
+    )
     steps = env.metadata["max_answers"] if env.read_ahead else env.horizon
     noise = {}
     for name in parts:

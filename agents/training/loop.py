@@ -56,8 +56,8 @@ def train(
 ) -> dict[str, float]:
     """Train to the recipe's end and keep the weights of the least validation error.
 
-    Writes `checkpoint.pt` (everything, to go on), `agent.pt` (the best weights) and `metrics.json` to `folder`. With several
-    processes (`agents.training.distributed`) each calls this and plays its share.
+    Writes `checkpoint.pt` (everything, to go on), `agent.pt` (the best weights) and `metrics.json` to `folder`. With
+    several processes (`agents.training.distributed`) each calls this and plays its share.
 
     Args:
         recipe: what to train.

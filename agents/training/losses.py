@@ -20,8 +20,8 @@ def answer_weights(kind: str, trajectory: Trajectory) -> Tensor:
     """(Q, N) float32, how much cross-entropy counts each answer.
 
     Args:
-        kind: "scored", "all", or "later": each by its number, since the first answers cannot know much, and their errors
-            would outweigh those that count.
+        kind: "scored", "all", or "later": each by its number, since the first answers cannot know much, and their
+            errors would outweigh those that count.
         trajectory: of these answers.
     """
     if kind == "scored":
@@ -44,7 +44,8 @@ def trajectory_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Cross-entropy for answers whose target is known, and the policy gradient for what was drawn.
 
-    Mnih et al. 2014, section 3.2. An answer learns from its target, or with `answer_signal="reward"` by REINFORCE alone.
+    Mnih et al. 2014, section 3.2. An answer learns from its target, or with `answer_signal="reward"` by REINFORCE
+    alone.
 
     Args:
         recipe: weights, estimator, discount.

@@ -91,8 +91,8 @@ def directions(moments: list[Tensor]) -> list[Tensor]:
 def matrices(agent: Any) -> list[nn.Parameter]:
     """The parameters that Muon is for: hidden matrices of an agent's encoders, core and memory.
 
-    Word vectors, tables, biases, heads and the baseline are better left to Adam (Jordan et al. 2024). A module whose own
-    parameters are tables of vectors says so by an attribute `tables_of_vectors`.
+    Word vectors, tables, biases, heads and the baseline are better left to Adam (Jordan et al. 2024). A module whose
+    own parameters are tables of vectors says so by an attribute `tables_of_vectors`.
     """
     tables = [m for m in agent.modules() if isinstance(m, nn.Embedding) or getattr(m, "tables_of_vectors", False)]
     ends = [part for part in (agent.heads, agent.baseline) if part is not None]

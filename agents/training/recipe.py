@@ -72,7 +72,8 @@ class Recipe:
     agent: AgentConfig | CNNConfig | StoryMapConfig = field(default_factory=AgentConfig)
     """The network."""
     gaze: str = "learned"
-    """"learned", or a scripted gaze of the environment's, such as "random": a control trains the same network for it."""
+    """"learned", or a scripted gaze of the environment's, such as "random": a control trains the same network for
+    it."""
     episodes: int = 2_000_000
     """Episodes to train on; the learning rate is annealed to zero over them."""
     batch: int = 512
@@ -86,17 +87,18 @@ class Recipe:
     std_end: float | None = None
     """The same at the end, towards which it falls evenly; None leaves it as it is."""
     estimator: Literal["gain", "reinforce"] = "gain"
-    """What a step earns a policy. "gain": what it adds to the log-likelihood of the target; "reinforce": the environment's
-    own reward."""
+    """What a step earns a policy. "gain": what it adds to the log-likelihood of the target; "reinforce": the
+    environment's own reward."""
     discount: float = 0.7
     """Of what later steps earn."""
     answer_signal: Literal["target", "reward"] = "target"
     """How answers are learned: by cross-entropy from the target, or by REINFORCE from the reward alone."""
     answer_weights: Literal["scored", "all", "later"] = "scored"
-    """Which answers cross-entropy trains: those that are scored, all alike, or each by its number (the first glimpse cannot
-    know much, and its errors would outweigh those that count)."""
+    """Which answers cross-entropy trains: those that are scored, all alike, or each by its number (the first glimpse
+    cannot know much, and its errors would outweigh those that count)."""
     saliency_prior: str | None = None
-    """File of a map of your own that draws the gaze in training (`runs.saliency_prior`): a grey image, or words with weights."""
+    """File of a map of your own that draws the gaze in training (`runs.saliency_prior`): a grey image, or words with
+    weights."""
     saliency_weight: float = 0.02
     """What a look at the brightest place of the map earns; a certain answer is worth about 2.3 more than a guess."""
     max_grad_norm: float = 10.0
@@ -109,8 +111,8 @@ class Recipe:
     """So many times the episodes of a bucket are drawn, and those of groups that go badly are read
     (`agents.training.curriculum`); 1 reads all."""
     optimizer: Literal["adam", "muon", "sgd"] = "adam"
-    """"muon" takes orthogonal steps with hidden matrices (`agents.training.muon`), and Adam's with all else; "sgd" is the
-    paper's: momentum 0.9."""
+    """"muon" takes orthogonal steps with hidden matrices (`agents.training.muon`), and Adam's with all else; "sgd" is
+    the paper's: momentum 0.9."""
     init_from: str | None = None
     """File of an agent of the same form whose weights the training begins with; None begins anew."""
     seed: int = 1

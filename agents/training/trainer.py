@@ -26,7 +26,9 @@ from agents.trajectory import Trajectory
 class Prior(Protocol):
     """What draws the gaze beside the reward, such as `runs.saliency_prior.SaliencyPrior`."""
 
-    digest: str
+    @property
+    def digest(self) -> str:
+        """Of its content, so that a resumed training knows whether it is the same."""
 
     def at(self, trajectory: Trajectory) -> tuple[Tensor, Tensor]:
         """Its value at every place that was seen, and how well that agrees with it, both (T, N)."""
@@ -36,8 +38,8 @@ class Prior(Protocol):
 class Trainer:
     """All that changes in a training, and so all that a checkpoint needs to go on exactly.
 
-    Scenes are functions of (seed, episode number), and exploration is one of (seed, update): the number of updates stands
-    for both.
+    Scenes are functions of (seed, episode number), and exploration is one of (seed, update): the number of updates
+    stands for both.
     """
 
     recipe: Recipe
@@ -105,7 +107,8 @@ class Trainer:
             raise ValueError("the stories found now have other words than those trained on: set GLIMPSE_DATA as it was")
         if values.get("prior") != (self.prior and self.prior.digest):
             raise ValueError(
-                f"the saliency prior {self.recipe.saliency_prior} has changed since the training began: put the old one back"
+                f"the saliency prior {self.recipe.saliency_prior} has changed since the training began: put the old "
+                "one back"
             )
         self.agent.load_state_dict(values["agent"]["weights"])
         for optimizer, state in zip(self.optimizers, values["optimizers"], strict=True):
@@ -120,7 +123,8 @@ class Trainer:
             self.best_error, self.best_weights = error, agent_to_dict(self.agent)["weights"]
 
     def best_agent(self, machine: str) -> dict[str, Any]:
-        """The weight file's content: the agent of the least validation error, and how it came about on which machine."""
+        """The weight file's content: the agent of the least validation error, and how it came about on which
+        machine."""
         saved = agent_to_dict(self.agent)
         return {
             "recipe": self.recipe.to_dict(),
@@ -145,8 +149,8 @@ def check(recipe: Recipe, env: BatchedEnv, agent: Agent, prior: Prior | None) ->
     places = [name for name, head in agent.heads.items() if head.policy]
     if recipe.answer_weights != "scored" and env.read_ahead:
         raise ValueError(
-            f'answer_weights="{recipe.answer_weights}" trains answers that are not scored, and this task has no right answer '
-            'for them: use "scored"'
+            f'answer_weights="{recipe.answer_weights}" trains answers that are not scored, and this task has no right '
+            'answer for them: use "scored"'
         )
     if prior is not None and (recipe.gaze != "learned" or "location" not in places):
         raise ValueError("--saliency-prior draws a gaze that is learned; this training has none")

@@ -18,15 +18,13 @@ The seed is in the weight file with the whole recipe.
 |---|---|---|---|---|---|---|
 """
 
+
 def command(recipe: Recipe) -> str:
     """What trains `recipe` again: the recipe of its name, and every field that differs from it."""
     known = RECIPES.get(recipe.name)
     if known is None:
         return "(custom)"
-    own, other = (
-        {**asdict(one), **asdict(one.agent), **asdict(one.env)}
-        for one in (recipe, known)
-    )
+    own, other = ({**asdict(one), **asdict(one.agent), **asdict(one.env)} for one in (recipe, known))
     changed = [
         f" --{name.replace('_', '-')} {' '.join(value) if isinstance(value, (list, tuple)) else value}"
         for name, value in own.items()

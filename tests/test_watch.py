@@ -9,20 +9,20 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import tyro
 
-from agents import AgentConfig
-from agents.checkpoint import save_atomically
+from agents import AgentConfig, BatchedEnv, collect, make_agent
+from agents.training.checkpoint import save_atomically
+from agents.training.recipe import EnvConfig, Recipe
+from agents.training.trainer import Trainer
 from glimpse_env.render import PATH_COLOUR, UNSEEN, WINDOW_COLOURS
 from glimpse_env.retina import Retina
-from runs.drawing.contact_sheet import animation, animation_frames, contact_sheet
-from runs.drawing.encoding import encode_png
-from runs.drawing.layout import OTHER, TRUTH, WRONG, shorten, text_width
-from runs.drawing.panels import belief_columns, belief_rows, patches_panel, scene_panel, shown_classes
 from runs.environments import make_env
-from runs.recipe import EnvConfig, Recipe
-from runs.recording.traces import Trace, record_episodes
-from runs.trainer import Trainer
+from runs.traces.contact_sheet import animation, animation_frames, contact_sheet
+from runs.traces.encoding import encode_png
+from runs.traces.layout import OTHER, TRUTH, WRONG, shorten, text_width
+from runs.traces.panels import belief_columns, belief_rows, patches_panel, scene_panel, shown_classes
+from runs.traces.pictures import encode
+from runs.traces.trace import Trace, play, record_traces, traces_of
 from runs.watch import main, watch
 
 CPU = torch.device("cpu")
@@ -42,8 +42,10 @@ def make_trace(
     glimpses = np.random.default_rng(0).random((steps, retina.scales, canvas[2], *retina.patch), dtype=np.float32)
     beliefs = np.asarray(beliefs, np.float32)[:steps]
     names = names or tuple(str(k) for k in range(beliefs.shape[1]))
+    answer, path = beliefs[-1:].argmax(-1), np.asarray(path, np.float32)
+    white = np.full(canvas, 255, np.uint8)
     return Trace(
-        7, np.full(canvas, 255, np.uint8), glimpses, np.asarray(path, np.float32), beliefs, target, names, retina
+        7, "glimpse", glimpses, answer, np.array([target]), beliefs, names, path=path, canvas=white, retina=retina
     )
 
 
@@ -60,63 +62,61 @@ def recipe(tmp_path: Path) -> Recipe:
 def checkpoint(recipe: Recipe, tmp_path: Path) -> Path:
     """The weight file of an agent that never trained."""
     trainer = Trainer.begin(recipe, make_env(recipe, "train", 2, CPU), CPU)
-    save_atomically(trainer.best_agent(), tmp_path / "agent.pt")
+    save_atomically(trainer.best_agent("a machine"), tmp_path / "agent.pt")
     return tmp_path / "agent.pt"
 
 
-class Witness:
-    """An agent that keeps what it is shown."""
-
-    def __init__(self, agent: Any) -> None:
-        self.agent, self.seen, self.said = agent, [], []
-
-    def __call__(self, observation: Any, state: Any) -> Any:
-        decision = self.agent(observation, state)
-        self.seen.append(observation["glimpse"].numpy())
-        self.said.append(decision.answer.numpy())
-        return decision
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.agent, name)
-
-
-def test_a_trace_holds_what_the_agent_saw_and_said(recipe: Recipe) -> None:
+def test_a_trace_is_a_slice_of_a_trajectory(recipe: Recipe) -> None:
     env = make_env(recipe, "all", 4, CPU)
-    witness = Witness(Trainer.begin(recipe, env, CPU).agent)
-    traces = record_episodes(witness, env, np.arange(3, 7))
+    agent = make_agent(env, recipe.agent).eval()
+    with torch.no_grad():
+        trajectory = collect(agent, BatchedEnv(env, CPU), np.arange(3, 7), seed=5)
     own = np.load(recipe.env.images)
-    for row, trace in enumerate(traces):
+    for row, trace in enumerate(traces_of(trajectory, env, 5)):
         assert trace.episode == 3 + row
-        np.testing.assert_array_equal(trace.canvas, own["images"][3 + row])  # "test" shows the images in order
-        assert trace.target == own["labels"][3 + row]
+        np.testing.assert_array_equal(trace.canvas, own["images"][3 + row])  # each image once, in order
+        assert trace.label == own["labels"][3 + row]
         assert trace.names == ("0", "1", "2", "3", "4")
-        np.testing.assert_array_equal(trace.glimpses, np.stack([glimpse[row] for glimpse in witness.seen]))
-        odds = np.exp(np.stack([logits[row] for logits in witness.said]))
-        np.testing.assert_allclose(trace.beliefs, odds / odds.sum(1, keepdims=True), rtol=1e-5)
-        np.testing.assert_array_equal(trace.path[0], [0, 0])
-        assert trace.correct == (trace.beliefs[-1].argmax() == trace.target)
+        np.testing.assert_array_equal(trace.seen, trajectory.observations["glimpse"][:, row])
+        np.testing.assert_array_equal(trace.path, trajectory.observations["location"][:, row])
+        np.testing.assert_allclose(trace.beliefs, trajectory.params["answer"][:, row].softmax(-1), rtol=1e-5)
+        assert trace.answer.tolist() == [trace.beliefs[-1].argmax()]
+        assert trace.correct == (trace.answer[0] == trace.label)
+        assert not trace.has_memory
 
 
-def test_random_gaze_looks_elsewhere_and_everywhere_alike(recipe: Recipe) -> None:
-    env = make_env(recipe, "test", 2, CPU)
-    agent = Trainer.begin(recipe, env, CPU).agent
-    learned, first, again = (
-        np.stack([trace.path for trace in record_episodes(agent, env, np.arange(2), gaze=gaze)])
-        for gaze in ("learned", "random", "random")
-    )
-    np.testing.assert_array_equal(first, again)
-    assert np.abs(first[:, 1:] - learned[:, 1:]).min() > 0
+def test_episodes_are_recorded_in_order_whatever_the_number_of_rows(recipe: Recipe) -> None:
+    agent = make_agent(make_env(recipe, "all", 1, CPU), recipe.agent).train()
+    three, one = (record_traces(agent, make_env(recipe, "all", rows, CPU), np.arange(4, 9)) for rows in (3, 1))
+    assert [trace.episode for trace in three] == [trace.episode for trace in one] == [4, 5, 6, 7, 8]
+    for left, right in zip(three, one, strict=True):
+        np.testing.assert_allclose(left.beliefs, right.beliefs, atol=1e-5)
     assert agent.training
+
+
+def test_a_scripted_gaze_is_followed(recipe: Recipe) -> None:
+    env = make_env(recipe, "test", 2, CPU)
+    agent = make_agent(env, recipe.agent)
+    traces = record_traces(agent, env, np.arange(2), seed=3, gaze="random")
+    places = env.unwrapped.scripted_gaze("random", 3, np.arange(2))
+    np.testing.assert_array_equal(np.stack([trace.path[1:] for trace in traces], 1), places)
 
 
 def test_recording_says_what_is_wrong(recipe: Recipe) -> None:
     env = make_env(recipe, "test", 2, CPU)
-    agent = Trainer.begin(recipe, env, CPU).agent
-    with pytest.raises(ValueError, match=r"episodes must be \(2,\), one for each row of env, got \(3,\)"):
-        record_episodes(agent, env, np.arange(3))
-    torch.nn.init.constant_(agent.answer.weight, torch.nan)
+    agent = make_agent(env, recipe.agent)
+    with pytest.raises(ValueError, match="episodes must be at least 1"):
+        next(play(agent, env, np.arange(0)))
+    with pytest.raises(ValueError, match="no scripted gaze 'scan'; it has random, oracle"):
+        record_traces(agent, env, np.arange(2), gaze="scan")
+    torch.nn.init.constant_(agent.heads["answer"].linear.weight, torch.nan)
     with pytest.raises(ValueError, match="not finite"):
-        record_episodes(agent, env, np.arange(2))
+        record_traces(agent, env, np.arange(2))
+
+
+def test_a_role_without_pictures_is_named() -> None:
+    with pytest.raises(ValueError, match="nothing draws the role 'sound'"):
+        encode([make_trace()._replace(role="sound")], "", "", ".png")
 
 
 def test_the_path_lies_on_the_fixations() -> None:
@@ -233,12 +233,6 @@ def test_the_animation_has_a_frame_for_each_glimpse_and_the_outcome() -> None:
         np.testing.assert_array_equal(decoded[..., 2::-1], drawn)
 
 
-def test_nothing_cannot_be_drawn() -> None:
-    for draw in (contact_sheet, animation):
-        with pytest.raises(ValueError, match="record at least one episode"):
-            draw([])
-
-
 def test_long_text_is_shortened_to_its_room() -> None:
     assert shorten("7", 12, 60) == "7"
     short = shorten("a rather long name", 12, 60)
@@ -252,8 +246,8 @@ def test_the_command_draws_a_checkpoint(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, frames: int
 ) -> None:
     out = tmp_path / "new" / name
-    tyro.cli(main, args=[str(checkpoint), "--out", str(out), "--episodes", "2", "--gaze", "random", "--device", "cpu"])
-    assert f"{out}: 2 episodes" in capsys.readouterr().out
+    main([str(checkpoint), "--out", str(out), "--episodes", "2", "--gaze", "random", "--device", "cpu"])
+    assert "2 episodes" in capsys.readouterr().out
     done, film = cv2.imdecodeanimation(np.frombuffer(out.read_bytes(), np.uint8))
     assert done
     assert len(film.frames) == frames
@@ -271,18 +265,20 @@ def test_other_images_can_be_watched(checkpoint: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"out": "gaze.gif"}, r"gaze\.gif: the name must end in \.png .* or \.apng"),
-        ({"checkpoint": "none.pt"}, r"no checkpoint at none\.pt: train one"),
-        ({"episodes": 0}, "episodes must be at least 1 and first at least 0, got 0 and 0"),
-        ({"first": -1}, "episodes must be at least 1 and first at least 0, got 4 and -1"),
-        ({"images": Path("none.npz")}, r"none\.npz does not exist"),
+        (["--out", "gaze.gif"], r"gaze\.gif: the name must end in \.png .* or \.apng"),
+        (["--episodes", "0"], "episodes must be at least 1 and first at least 0, got 0 and 0"),
+        (["--first", "-1"], "episodes must be at least 1 and first at least 0, got 4 and -1"),
+        (["--gaze", "scan"], "no scripted gaze 'scan'; it has random, oracle"),
+        (["--images", "none.npz"], r"none\.npz does not exist"),
     ],
 )
 def test_the_command_says_what_is_wrong(
-    checkpoint: Path, tmp_path: Path, arguments: dict[str, Any], message: str
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
-    (tmp_path / "gaze.png").write_bytes(b"before")
-    given = {"checkpoint": checkpoint, "out": tmp_path / "gaze.png", "device": "cpu", **arguments}
+    monkeypatch.chdir(tmp_path)
+    Path("gaze.png").write_bytes(b"before")
     with pytest.raises(SystemExit, match=f"error: .*{message}"):
-        main(given.pop("checkpoint"), **given)
-    assert (tmp_path / "gaze.png").read_bytes() == b"before"
+        main([str(checkpoint), "--out", "gaze.png", "--device", "cpu", *arguments])
+    assert Path("gaze.png").read_bytes() == b"before"
+    with pytest.raises(SystemExit, match=r"no checkpoint at none\.pt: train one"):
+        main(["none.pt", "--out", "gaze.png"])

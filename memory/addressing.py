@@ -44,16 +44,16 @@ def oneplus(x: Tensor) -> Tensor:
     return 1 + F.softplus(x)
 
 
-def cosine(keys: Tensor, memory: Tensor, masks: Tensor | None = None) -> Tensor:
-    """Cosine of every key with every slot (Graves 2014, eq. 6).
+def content_weights(memory: Tensor, keys: Tensor, strengths: Tensor, masks: Tensor | None = None) -> Tensor:
+    """Slots by the cosine of each with a key, (N, H, S), each a distribution over the slots (Graves 2014, eq. 5, 6).
+
+    Also Graves 2016, content-based addressing. The cosine is 0 for a key or a slot of zeros.
 
     Args:
-        keys: (N, H, W).
         memory: (N, S, W).
+        keys: (N, H, W).
+        strengths: (N, H), beta >= 0.
         masks: (N, H, W) in [0, 1]: what of key and slot is compared (Csordás 2019, section 3.1); None for all of it.
-
-    Returns:
-        (N, H, S) in [-1, 1]; 0 for a key or slot of zeros.
     """
     if masks is None:
         norms = torch.linalg.vector_norm(memory, dim=-1).square().unsqueeze(1)
@@ -64,21 +64,8 @@ def cosine(keys: Tensor, memory: Tensor, masks: Tensor | None = None) -> Tensor:
         norms = squares @ memory.square().mT
         lengths = (squares * keys.square()).sum(-1, keepdim=True)
         keys = squares * keys
-    return (keys * (lengths + EPSILON).rsqrt()) @ memory.mT * (norms + EPSILON).rsqrt()
-
-
-def content_weights(memory: Tensor, keys: Tensor, strengths: Tensor, masks: Tensor | None = None) -> Tensor:
-    """Slots by similarity to a key, (N, H, S), each a distribution over the slots (Graves 2014, eq. 5).
-
-    Also Graves 2016, content-based addressing; with masks, Csordás 2019, section 3.1.
-
-    Args:
-        memory: (N, S, W).
-        keys: (N, H, W).
-        strengths: (N, H), beta >= 0.
-        masks: as in `cosine`.
-    """
-    return torch.softmax(cosine(keys, memory, masks) * strengths.unsqueeze(-1), -1)
+    cosine = (keys * (lengths + EPSILON).rsqrt()) @ memory.mT * (norms + EPSILON).rsqrt()
+    return torch.softmax(cosine * strengths.unsqueeze(-1), -1)
 
 
 def interpolate(content: Tensor, previous: Tensor, gate: Tensor) -> Tensor:
@@ -87,14 +74,11 @@ def interpolate(content: Tensor, previous: Tensor, gate: Tensor) -> Tensor:
 
 
 def shift(weights: Tensor, kernel: Tensor) -> Tensor:
-    """Circular convolution with a distribution over shifts (Graves 2014, eq. 8).
+    """Circular convolution of weights (N, H, S) with a distribution over shifts (Graves 2014, eq. 8).
 
     Args:
         weights: (N, H, S).
         kernel: (N, H, 2k + 1), the probabilities of moving by -k .. k slots; 2k + 1 <= S.
-
-    Returns:
-        (N, H, S).
     """
     reach, slots = kernel.shape[-1] // 2, weights.shape[-1]
     if not reach:
@@ -105,14 +89,9 @@ def shift(weights: Tensor, kernel: Tensor) -> Tensor:
 
 
 def sharpen(weights: Tensor, exponent: Tensor) -> Tensor:
-    """w^gamma, normalised (Graves 2014, eq. 9; Csordás 2019, section 3.3 for link distributions).
+    """w^gamma, normalised, (N, H, S) by (N, H), gamma >= 1; zeros where the weights are (nearly) all zero.
 
-    Args:
-        weights: (N, H, S), >= 0.
-        exponent: (N, H), gamma >= 1.
-
-    Returns:
-        (N, H, S), each a distribution, or zeros where the weights are (nearly) all zero.
+    Graves 2014, eq. 9; Csordás 2019, section 3.3, for link distributions.
     """
     # the quotient does not depend on the scale; without it high powers of small numbers would all be zero
     largest = weights.detach().amax(-1, keepdim=True)
@@ -121,22 +100,17 @@ def sharpen(weights: Tensor, exponent: Tensor) -> Tensor:
 
 
 def retention(read_weights: Tensor, free_gates: Tensor) -> Tensor:
-    """How much of each slot no head frees, (N, S) in [0, 1] (Graves 2016, dynamic memory allocation: psi).
+    """How much of each slot no head frees, (N, S) in [0, 1], from the last step's weights (N, H, S) and gates (N, H).
 
-    Args:
-        read_weights: (N, H, S), of the last step.
-        free_gates: (N, H) in [0, 1].
+    Graves 2016, dynamic memory allocation: psi.
     """
     return reduce(torch.mul, (1 - free_gates.unsqueeze(-1) * read_weights).unbind(1))
 
 
 def usage(previous: Tensor, write_weights: Tensor, retained: Tensor) -> Tensor:
-    """How much each slot is in use, (N, S) in [0, 1] (Graves 2016, dynamic memory allocation: u).
+    """How much each slot is in use, (N, S) in [0, 1], from usage and writing of the last step and `retention`, (N, S).
 
-    Args:
-        previous: (N, S), usage of the last step.
-        write_weights: (N, S), of the last step.
-        retained: (N, S), from `retention`.
+    Graves 2016, dynamic memory allocation: u.
     """
     return (previous + write_weights - previous * write_weights) * retained
 
@@ -172,12 +146,7 @@ def write_weights(content: Tensor, allocated: Tensor, allocation_gate: Tensor, w
 
 
 def precedence(previous: Tensor, write_weights: Tensor) -> Tensor:
-    """How much each slot was the last one written, (N, S) of sum <= 1 (Graves 2016, temporal memory linkage: p).
-
-    Args:
-        previous: (N, S), precedence of the last step.
-        write_weights: (N, S), of this step.
-    """
+    """How much each slot was the last one written, (N, S) of sum <= 1 (Graves 2016, temporal memory linkage: p)."""
     return (1 - write_weights.sum(-1, keepdim=True)) * previous + write_weights
 
 
@@ -188,13 +157,9 @@ def read_weights(backward: Tensor, content: Tensor, forward: Tensor, modes: Tens
 
 
 def erase_add(memory: Tensor, weights: Tensor, erase: Tensor, add: Tensor) -> Tensor:
-    """Write: each head erases, then each adds (Graves 2014, eq. 3, 4), to slots (N, S, W).
+    """Slots (N, S, W) after writing by weights (N, H, S): each head erases, in [0, 1], then each adds, (N, H, W).
 
-    Args:
-        memory: (N, S, W).
-        weights: (N, H, S).
-        erase: (N, H, W) in [0, 1].
-        add: (N, H, W).
+    Graves 2014, eq. 3, 4.
     """
     kept = reduce(torch.mul, (1 - weights.unsqueeze(-1) * erase.unsqueeze(-2)).unbind(1))
     return memory * kept + weights.mT @ add

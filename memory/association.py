@@ -1,15 +1,14 @@
 """Association: hops of recall without a softmax, so that a chain of them is a polynomial of what was written.
 
 Memory networks that start without a softmax leave plateaus on which those with one stay (Sukhbaatar et al. 2015,
-section 5, "linear start"): a softmax chooses before it knows what for, and no gradient tells it of the chain that a
-better choice would have begun. Here the softmax stays away for good, and beside this chain the hops of `memory.hop`
-keep theirs. A chain of linear recalls is also a tensor-product memory (Schlag & Schmidhuber 2018).
+section 5, "linear start"): with a softmax, no gradient shows the chain that another first choice would have started.
+Here there is no softmax at all, beside the hops of `memory.episodic`, which have one. A chain of linear recalls is also
+a tensor-product memory (Schlag & Schmidhuber 2018).
 
-What a softmax can do and a linear recall cannot is to ask for two things at once: a slot that has both is then worth
-no more than two slots that have one each. "The line that names both this room and that one" is such a question, and
-bAbI's tasks 17 and 19 are made of them. So of two chains side by side, one multiplies two likenesses at each hop: to
-what was recalled so far, and to the step that asks. The other stays linear: for task 16, whose later lines have nothing
-in common with its question, the product is a hindrance.
+A linear recall cannot ask for two things at once: a slot that has both is worth no more than two slots that have one
+each. "The line that names both this room and that one" is such a question (bAbI's tasks 17 and 19). So there are two
+chains. One multiplies two similarities at each hop: to what was recalled so far, and to the query. The other stays
+linear: in task 16, where later lines share nothing with the question, the product does harm.
 """
 
 from __future__ import annotations
@@ -21,34 +20,31 @@ from torch.nn import functional as F
 SCALE = 0.1
 """Standard deviation of the maps at first. One word in common with a slot then makes a product of about one."""
 
-
 LARGEST = 4.0
-"""What the entries of an input may measure, root mean square; sums of words measure about one. Beyond, a product of so
-many of them would soon be infinite."""
+"""Largest root mean square of an input; sums of words have about one. Products of larger ones would overflow."""
 
 
 def bounded(x: Tensor) -> Tensor:
-    """(..., D) to the same, shortened where the root of its mean square is over `LARGEST`."""
+    """(..., D) to the same, scaled down where its root mean square is over `LARGEST`."""
     return x * (LARGEST / (x.square().mean(-1, keepdim=True) + 1e-8).sqrt()).clamp(max=1)
 
 
 class Association(nn.Module):
-    """Two chains of a step x over the earlier steps x_i, and what is made of all they recalled.
+    """Two chains from a query x over the earlier steps x_i, and a read from all that they recalled.
 
     u_0 = M_0 x, r_k = mean over i of (u_k . M_k x_i) c_ki M_{k+1} x_i, u_{k+1} = u_k + r_k, with maps M of its own for
-    each chain; c_ki is 1 in the linear one, and 1 + (A_k x) . (B_k x_i) in the other. The answer is V u_K of the linear
-    chain, plus gelu(W [u_0, r_0, r_1, ...] + b) of the other. Each has an outlet of its own, so that neither drowns the
-    other while its answers are wild.
+    each chain; c_ki is 1 in the linear one, and 1 + (A_k x) . (B_k x_i) in the other. The read is V u_K of the linear
+    chain, plus gelu(W [u_0, r_0, r_1, ...] + b) of the other.
 
     What one hop recalls, the next one asks with: the maps M are tied as in Sukhbaatar et al. 2015, section 2.2,
-    "adjacent". No norm and no gate lies between: with the chain's wild answers of the first updates, a gate learns to
-    close, and a norm hides how much was recalled. B begins at zero, and so both chains as linear ones.
+    "adjacent". There is no norm and no gate: a gate learns to close while the chain's reads are still random, and a
+    norm hides how much was recalled. B is zero at first, so that both chains start as linear ones.
 
     Args:
-        input_size: of what is written.
+        input_size: width of what is written and asked.
         width: of u.
         hops: of a chain.
-        read_size: of the answer.
+        read_size: width of the read.
     """
 
     def __init__(self, input_size: int, width: int, hops: int, read_size: int) -> None:
@@ -62,18 +58,18 @@ class Association(nn.Module):
 
     @property
     def written_maps(self) -> int:
-        """How many vectors of `width` are written of each step."""
+        """Number of vectors of `width` that are written for each step."""
         return 3 * self.hops + 2
 
     def project(self, x: Tensor) -> Tensor:
-        """What is written: (N, T, input_size) to (N, 3 hops + 2, T, width), all M x, chain by chain, and all B x."""
+        """What is stored: (N, T, input_size) to (N, 3 hops + 2, T, width), all M x, chain by chain, and all B x."""
         return mapped(bounded(x), torch.cat([self.maps, self.marks]))
 
     def forward(self, asking: Tensor, written: Tensor, earlier: Tensor) -> Tensor:
-        """The answer of the chains.
+        """The read of the chains.
 
         Args:
-            asking: (N, Q, input_size), the steps that ask.
+            asking: (N, Q, input_size), queries.
             written: (N, 3 hops + 2, S, width), from `project`.
             earlier: (N or 1, Q, S) bool, the slots that each may recall.
 
@@ -96,15 +92,12 @@ def mapped(x: Tensor, maps: Tensor) -> Tensor:
 
 
 def chain(u: Tensor, slots: Tensor, among: Tensor) -> list[Tensor]:
-    """What each hop recalls.
+    """What each hop recalls: [u_0, r_0, r_1, ...], each (N, Q, width).
 
     Args:
         u: (N, Q, width), u_0.
         slots: (N, hops + 1, S, width), all M x_i.
         among: (N, hops, Q, S), the slots' shares of the mean times c.
-
-    Returns:
-        [u_0, r_0, r_1, ...], each (N, Q, width).
     """
     links = [u]
     for hop in range(among.shape[1]):

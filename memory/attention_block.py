@@ -1,10 +1,15 @@
-"""An attention block over slots: keys, values and queries, the recall, and the feedforward net after it."""
+"""Attention blocks over slots: keys, values and queries, the recall and the feedforward net after it, hop by hop."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from memory.ring import at_steps
 
 TIMES = ("none", "age", "relative")
 """How the age of a slot may change attention; see `AttentionBlock`."""
@@ -124,3 +129,50 @@ class AttentionBlock(nn.Module):
         if self.feedforward is not None:
             x = x + self.feedforward(x)
         return x, weights
+
+
+def recall_in_hops(
+    blocks: nn.ModuleList,
+    embedding: Tensor,
+    x: Tensor,
+    y: Tensor,
+    slots: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]],
+    log_gate: Tensor,
+    offset: Tensor,
+    bucket: Tensor,
+    steps: Tensor | None = None,
+) -> tuple[Tensor, list[Tensor]]:
+    """All hops of T steps over M slots; log_gate, offset and bucket as in `AttentionBlock.recall`.
+
+    Args:
+        blocks: taken in turn.
+        embedding: (hops, width), added at the start of each hop.
+        x: (N, T, width), the write stream.
+        y: (N, T, width), the query stream; the same tensor object where there is one stream.
+        slots: gives the keys and values of a hop's M slots from those that it writes, (N, heads, T, d).
+        steps: (Q, N) int64, the steps whose result is wanted; None for all.
+
+    Returns:
+        the query stream (N, Q or T, width), and of each hop the weights (N, 1, M) of the last of these steps.
+    """
+    one, reads = y is x, []
+    for hop in range(len(embedding)):
+        block: Any = blocks[hop % len(blocks)]
+        last = hop == len(embedding) - 1
+        x = x + embedding[hop]
+        query, key, value = block.project(x)
+        keys, values = slots(key, value, hop)
+        if one:
+            y = x
+        else:
+            if not last:
+                x, _ = block.recall(x, query, keys, values, log_gate, offset, bucket)
+            y = y + embedding[hop]
+            query, _, _ = block.project(y)
+        if last and steps is not None:
+            y, query = at_steps(y, steps), at_steps(query.transpose(1, 2), steps).transpose(1, 2)
+            offset, bucket = at_steps(offset[:, 0], steps)[:, None], at_steps(bucket, steps)
+        y, weights = block.recall(y, query, keys, values, log_gate, offset, bucket)
+        x = y if one else x
+        reads.append(weights[:, :, -1:].mean(1))
+    return y, reads

@@ -13,7 +13,7 @@ MemoryState = dict[str, Tensor]
 
 
 class Watch(NamedTuple):
-    """What a memory did in the last step; None for what it does not have. All zeros (-1 for steps) before the first.
+    """What a memory did in the last step; None for what it does not have.
 
     Attributes:
         read: (N, heads or hops, slots) read weights, >= 0, of sum <= 1 over the slots.
@@ -58,12 +58,7 @@ def reset_rows(state: MemoryState, fresh: MemoryState, episode_start: Tensor) ->
 
 
 def check_steps(writes: Tensor, queries: Tensor, episode_start: Tensor | None, input_size: int) -> None:
-    """Refuse what cannot be unrolled.
-
-    Raises:
-        ValueError: for writes and queries that are not both (T, N, input_size), T >= 1, or an episode_start that is not
-            (T, N) bool.
-    """
+    """ValueError unless writes and queries are (T, N, input_size), T >= 1, and episode_start (T, N) bool or None."""
     if writes.dim() != 3 or writes.shape[2] != input_size or not len(writes) or queries.shape != writes.shape:
         raise ValueError(
             f"writes and queries must both be (T, N, {input_size}) with T >= 1, "
@@ -114,11 +109,7 @@ class Memory(nn.Module, ABC):
         """
 
     def begin(self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None) -> MemoryState:
-        """What `forward` does first: check the shapes, and take the marked rows from a fresh state.
-
-        Raises:
-            ValueError: where a shape does not fit.
-        """
+        """What `forward` does first: refuse shapes that do not fit, and take the marked rows from a fresh state."""
         if write.dim() != 2 or write.shape[1] != self.input_size or query.shape != write.shape:
             raise ValueError(
                 f"write and query must both be (N, {self.input_size}), got {tuple(write.shape)} and "
@@ -135,11 +126,7 @@ class Memory(nn.Module, ABC):
         return reset_rows(state, self.initial_state(write.shape[0]), episode_start)
 
     def unroll(
-        self,
-        writes: Tensor,
-        queries: Tensor,
-        state: MemoryState | None = None,
-        episode_start: Tensor | None = None,
+        self, writes: Tensor, queries: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """Several steps: the same numbers as `forward` one by one.
 

@@ -2,23 +2,19 @@
 
 Memory networks (Sukhbaatar et al. 2015) read in hops: what was recalled becomes part of the next query. Key-value
 memories (Miller et al. 2016) address by one vector and answer with another. Here every hop has slots of its own: step t
-enters as x_0 = W input; hop l writes the key and the value of x_l, recalls from all that hop l has written so far, and
-adds what it recalled, x_{l+1} = x_l + recall. So a slot of the second hop holds a step together with what it recalled
-itself. With shared weights, all steps of an episode side by side are a causal Universal Transformer (Dehghani et al.
-2019), and `unroll` computes them so.
+enters as x_0 = W input; hop l writes the key and the value of x_l, recalls from all that it has written so far, and
+adds what it recalled, x_{l+1} = x_l + recall. With shared weights, all steps of an episode side by side are a causal
+Universal Transformer (Dehghani et al. 2019), and `unroll` computes them so.
 
 Attention filters what is stored, and filters it again when it is recalled. The gate g = sigmoid(w . x_0 + b) of a step
 is stored with its slot, and the weight of a slot is proportional to g exp(q . k / sqrt(d) + bias(age)): the hops never
-recall a step that was written with gate 0.
-
-Beside the hops, `associations` adds two chains of recalls without a softmax (`memory.association`), which learn links
-between slots that the softmax of the hops hides from the gradient.
+recall a step that was written with gate 0. Beside the hops, `associations` adds recalls without a softmax, see
+`memory.association`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +22,7 @@ from torch.nn import functional as F
 
 from memory import ring
 from memory.association import Association
-from memory.attention_block import TIMES, AttentionBlock, age_buckets
+from memory.attention_block import TIMES, AttentionBlock, age_buckets, recall_in_hops
 from memory.base import Memory, MemoryState, Watch
 
 SLOTS = {"keys": 3, "values": 3, "log_gate": 1, "associated": 2}
@@ -114,9 +110,8 @@ class Episodic(Memory):
             "read": like.new_zeros(batch, self.hops, self.slots),
             "gate": like.new_zeros(batch, 1),
         }
-        if self.association is not None:
-            shape = (batch, self.association.written_maps, self.slots, self.association.width)
-            state["associated"] = like.new_zeros(shape)
+        if (chains := self.association) is not None:
+            state["associated"] = like.new_zeros(batch, chains.written_maps, self.slots, chains.width)
         return state
 
     def forward(
@@ -139,7 +134,8 @@ class Episodic(Memory):
             values.append(torch.where(here[:, None], value, state["values"][:, hop]))
             return keys[-1], values[-1]
 
-        y, reads = self._hops(x, y, slots, log_gate, ring.unseen(hidden, x), self.bucket[age])
+        offset, bucket = ring.unseen(hidden, x), self.bucket[age]
+        y, reads = recall_in_hops(self.stages, self.hop_embedding, x, y, slots, log_gate, offset, bucket)
         state_after = {
             "keys": torch.stack(keys, 1),
             "values": torch.stack(values, 1),
@@ -156,16 +152,9 @@ class Episodic(Memory):
         return read[:, 0], state_after
 
     def unroll(
-        self,
-        writes: Tensor,
-        queries: Tensor,
-        state: MemoryState | None = None,
-        episode_start: Tensor | None = None,
+        self, writes: Tensor, queries: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
-        """Many steps at once, without a loop over time; see `Memory.unroll`.
-
-        A state of None, for fresh rows, is faster than one that may hold something; on the CPU a fresh state is, too.
-        """
+        """Many steps at once, without a loop over time; see `Memory.unroll`. Fastest with None for fresh rows."""
         old = ring.begin(writes, queries, state, episode_start, self.input_size)
         time = ring.step_times(len(writes), old.get("time"), episode_start, writes.device)
         read, by_hop, new = self._steps(writes, queries, old, time)
@@ -187,10 +176,7 @@ class Episodic(Memory):
         return self._steps(writes, queries, {}, ring.step_times(len(writes), None, None, writes.device), steps)[0]
 
     def watch(self, state: MemoryState) -> Watch:
-        """`read` (N, hops, slots), mean over heads; `write`, the gate at the slot that was written; contents, values.
-
-        The contents are those of the last hop, all heads side by side. A slot holds one step.
-        """
+        """All of `Watch`: `read` is the mean over heads, `contents` the last hop's values, heads side by side."""
         here = ring.last_written(state["time"], self.slots)
         return Watch(
             read=state["read"],
@@ -200,58 +186,8 @@ class Episodic(Memory):
             step=ring.stored_steps(state["time"], self.slots),
         )
 
-    def _stage(self, hop: int) -> AttentionBlock:
-        stage = self.stages[hop % len(self.stages)]
-        assert isinstance(stage, AttentionBlock)
-        return stage
-
     def _log_gate(self, x: Tensor) -> Tensor:
         return x.new_zeros(x.shape[:2]) if self.write_gate is None else F.logsigmoid(self.write_gate(x))[..., 0]
-
-    def _hops(
-        self,
-        x: Tensor,
-        y: Tensor,
-        slots: Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]],
-        log_gate: Tensor,
-        offset: Tensor,
-        bucket: Tensor,
-        steps: Tensor | None = None,
-    ) -> tuple[Tensor, list[Tensor]]:
-        """All hops of T steps over M slots.
-
-        Args:
-            x: (N, T, width), the write stream.
-            y: (N, T, width), the query stream; the same tensor object where there is one stream.
-            slots: keys and values (N, heads, T, d) that a hop has written to those of its M slots.
-            log_gate: (N, M).
-            offset: see `AttentionBlock.recall`.
-            bucket: see there.
-            steps: (Q, N) int64, the steps whose result is wanted; None for all.
-
-        Returns:
-            the query stream (N, Q or T, width), and of each hop the weights (N, 1, M) of the last of these steps.
-        """
-        one, reads = y is x, []
-        for hop in range(self.hops):
-            stage, last = self._stage(hop), hop == self.hops - 1
-            x = x + self.hop_embedding[hop]
-            query, key, value = stage.project(x)
-            keys, values = slots(key, value, hop)
-            if one:
-                y = x
-            else:
-                if not last:
-                    x, _ = stage.recall(x, query, keys, values, log_gate, offset, bucket)
-                y = y + self.hop_embedding[hop]
-                query, _, _ = stage.project(y)
-            if last and steps is not None:
-                y, query = ring.at_steps(y, steps), ring.at_steps(query.transpose(1, 2), steps).transpose(1, 2)
-                offset, bucket = ring.at_steps(offset[:, 0], steps)[:, None], ring.at_steps(bucket, steps)
-            y, weights = stage.recall(y, query, keys, values, log_gate, offset, bucket)
-            x = y if one else x
-            reads.append(weights[:, :, -1:].mean(1))
-        return y, reads
 
     def _steps(
         self, writes: Tensor, queries: Tensor, old: MemoryState, time: Tensor, steps: Tensor | None = None
@@ -278,8 +214,9 @@ class Episodic(Memory):
             return torch.cat([old["keys"][:, hop], key], 2), torch.cat([old["values"][:, hop], value], 2)
 
         log_gate = torch.cat([old["log_gate"], gate], 1) if old else gate
-        bucket = self.bucket[age.clamp(0, self.slots - 1)]
-        y, by_hop["read"] = self._hops(x, y, slots, log_gate, ring.unseen(hidden, x), bucket, steps)
+        offset, bucket = ring.unseen(hidden, x), self.bucket[age.clamp(0, self.slots - 1)]
+        hops = self.stages, self.hop_embedding
+        y, by_hop["read"] = recall_in_hops(*hops, x, y, slots, log_gate, offset, bucket, steps)
         read, new = self.norm(y), {"log_gate": gate}
         if self.association is not None:
             new["associated"] = self.association.project(writes)

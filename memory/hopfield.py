@@ -8,29 +8,11 @@ products, holds 0.14 d (Hopfield 1982; Amit et al. 1985).
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from memory import ring
 from memory.base import Memory, MemoryState, Watch
-
-
-def energy(state: Tensor, patterns: Tensor, beta: float) -> Tensor:
-    """E = -lse(beta, X xi) + xi . xi / 2 + log(M) / beta + m² / 2 (Ramsauer et al. 2021, eq. 2).
-
-    Args:
-        state: (..., Q, d) states xi.
-        patterns: (..., M, d) stored patterns X, one a row; m is the largest of their norms.
-        beta: inverse temperature, positive.
-
-    Returns:
-        (..., Q), in [0, 2 m²] for states no longer than m. No update of `retrieve` raises it.
-    """
-    lse = torch.logsumexp(beta * state @ patterns.mT, dim=-1) / beta
-    longest = patterns.square().sum(-1).amax(-1, keepdim=True)
-    return -lse + (state.square().sum(-1) + longest) / 2 + math.log(patterns.shape[-2]) / beta
 
 
 def retrieve(
@@ -119,16 +101,9 @@ class Hopfield(Memory):
         return read[:, 0], {"patterns": patterns, "time": time + 1, "read": weights}
 
     def unroll(
-        self,
-        writes: Tensor,
-        queries: Tensor,
-        state: MemoryState | None = None,
-        episode_start: Tensor | None = None,
+        self, writes: Tensor, queries: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
-        """Many steps at once, without a loop over time; see `Memory.unroll`.
-
-        A state of None, for fresh rows, is faster than one that may hold something; on the CPU a fresh state is, too.
-        """
+        """Many steps at once, without a loop over time; see `Memory.unroll`. Fastest with None for fresh rows."""
         steps, n = writes.shape[:2]
         old = ring.begin(writes, queries, state, episode_start, self.input_size)
         before = old.get("time")
@@ -147,10 +122,7 @@ class Hopfield(Memory):
         }
 
     def watch(self, state: MemoryState) -> Watch:
-        """`read` (N, 1, slots), 0 where nothing had been stored; `write`, 1 at the slot that was written.
-
-        The contents are the patterns. A slot holds one step.
-        """
+        """All of `Watch` but a gate: `read` is 0 where nothing had been stored, `contents` are the patterns."""
         return Watch(
             read=state["read"],
             write=ring.last_written(state["time"], self.slots).to(state["read"]),

@@ -64,16 +64,10 @@ def _(previous: Tensor, precedence: Tensor, write: Tensor, read: Tensor) -> tupl
     "Tensor read, Tensor links) -> (Tensor, Tensor, Tensor, Tensor)",
 )
 def _follow_backward(
-    links_grad: Tensor | None,
-    forward: Tensor | None,
-    backward: Tensor | None,
-    previous: Tensor,
-    precedence: Tensor,
-    write: Tensor,
-    read: Tensor,
-    links: Tensor,
+    links_grad: Tensor | None, forward: Tensor | None, backward: Tensor | None, *saved: Tensor
 ) -> tuple[Tensor, ...]:
-    """The gradients of `previous`, `precedence`, `write` and `read` from those of links, f and b."""
+    """The gradients of what `_follow` was given, from those of links, f and b; `saved` is as `_keep` saves it."""
+    previous, precedence, write, read, links = saved
     forward = torch.zeros_like(read) if forward is None else forward.contiguous()
     backward = torch.zeros_like(read) if backward is None else backward.contiguous()
     left, right = torch.cat([forward, read], 1).mT, torch.cat([read, backward], 1)
@@ -134,9 +128,9 @@ class _Match(torch.autograd.Function):
 def follow_links(
     previous: Tensor, precedence: Tensor, write_weights: Tensor, read_weights: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """How much slot i was written right after slot j, and what was written after and before what was read.
+    """Which slot was written after which, and what was written after and before what was read.
 
-    Graves 2016, temporal memory linkage: L[i, j], f and b.
+    Graves 2016, temporal memory linkage: L[i, j] is how much slot i was written right after slot j; f and b.
 
     Args:
         previous: (N, S, S), links of the last step.
@@ -153,15 +147,6 @@ def follow_links(
 
 
 def match_slots(memory: Tensor, keys: Tensor, strengths: Tensor) -> Tensor:
-    """`content_weights` of `memory.addressing` without masks.
-
-    Args:
-        memory: (N, S, W).
-        keys: (N, H, W).
-        strengths: (N, H), beta >= 0.
-
-    Returns:
-        (N, H, S), each a distribution over the slots. Differentiable once.
-    """
+    """`memory.addressing.content_weights` without masks, the same up to rounding. Differentiable once."""
     lengths = (keys.square().sum(-1) + EPSILON).rsqrt()
     return torch.softmax(_Match.apply(memory, keys * (strengths * lengths).unsqueeze(-1)), -1)

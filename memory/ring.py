@@ -16,7 +16,7 @@ from memory.base import MemoryState, check_steps
 
 
 def slot_ages(time: Tensor, slots: int) -> Tensor:
-    """Steps since each slot was written, as seen when step `time` has just been written.
+    """The age in steps of what lies in each slot, just after step `time` was written.
 
     Args:
         time: (N,) int64, number of the step in its episode, from 0.
@@ -29,16 +29,13 @@ def slot_ages(time: Tensor, slots: int) -> Tensor:
 
 
 def step_times(steps: int, time: Tensor | None, episode_start: Tensor | None, device: torch.device) -> Tensor:
-    """The number in its episode of each of the next steps.
+    """The number in its episode of each of the next steps: (N, T) int64, or (1, T) where all rows agree.
 
     Args:
         steps: number of steps T.
         time: (N,) int64, steps that each row has made already; None where all rows are fresh.
         episode_start: (T, N) bool, the steps that start an episode; None for no such step.
-        device: where the result lives.
-
-    Returns:
-        (N, T) int64, or (1, T) where all rows agree.
+        device: where the result lies.
     """
     step = torch.arange(steps, device=device)[None]
     times = step if time is None else time[:, None] + step
@@ -49,16 +46,16 @@ def step_times(steps: int, time: Tensor | None, episode_start: Tensor | None, de
 
 
 def recalled_ages(steps: int, time: Tensor | None, slots: int, device: torch.device) -> Tensor:
-    """The age, seen from each of the next steps, of the slots written before, followed by these steps themselves.
+    """Ages, at each of the next steps, of the slots written before, followed by these steps themselves.
 
     Args:
         steps: number of steps T.
         time: (N,) int64, steps that each row has made already; None to leave the slots written before out.
         slots: size of the ring.
-        device: where the result lives.
+        device: where the result lies.
 
     Returns:
-        (N, T, slots + T) int64, or (1, T, T) without `time`; negative for what is still to come.
+        (N, T, slots + T) int64, or (1, T, T) without `time`; negative for steps still to come.
     """
     step = torch.arange(steps, device=device)
     among = (step[:, None] - step)[None]
@@ -69,7 +66,7 @@ def recalled_ages(steps: int, time: Tensor | None, slots: int, device: torch.dev
 
 
 def hidden(age: Tensor, time: Tensor, slots: int) -> Tensor:
-    """Where nothing can be recalled: (..., M) ages seen at (...) times to (..., M) bool."""
+    """Where nothing can be recalled: (..., M) ages at (...) times to (..., M) bool."""
     return (age < 0) | (age >= slots) | (age > time[..., None])
 
 
@@ -79,7 +76,7 @@ def unseen(mask: Tensor, like: Tensor) -> Tensor:
 
 
 def fill(new: Tensor, old: Tensor | None, time: Tensor, started: Tensor | None, slots: int) -> Tensor:
-    """The ring after many steps.
+    """The ring (N, slots, ...) after many steps.
 
     Args:
         new: (N, T, ...), what the steps wrote.
@@ -87,9 +84,6 @@ def fill(new: Tensor, old: Tensor | None, time: Tensor, started: Tensor | None, 
         time: (N,) int64, number in its episode of the last step.
         started: (N,) bool, the rows that started an episode among the steps, whose old content is gone.
         slots: size of the ring.
-
-    Returns:
-        (N, slots, ...).
     """
     n, steps = new.shape[:2]
     if old is None and started is None and steps <= slots:
@@ -105,16 +99,13 @@ def fill(new: Tensor, old: Tensor | None, time: Tensor, started: Tensor | None, 
 
 
 def by_slot(weights: Tensor, time: Tensor, before: bool, slots: int) -> Tensor:
-    """Weights over what `recalled_ages` lists, as weights over the slots of the ring.
+    """Weights over what `recalled_ages` lists, as weights (N, hops, Q, slots) over the slots of the ring.
 
     Args:
         weights: (N, hops, Q, M), 0 where hidden.
         time: (N or 1, T) int64, from `step_times`.
         before: whether the slots written before come first among the M; otherwise these are the T steps alone.
         slots: size of the ring.
-
-    Returns:
-        (N, hops, Q, slots).
     """
     n = len(weights)
     slot = (time % slots).expand(n, -1)
@@ -139,15 +130,8 @@ def begin(
 ) -> MemoryState:
     """What an `unroll` over a ring does first: check the shapes, and drop a state that holds nothing.
 
-    Args:
-        writes: (T, N, input_size), T >= 1.
-        queries: (T, N, input_size).
-        state: with `time` (N,), or None for fresh rows.
-        episode_start: (T, N) bool, or None.
-        input_size: the last dimension that is expected.
-
     Returns:
-        The state, or {} for None and for a state in which no row has made a step. The latter is found out on the CPU
+        The state, or {} for None and for a state in which no row has made a step. The latter is checked on the CPU
         alone: elsewhere it would wait for the device.
 
     Raises:

@@ -219,7 +219,7 @@ def test_a_chain_without_a_softmax_links_what_no_word_of_the_question_names():
     net = nn.Sequential(memory, nn.Linear(16, 4))
     optimizer = torch.optim.Adam(net.parameters(), 3e-3)
     generator = torch.Generator().manual_seed(1)
-    for _ in range(400):
+    for _ in range(200):
         names = torch.argsort(torch.rand(64, 8, generator=generator))[:, :4]
         things = torch.eye(8)[names]  # (N, 4, 8): a, b, c, and one more
         lines = torch.stack([things[:, 0] + things[:, 1], things[:, 1] + things[:, 2], things[:, 3], things[:, 0]])

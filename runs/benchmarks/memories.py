@@ -63,7 +63,7 @@ def compiled(*args: Any, **kwargs: Any) -> nn.Module:
 
 
 def contenders(bar: tqdm) -> dict[str, Callable[..., nn.Module]]:
-    """What is measured, by name; the package only where it is installed."""
+    """What is measured, by name; the package where it is installed, the compiled step where it can be compiled."""
     found: dict[str, Callable[..., nn.Module]] = {
         "DNC": DNC,
         "DNC compiled": compiled,
@@ -73,6 +73,11 @@ def contenders(bar: tqdm) -> dict[str, Callable[..., nn.Module]]:
     if importlib.util.find_spec("dnc") is None:
         bar.write("dnc is not installed: skipped (pip install '.[bench]')")
         del found["package dnc"]
+    try:
+        compiled(INPUT, **SHAPE)
+    except ValueError as error:
+        bar.write(f"{error}: skipped")
+        del found["DNC compiled"]
     return found
 
 
@@ -90,10 +95,9 @@ def memories(repeats: int, bar: tqdm) -> list[Figure]:
     seconds = medians(calls, repeats=repeats, bar=bar)
     rates = {name: STEPS / seconds[name] for name in kinds}
     figures = [Figure(f"{name}, 256×64, 4 reads, batch 32", rate, "steps/s") for name, rate in rates.items()]
-    for ours in ("DNC", "DNC compiled"):
-        figures += [
-            Figure(f"{ours} / {name}", rates[ours] / rates[name], "×") for name in kinds if not name.startswith("DNC")
-        ]
+    ours = [name for name in kinds if name.startswith("DNC")]
+    others = [name for name in kinds if name not in ours]
+    figures += [Figure(f"{one} / {other}", rates[one] / rates[other], "×") for one in ours for other in others]
     for slots, batch in forms:
         figures.append(
             Figure(f"DNC, {slots} slots, batch {batch}", seconds[f"{slots} slots, batch {batch}"] / STEPS * 1e3, "ms")

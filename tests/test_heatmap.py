@@ -11,21 +11,23 @@ import numpy as np
 import pytest
 import torch
 
-from agents import AgentConfig
-from agents.checkpoint import save_atomically
-from runs.drawing.heat_pictures import colour_bar, colours, heat_panel
+from agents import AgentConfig, evaluate, make_agent
+from agents.training.checkpoint import save_atomically
+from agents.training.recipe import EnvConfig, Recipe
+from agents.training.trainer import Trainer
 from runs.environments import make_env, sample_episodes
 from runs.heatmap import heatmap, main
-from runs.recipe import EnvConfig, Recipe
-from runs.recording.fixations import LONGEST, Fixations, cells_for, fixation_density, heat_maps, record_fixations
-from runs.recording.story_attention import (
+from runs.traces.fixations import LONGEST, FixationLog, Fixations, cells_for, fixation_density, heat_maps
+from runs.traces.heat_pictures import colour_bar, colours, heat_panel
+from runs.traces.story_attention import (
+    StoryAttention,
+    StoryLog,
     around_support,
     from_the_end,
     on_question_words,
     on_words,
-    record_story_attention,
 )
-from runs.trainer import Trainer
+from runs.traces.trace import play
 
 CPU = torch.device("cpu")
 
@@ -33,7 +35,7 @@ CPU = torch.device("cpu")
 def save_agent(recipe: Recipe, path: Path) -> Path:
     """The weight file of an agent that never trained."""
     trainer = Trainer.begin(recipe, make_env(recipe, "train", 2, CPU), CPU)
-    save_atomically(trainer.best_agent(), path)
+    save_atomically(trainer.best_agent("a machine"), path)
     return path
 
 
@@ -46,6 +48,13 @@ def looker(images: str, tmp_path: Path) -> Path:
 def story_recipe(babi_folder: str, id: str, **agent: Any) -> Recipe:
     config = AgentConfig(**{"width": 16, "core": "none", "memory": "episodic", **agent})
     return Recipe("story", EnvConfig(id, arguments=(f"data={babi_folder}",)), config)
+
+
+def attention_of(agent: Any, env: Any, episodes: np.ndarray, **options: Any) -> StoryAttention:
+    log = StoryLog(env, 0)
+    for trajectory, kept in play(agent, env, episodes, **options):
+        log(trajectory, kept)
+    return log.attention()
 
 
 def test_a_density_is_a_sum_of_gaussians() -> None:
@@ -123,11 +132,12 @@ def test_recorded_fixations_lie_on_the_canvas_that_was_shown(images: str) -> Non
     env = EnvConfig("Classify-v0", images=images, size=24, patch=6, scales=2, num_glimpses=3)
     recipe = Recipe("toy", env, AgentConfig(width=16, where_stream=8))
     vector = make_env(recipe, "test", 4, CPU)
-    agent = Trainer.begin(recipe, vector, CPU).agent
-    found = record_fixations(agent, vector, np.arange(6), seed=5)
+    log = FixationLog(vector, 5)
+    result = evaluate(make_agent(vector, recipe.agent), vector, 6, seed=5, observer=log)
+    found = log.fixations()
+    assert 100 * (1 - found.correct.mean()) == pytest.approx(result.error)
     assert found.path.shape == (6, 3, 2)
     np.testing.assert_array_equal(found.path[:, 0], 0)
-    np.testing.assert_array_equal(found.path[:4], record_fixations(agent, vector, np.arange(4), seed=5).path)
     vector.reset(seed=[5] * 4, options={"episode": np.arange(4)})
     for row, canvas in enumerate(vector.unwrapped.canvases()):
         where = np.argwhere(canvas[..., 0])
@@ -168,16 +178,14 @@ def test_words_of_the_question_that_every_line_holds_do_not_count() -> None:
 def test_a_gaze_attends_to_the_lines_it_looks_at(babi_folder: str) -> None:
     recipe = story_recipe(babi_folder, "BabiGaze-v0", memory_options=("slots=3", "width=16"))
     env = make_env(recipe, "test", 3, CPU)
-    agent = Trainer.begin(recipe, env, CPU).agent
-    found = record_story_attention(agent, env, np.arange(5), gaze="last")
+    found = attention_of(make_agent(env, recipe.agent), env, np.arange(5), gaze="last")
     assert found.weights.shape[:2] == (5, 3)
-    for row, count in enumerate(found.lines):
+    for row, count in enumerate(found.story.count):
         assert found.weights[row].argmax(-1).tolist() == [max(0, count - 1 - turn) for turn in range(3)]
-        told = (found.tokens[row] > 0).any(-1)
-        assert told.sum() == count
-        assert found.support[row, 0] < count
-        fact = found.tokens[row, found.support[row, 0]]
-        assert set(fact) & set(found.question[row]) - {0}  # the line that names who is asked about
+        assert (found.story.tokens[row] > 0).any(-1).sum() == count
+        assert found.story.support[row, 0] < count
+        fact = found.story.tokens[row, found.story.support[row, 0]]
+        assert set(fact) & set(found.story.question[row]) - {0}  # the line that names who is asked about
 
 
 @pytest.mark.parametrize("memory", ["episodic", "hopfield"])
@@ -185,21 +193,27 @@ def test_a_gaze_attends_to_the_lines_it_looks_at(babi_folder: str) -> None:
 def test_a_reader_attends_to_what_its_memory_reads(babi_folder: str, memory: str, core: str) -> None:
     recipe = story_recipe(babi_folder, "Babi-v0", core=core, memory=memory, memory_options=("slots=8", "width=16"))
     env = make_env(recipe, "test", 3, CPU)
-    agent = Trainer.begin(recipe, env, CPU).agent
-    found = record_story_attention(agent, env, np.arange(7))
+    agent = make_agent(env, recipe.agent)
+    found = attention_of(agent, env, np.arange(7), watch=True)
     np.testing.assert_allclose(found.weights.sum(-1), 1, rtol=1e-5)
-    assert (found.lines[:-1] <= found.lines[1:]).all()
-    np.testing.assert_array_equal((found.weights > 0).any(1), np.arange(found.weights.shape[2]) < found.lines[:, None])
-    alone = make_env(recipe, "test", 1, CPU)
-    one = np.concatenate([record_story_attention(agent, alone, np.array([k])).weights for k in range(7)])
-    assert sorted(one.round(4).sum(1).tolist()) == sorted(found.weights.round(4).sum(1).tolist())
+    exists = np.arange(found.weights.shape[2]) < found.story.count[:, None]
+    np.testing.assert_array_equal((found.weights > 0).any(1), exists)
+    one = attention_of(agent, make_env(recipe, "test", 1, CPU), np.arange(7), watch=True)
+    np.testing.assert_allclose(one.weights, found.weights, atol=1e-5)
+    np.testing.assert_allclose(one.on_story, found.on_story, atol=1e-5)
 
 
 def test_other_memories_and_tasks_are_refused(babi_folder: str) -> None:
     recipe = story_recipe(babi_folder, "Babi-v0", core="lstm", memory="ntm", memory_options=("slots=4", "width=4"))
     env = make_env(recipe, "test", 2, CPU)
-    with pytest.raises(ValueError, match="'ntm' are not the lines of a story"):
-        record_story_attention(Trainer.begin(recipe, env, CPU).agent, env, np.arange(2))
+    with pytest.raises(ValueError, match="slots of this memory are not the lines of a story"):
+        attention_of(make_agent(env, recipe.agent), env, np.arange(2), watch=True)
+    with pytest.raises(ValueError, match="this environment shows none"):
+        FixationLog(env, 0)
+    recipe = Recipe("copy", EnvConfig("Copy-v0"), AgentConfig(width=16))
+    env = make_env(recipe, "test", 2, CPU)
+    with pytest.raises(ValueError, match="this environment shows neither"):
+        attention_of(make_agent(env, recipe.agent), env, np.arange(2))
 
 
 def test_episodes_are_drawn_from_the_whole_split() -> None:
@@ -222,19 +236,21 @@ def test_colours_grow_lighter_and_panels_show_them() -> None:
 
 
 def test_the_command_draws_and_writes_numbers(looker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    guide = tmp_path / "left.png"
-    cv2.imwrite(str(guide), np.repeat(np.array([[255, 0]], np.uint8), 2, axis=0))
+    prior = tmp_path / "left.png"
+    cv2.imwrite(str(prior), np.repeat(np.array([[255, 0]], np.uint8), 2, axis=0))
     out = [tmp_path / name for name in ("heat.png", "heat.npz", "heat.json")]
-    main(looker, out, episodes=30, guide=guide, device="cpu")
+    files = ["--out", *map(str, out), "--saliency-prior", str(prior)]
+    main([str(looker), *files, "--episodes", "30", "--device", "cpu"])
     printed = capsys.readouterr().out
     assert "30 episodes" in printed
-    assert "agreement with the guide" in printed
+    assert "agreement with the prior" in printed
     assert cv2.imread(str(out[0])) is not None
     numbers, plain = np.load(out[1]), json.loads(out[2].read_text())
     assert numbers["by_glimpse"].shape == (3, 24, 24)
     np.testing.assert_allclose(plain["target_by_class"], numbers["target_by_class"])
     assert plain["classes"] == ["0", "1", "2"]
     assert sum(plain["episodes_by_class"]) == plain["episodes"] == 30
+    assert np.isfinite(plain["saliency_agreement"])
 
 
 @pytest.mark.parametrize("id", ["Babi-v0", "BabiGaze-v0"])
@@ -249,15 +265,15 @@ def test_stories_are_drawn(babi_folder: str, tmp_path: Path, id: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"out": [Path("heat.gif")]}, r"heat\.gif: the name must end in \.png .*\.npz or \.json"),
-        ({"checkpoint": "none.pt"}, r"no checkpoint at none\.pt"),
-        ({"episodes": 0}, "episodes must be at least 1, got 0"),
-        ({"guide": Path("none.png")}, r"no guide at none\.png"),
-        ({"images": Path("none.npz")}, r"none\.npz does not exist"),
+        (["--out", "heat.gif"], r"heat\.gif: the name must end in \.png .*\.npz or \.json"),
+        (["--episodes", "0"], "episodes must be at least 1, got 0"),
+        (["--gaze", "scan"], "no scripted gaze 'scan'"),
+        (["--saliency-prior", "none.png"], r"none\.png"),
+        (["--images", "none.npz"], r"none\.npz does not exist"),
     ],
 )
-def test_the_command_says_what_is_wrong(looker: Path, tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
-    given = {"checkpoint": looker, "out": [tmp_path / "heat.png"], "device": "cpu", **arguments}
+def test_the_command_says_what_is_wrong(looker: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    options = ["--out", str(tmp_path / "heat.png"), "--device", "cpu", *arguments]
     with pytest.raises(SystemExit, match=f"error: .*{message}"):
-        main(given.pop("checkpoint"), **given)
+        main([str(looker), *options])
     assert not (tmp_path / "heat.png").exists()

@@ -86,7 +86,7 @@ class Trace(NamedTuple):
         if self.read is None or self.step is None:
             return None
         recalled = np.zeros((self.read.shape[1], len(self.seen)))
-        held = (self.step >= 0) & (self.step < len(self.seen))
+        held = self.step >= 0
         recalled[:, self.step[held]] = self.read[-1][:, held]
         return recalled
 
@@ -183,6 +183,8 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
             watched = {name: value for name, value in trajectory.watched._asdict().items() if value is not None}
             fields |= {name: array(watched[name][:length, row]) for name in of_steps if name in watched}
             fields |= {name: array(watched[name][row]) for name in at_end if name in watched}
+            if "step" in fields:  # what was written after the end of a shorter episode is none of its steps
+                fields["step"] = np.where(fields["step"] < length, fields["step"], -1)
         answer, target = (array(v[:, row][scored]) for v in (trajectory.actions["answer"], trajectory.target))
         beliefs = array(logits[:, row][alive].float().softmax(-1)) if by_class else np.zeros((int(alive.sum()), 0))
         canvas, names = task.canvas(seed, episode), tuple(env.metadata["answer_names"])

@@ -17,11 +17,11 @@ from tqdm import tqdm
 from agents.training.checkpoint import write_atomically
 from agents.training.machine import machine_name
 from runs.benchmarks import Figure
+from runs.benchmarks.cost_plot import cost_plot
 from runs.benchmarks.environments import TASKS, WIDTHS, against_ap_gym, environment_speed
 from runs.benchmarks.memories import memories
 from runs.benchmarks.sizes import CNN_LIMIT, SIZES, cost_by_size
 from runs.benchmarks.training import training
-from runs.drawing.plots import cost_plot
 
 SECTIONS: dict[str, tuple[Callable[[int, tqdm], list[Figure]], int]] = {
     "environment": (environment_speed, len(WIDTHS) * len(TASKS)),

@@ -1,9 +1,11 @@
-"""The benchmark's own machinery: timings by a clock of the test's, the plot, the report. No test asserts a duration."""
+"""The benchmark: timings by a clock of the test's own, the plot, the report. No test asserts a duration."""
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,12 +16,15 @@ import pytest
 from tqdm import tqdm
 
 from runs.benchmark import as_json, draw, main
-from runs.drawing.layout import OTHER, TRUTH, Colour
-from runs.drawing.plots import cost_plot
-from runs.measures import Figure
-from runs.measures.environments import contender, memory, steps
-from runs.measures.memories import memories
-from runs.measures.timing import medians, seconds_of
+from runs.benchmarks import Figure
+from runs.benchmarks.cost_plot import cost_plot
+from runs.benchmarks.environments import contender, memory, steps
+from runs.benchmarks.memories import memories
+from runs.benchmarks.sizes import cost_by_size
+from runs.benchmarks.timing import medians, seconds_of
+from runs.benchmarks.training import measure
+from runs.recipes import RECIPES
+from runs.traces.layout import OTHER, TRUTH, Colour
 
 
 class Clock:
@@ -42,7 +47,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("runs.measures.timing.time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr("runs.benchmarks.timing.time", SimpleNamespace(perf_counter=lambda: clock.now))
     return clock
 
 
@@ -80,12 +85,8 @@ def test_a_steeper_curve_rises_higher() -> None:
     assert rows_of(picture, OTHER, end).min() < rows_of(picture, TRUTH, end).min() - 100
 
 
-def test_a_single_point_is_drawn() -> None:
-    assert len(rows_of(decode(cost_plot("cost", {"one": [(60.0, 1.0)]}, "size", "time")), TRUTH, slice(0, 200)))
-
-
 @pytest.mark.parametrize("curves", [{}, {"none": []}, {"a": [(1.0, 2.0)], "b": [(2.0, 0.0)]}, {"a": [(-1.0, 2.0)]}])
-def test_what_no_logarithm_has_is_refused(curves: dict[str, list[tuple[float, float]]]) -> None:
+def test_values_without_a_logarithm_are_refused(curves: dict[str, list[tuple[float, float]]]) -> None:
     with pytest.raises(ValueError, match="positive"):
         cost_plot("cost", curves, "size", "time")
 
@@ -135,16 +136,41 @@ def test_contenders_step_in_processes_of_their_own() -> None:
         assert call() > 0
 
 
-def test_the_memories_section_sets_ours_against_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runs.measures.memories.medians", lambda calls, **_: dict.fromkeys(calls, 2.0))
+@pytest.fixture
+def bar() -> Iterator[tqdm]:
     with tqdm(file=io.StringIO()) as bar:
-        figures = {figure.name: figure.value for figure in memories(3, bar)}
-    assert figures["DNC / formulas"] == 1.0
+        yield bar
+
+
+@pytest.mark.filterwarnings("ignore")  # of PyTorch, about itself
+def test_the_memories_section_compares_ours_with_the_reference(monkeypatch: pytest.MonkeyPatch, bar: tqdm) -> None:
+    monkeypatch.setattr("runs.benchmarks.memories.medians", lambda calls, **_: dict.fromkeys(calls, 2.0))
+    figures = {figure.name: figure.value for figure in memories(3, bar)}
+    assert figures["DNC / formulas"] == figures["DNC compiled / formulas"] == 1.0
     assert figures["DNC, 256×64, 4 reads, batch 32"] == 4.0  # eight steps in two seconds
     assert figures["DNC, 64 slots, batch 32"] == 250.0
 
 
-def test_a_section_that_is_none_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+def test_the_cost_of_a_glimpse_and_of_the_network(monkeypatch: pytest.MonkeyPatch, bar: tqdm) -> None:
+    for name, value in (("SIZES", (60, 1024)), ("CNN_LIMIT", 60), ("GLIMPSES", 3), ("LENGTH", 99), ("MANY", 1)):
+        monkeypatch.setattr(f"runs.benchmarks.sizes.{name}", value)
+    figures = {figure.name: figure.value for figure in cost_by_size(1, bar)}
+    assert {"glimpse at 1024²", "whole-image CNN at 60²", "the same, 1 episodes at once"} <= set(figures)
+    assert all(value > 0 for value in figures.values())
+
+
+def test_a_training_spends_a_share_of_its_time_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, noise_digits: None
+) -> None:
+    monkeypatch.setattr("runs.benchmarks.training.UPDATES", 1)
+    monkeypatch.setitem(RECIPES, "cluttered", replace(RECIPES["cluttered"], batch=16))
+    spent = measure(1)
+    assert 0 < spent.environment < 1
+    assert spent.arithmetic > 0
+    assert spent.episodes > 0
+
+
+def test_an_unknown_section_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"--only must be one of environment, .*, memory, got 'memories'"):
         main(only="memories")
     with pytest.raises(SystemExit, match="which --only leaves out"):

@@ -1,4 +1,4 @@
-"""The tables of what is recalled."""
+"""The tables of `runs/RESULTS.md` about what is recalled, and evaluations outside the training's settings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from runs.evaluate import evaluate_checkpoint
-from runs.recipe import EnvConfig
+from agents.training.recipe import EnvConfig
+from runs.evaluation import evaluate_checkpoint
 from runs.recipes import RECIPES
 from runs.tables import sequences
-from runs.tables.recall import MEMN2N, PUBLISHED, RULES, by_task, recall_row
-from runs.train import train
+from runs.tables.recall import LONGER, MEMN2N, PUBLISHED, RULES, by_task, recall_row
+from runs.training import train
 
 RUN = {"episodes": 1000, "machine": "a machine", "seconds": 120.0}
 
@@ -21,26 +21,25 @@ def test_the_published_means_are_those_of_their_rows() -> None:
     assert len(RULES) == len(MEMN2N) == 20
     assert round(sum(MEMN2N) / 20, 1) == 12.4
     assert set(PUBLISHED) <= set(RECIPES)
+    assert set(LONGER) <= {name.partition("-")[0] for name in RECIPES}
 
 
-def test_a_figure_no_better_than_a_one_line_rule_is_told() -> None:
+def test_a_figure_no_better_than_a_one_line_rule_is_marked() -> None:
     report = {"error": 10.0, "error_by_task": {str(task): 10.0 for task in range(1, 21)}}
     lines = by_task("babi-1k", [report]).splitlines()[7:]
     assert [line.split("|")[1].strip() for line in lines] == [str(task) for task in range(1, 21)]
-    told = [task for task, line in enumerate(lines, 1) if "no better" in line]
-    assert told == [task for task, rule in enumerate(RULES, 1) if rule <= 10]
+    marked = [task for task, line in enumerate(lines, 1) if "no better" in line]
+    assert marked == [task for task, rule in enumerate(RULES, 1) if rule <= 10]
 
 
-def test_bits_are_told_apart_from_percent() -> None:
-    percent = recall_row(
-        "a", {"error": 1.5, "wrong_answers": 1.5, "wrong_episodes": 2.0, "unit": "percent"}, "none", 7, RUN
-    )
-    assert "**1.50** |" in percent
-    bits = recall_row(
-        "a", {"error": 0.01, "wrong_answers": 1.5, "wrong_episodes": 2.0, "unit": "bits per sequence"}, "none", 7, RUN
-    )
-    assert "**0.0100** bits" in bits
-    assert "2.0 min" in bits
+def test_bits_and_percent_are_distinguished() -> None:
+    report, run = {"error": 1.5, "wrong_episodes": 2.0}, {**RUN, "init_from": "b/c.pt"}
+    percent = recall_row("a", {**report, "unit": "percent"}, "none", 7, RUN)
+    assert "| **1.50** |" in percent
+    assert "| 1,000 | a machine, 2.0 min |" in percent
+    bits = recall_row("a", {**report, "unit": "bits per sequence"}, "none", 7, run)
+    assert "| **1.5000** bits |" in bits
+    assert "| 1,000, begun with `c` | a machine, 2.0 min |" in bits
 
 
 def test_several_seeds_give_mean_and_deviation() -> None:
@@ -51,7 +50,7 @@ def test_several_seeds_give_mean_and_deviation() -> None:
     assert "| 2 | 6.0 ± 2.8 |" in table
 
 
-def test_a_seed_that_never_has_it_counts_as_infinitely_many_sequences() -> None:
+def test_a_seed_that_never_solves_its_task_needs_infinitely_many_sequences() -> None:
     rows = [
         {"recipe": "copy-none", "seed": 1, "read": 900, "solved": None, "bits": 60.0},
         *(
@@ -65,7 +64,7 @@ def test_a_seed_that_never_has_it_counts_as_infinitely_many_sequences() -> None:
     assert sequences.sequences_table([]) == ""
 
 
-def test_a_training_says_how_soon_it_had_it_and_is_tried_on_longer_sequences(tmp_path: Path) -> None:
+def test_a_training_has_a_row_and_is_evaluated_on_longer_sequences(tmp_path: Path) -> None:
     env = EnvConfig("Copy-v0", arguments=("bits=3", "min_length=1", "max_length=1"))
     recipe = replace(RECIPES["copy-ntm"], name="toy", env=env, batch=16, episodes=16 * 20, lr=1e-2)
     recipe = replace(recipe, agent=replace(recipe.agent, width=16, memory_options=("slots=8", "width=6")))

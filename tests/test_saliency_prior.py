@@ -1,28 +1,37 @@
-"""A person's own map: how it is read, what it is worth at a place, and that a gaze follows it."""
+"""A saliency map of your own: how it is loaded, its value at a fixation, and that a gaze follows it."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from agents import AgentConfig, play
-from agents.checkpoint import load_checked
+from agents import AgentConfig, collect
+from agents.training.checkpoint import load_checked
+from agents.training.recipe import EnvConfig, Recipe
+from agents.training.trainer import Trainer, train_update
 from runs.environments import make_env
-from runs.guide import canvas_values, line_values, load_guide
 from runs.heatmap import heatmap
-from runs.objective import gaze_returns
-from runs.recipe import EnvConfig, Recipe
-from runs.train import train
-from runs.trainer import Trainer, train_update
+from runs.saliency_prior import SaliencyPrior, canvas_values, line_values, load_saliency_prior
+from runs.training import train
 
 CPU = torch.device("cpu")
+
+
+def load(path: str | Path, recipe: Recipe, rows: int = 2) -> SaliencyPrior:
+    return load_saliency_prior(path, make_env(recipe, "train", rows, CPU), device=CPU, seed=recipe.seed)
+
+
+def begin(recipe: Recipe) -> Trainer:
+    env = make_env(recipe, "train", recipe.batch, CPU)
+    path = recipe.saliency_prior
+    prior = None if path is None else load_saliency_prior(path, env, device=CPU, seed=recipe.seed)
+    return Trainer.begin(recipe, env, CPU, prior=prior)
 
 
 @pytest.fixture
@@ -36,7 +45,9 @@ def recipe(images: str) -> Recipe:
 def story(babi_folder: str) -> Recipe:
     env = EnvConfig("BabiGaze-v0", arguments=(f"data={babi_folder}", "start=random"))
     options = ("slots=3", "width=16")
-    agent = AgentConfig(width=16, saccades="absolute", core="none", memory="episodic", memory_options=options)
+    agent = AgentConfig(
+        width=16, saccades="absolute", core="none", memory="episodic", memory_options=options, ignore=()
+    )
     return Recipe("story", env, agent, episodes=64 * 40, batch=64, lr=1e-2, std=1.0)
 
 
@@ -59,7 +70,7 @@ def test_values_and_scores_of_a_map_are_those_of_its_cells() -> None:
     assert float(corner) == pytest.approx(map[0, 0])
 
 
-def test_looks_spread_evenly_agree_with_no_map() -> None:
+def test_evenly_spread_fixations_agree_with_no_map() -> None:
     map = torch.randn(5, 5)
     x, y = torch.meshgrid(*[(torch.arange(5) + 0.5) / 5 * 2 - 1] * 2, indexing="xy")
     assert float(canvas_values(map, torch.stack([x, y], -1))[1].mean()) == pytest.approx(0, abs=1e-5)
@@ -67,34 +78,19 @@ def test_looks_spread_evenly_agree_with_no_map() -> None:
 
 def test_scores_of_lines_are_among_those_of_their_own_story() -> None:
     lines = torch.tensor([[0.5, -0.5, 9.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.6]])
-    told = torch.tensor([[True, True, False], [True, True, True], [True, True, True]])
-    values, scores = line_values(lines, told, torch.tensor([[0, 2, 2], [1, 0, 0]]))
+    values, scores = line_values(lines, torch.tensor([2, 3, 3]), torch.tensor([[0, 2, 2], [1, 0, 0]]))
     torch.testing.assert_close(values, torch.tensor([[0.5, 1.0, 0.6], [-0.5, 1.0, 0.0]]))
     torch.testing.assert_close(scores, torch.tensor([[1, 0, 2**0.5], [-1, 0, -(0.5**0.5)]]))
 
 
-@pytest.mark.parametrize("reward", ["gain", "final"])
-def test_the_guide_adds_its_discounted_values_to_the_return(recipe: Recipe, reward: Any) -> None:
-    recipe = replace(recipe, reward=reward, discount=0.5, guide_weight=0.2)
-    env = make_env(recipe, "train", 4, CPU)
-    rollout = play(
-        Trainer.begin(recipe, env, CPU).agent, env, np.arange(4), seed=1, std=0.2, noise=torch.randn(2, 4, 2)
-    )
-    guided = torch.randn(2, 4)
-    more = gaze_returns(recipe, rollout, guided) - gaze_returns(recipe, rollout)
-    expected = torch.stack([0.2 * guided[0] + 0.1 * guided[1], 0.2 * guided[1]])
-    torch.testing.assert_close(more, expected, rtol=0, atol=1e-6)
-
-
-def test_a_picture_of_any_size_is_fitted_to_the_canvas(recipe: Recipe, tmp_path: Path) -> None:
-    env = make_env(recipe, "train", 2, CPU)
+def test_a_picture_of_any_size_is_resized_to_the_canvas(recipe: Recipe, tmp_path: Path) -> None:
     for size in (6, 24, 480):
         picture = np.full((size, size), 128, np.uint8)
         picture[: size // 2, : size // 2], picture[size // 2 :, size // 2 :] = 255, 0
-        cv2.imwrite(str(tmp_path / "guide.png"), picture)
-        guide = load_guide(tmp_path / "guide.png", env, CPU)
-        assert guide.values.shape == (24, 24)
-        corners = guide.values[[0, 0, -1, -1], [0, -1, 0, -1]]
+        cv2.imwrite(str(tmp_path / "map.png"), picture)
+        values = load(tmp_path / "map.png", recipe).values
+        assert values.shape == (24, 24)
+        corners = values[[0, 0, -1, -1], [0, -1, 0, -1]]
         torch.testing.assert_close(corners, torch.tensor([1.0, 1 / 255, 1 / 255, -1.0]))
 
 
@@ -103,30 +99,34 @@ def test_words_weigh_lines(story: Recipe, tmp_path: Path, name: str) -> None:
     given = {"Mary": 2, "park": -1}
     text = json.dumps(given) if name.endswith("json") else "".join(f"{word}, {x}\n" for word, x in given.items())
     (tmp_path / name).write_text(text)
-    env = make_env(story, "train", 20, CPU)
-    guide = load_guide(tmp_path / name, env, CPU)
-    task, location = env.unwrapped.task, torch.rand(3, 20, 1) * 2 - 1
-    values, scores = guide.at(env, np.arange(20), 4, location)
-    state = task.asked(torch.full((20,), 4), torch.arange(20))
-    for n, index in enumerate(state["index"].tolist()):
-        told = [task.line(index, place) for place in range(int(task.counts[index]))]
-        worth = np.array([("mary" in line) - 0.5 * ("park" in line) for line in told])
+    recipe = replace(story, saliency_prior=str(tmp_path / name), batch=20, seed=4)
+    trainer = begin(recipe)
+    noise = {"location": torch.rand(3, 20, 2)}
+    trajectory = collect(trainer.agent, trainer.env, np.arange(20), seed=4, noise=noise, std=1.0)
+    assert trainer.prior is not None
+    values, scores = trainer.prior.at(trajectory)
+    task = trainer.env.env.unwrapped.task
+    index = task.question_index(torch.full((20,), 4), torch.arange(20)).tolist()
+    for n, number in enumerate(index):
+        lines = [task.line_text(number, line) for line in range(int(task.counts[number]))]
+        weights = np.array([("mary" in line) - 0.5 * ("park" in line) for line in lines])
         for t in range(3):
-            line = int((float(location[t, n, 0]) + 1) / 2 * len(told))
-            assert float(values[t, n]) == worth[line]
-            spread = worth.std()
-            expected = (worth[line] - worth.mean()) / spread if spread else 0
+            line = int((float(trajectory.observations["location"][t, n, 0]) + 1) / 2 * len(lines))
+            assert float(values[t, n]) == weights[line]
+            spread = weights.std()
+            expected = (weights[line] - weights.mean()) / spread if spread else 0
             assert float(scores[t, n]) == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_gaze_follows_its_guide(recipe: Recipe, left: str, tmp_path: Path) -> None:
+def test_a_gaze_follows_its_map(recipe: Recipe, left: str, tmp_path: Path) -> None:
     recipe = replace(recipe, episodes=64 * 80)
     agreement = {}
-    for name, guide, weight in (("own", None, 0.0), ("toward", left, 0.1), ("away", left, -0.1)):
-        train(replace(recipe, guide=guide, guide_weight=weight), tmp_path / name, device="cpu", quiet=True)
+    for name, path, weight in (("own", None, 0.0), ("toward", left, 0.1), ("away", left, -0.1)):
+        changed = replace(recipe, saliency_prior=path, saliency_weight=weight)
+        train(changed, tmp_path / name, device="cpu", quiet=True)
         out = [tmp_path / "heat.json"]
-        numbers = heatmap(tmp_path / name / "agent.pt", out, episodes=90, guide=Path(left), device="cpu")
-        agreement[name] = numbers["guide_agreement"]
+        numbers = heatmap(tmp_path / name / "agent.pt", out, episodes=90, saliency_prior=Path(left), device="cpu")
+        agreement[name] = numbers["saliency_agreement"]
     assert agreement["toward"] > agreement["own"] + 0.4
     assert agreement["away"] < agreement["own"] - 0.4
 
@@ -135,26 +135,22 @@ def test_a_gaze_follows_words(story: Recipe, tmp_path: Path) -> None:
     (tmp_path / "words.csv").write_text("mary,1\n")
     scores = []
     for weight in (0.0, 3.0):
-        recipe = replace(story, guide=str(tmp_path / "words.csv"), guide_weight=weight)
-        env = make_env(recipe, "train", 64, CPU)
-        trainer = Trainer.begin(recipe, env, CPU)
-        logged = [train_update(trainer, env, CPU) for _ in range(recipe.updates())]
-        scores.append(np.mean([float(scalars["attention/guide_agreement"]) for scalars in logged[-10:]]))
+        trainer = begin(replace(story, saliency_prior=str(tmp_path / "words.csv"), saliency_weight=weight))
+        logged = [train_update(trainer) for _ in range(story.updates())]
+        scores.append(np.mean([float(scalars["attention/saliency_agreement"]) for scalars in logged[-10:]]))
     assert scores[1] > scores[0] + 0.1
 
 
-def test_a_training_goes_on_with_the_same_guide_alone(recipe: Recipe, left: str, tmp_path: Path) -> None:
-    recipe = replace(recipe, guide=left)
+def test_a_training_goes_on_with_the_same_map_only(recipe: Recipe, left: str, tmp_path: Path) -> None:
+    recipe = replace(recipe, saliency_prior=left)
     train(recipe, tmp_path / "run", device="cpu", quiet=True)
-    values = load_checked(tmp_path / "run" / "checkpoint.pt")
-    env = make_env(recipe, "train", 64, CPU)
-    Trainer.begin(recipe, env, CPU).restore(values)
+    begin(recipe).restore(load_checked(tmp_path / "run" / "checkpoint.pt"))
     picture = cv2.imread(left, cv2.IMREAD_GRAYSCALE)
     cv2.imwrite(left, 255 - picture)
     with pytest.raises(ValueError, match=r"left\.png has changed since the training began"):
         train(recipe, tmp_path / "run", device="cpu", quiet=True, resume=True)
     Path(left).unlink()
-    with pytest.raises(FileNotFoundError, match=r"no guide at .*left\.png"):
+    with pytest.raises(FileNotFoundError, match=r"no saliency map at .*left\.png"):
         train(recipe, tmp_path / "run", device="cpu", quiet=True, resume=True)
 
 
@@ -168,40 +164,39 @@ def encoded(picture: np.ndarray) -> bytes:
         (b"", "is not an image"),
         (b"no picture", "is not an image"),
         (encoded(np.zeros((24, 30), np.uint8)), r"has 30×24 pixels and the canvas 24×24: .*aspect ratio"),
-        (encoded(np.full((24, 24), 90, np.uint8)), "grey alike all over"),
+        (encoded(np.full((24, 24), 90, np.uint8)), "the same grey everywhere"),
     ],
 )
-def test_a_picture_that_is_no_guide_is_refused(recipe: Recipe, tmp_path: Path, content: bytes, message: str) -> None:
-    (tmp_path / "guide.png").write_bytes(content)
+def test_a_picture_that_is_no_map_is_refused(recipe: Recipe, tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "map.png").write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        load_guide(tmp_path / "guide.png", make_env(recipe, "train", 2, CPU), CPU)
+        load(tmp_path / "map.png", recipe)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.json", "[1]", "holds no words with weights"),
-        ("a.json", "{", "holds no words with weights"),
         ("a.csv", "mary\n", "holds no words with weights"),
         ("a.csv", "mary,much\n", "holds no words with weights"),
         ("a.csv", "mary,1\nwolf,1\n", "no word 'wolf'; they have"),
-        ("a.csv", "mary,0\n", "not all of them 0"),
         ("a.csv", "mary,nan\njohn,1\n", "finite numbers"),
         ("a.csv", "", "not all of them 0"),
     ],
 )
-def test_words_that_are_no_guide_are_refused(
+def test_words_without_weights_are_refused(
     story: Recipe, tmp_path: Path, name: str, content: str, message: str
 ) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=message):
-        load_guide(tmp_path / name, make_env(story, "train", 2, CPU), CPU)
+        load(tmp_path / name, story)
 
 
-def test_only_a_gaze_that_learns_can_be_guided(recipe: Recipe, story: Recipe, left: str) -> None:
-    env = make_env(recipe, "train", 2, CPU)
-    with pytest.raises(ValueError, match="not one that is random"):
-        Trainer.begin(replace(recipe, guide=left, gaze="random"), env, CPU)
-    reader = replace(story.env, id="Babi-v0", arguments=story.env.arguments[:1])
-    with pytest.raises(ValueError, match="needs a task with a gaze"):
-        load_guide(left, make_env(replace(story, env=reader), "train", 2, CPU), CPU)
+def test_a_map_needs_a_gaze_that_is_learned(recipe: Recipe, story: Recipe, left: str) -> None:
+    with pytest.raises(ValueError, match="draws a gaze that is learned"):
+        begin(replace(recipe, saliency_prior=left, gaze="random"))
+    whole = replace(story, env=replace(story.env, id="Babi-v0", arguments=story.env.arguments[:1]))
+    one_glimpse = replace(recipe, env=replace(recipe.env, num_glimpses=1))
+    for without in (whole, one_glimpse):
+        with pytest.raises(ValueError, match="needs a task with one, on images or on hidden stories"):
+            load(left, without)

@@ -34,6 +34,7 @@ from runs.train_sb3 import Options
 from runs.training import train as train_agent
 
 TOY = "glimpse_env:Glimpse/Classify-v0"
+POLICY = {"features_extractor_class": GlimpseFeatures}
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def test_observations_that_cannot_be_encoded_are_refused(space: gym.Space, messa
 @pytest.mark.parametrize(("algorithm", "action"), [(PPO, "grid"), (A2C, "grid"), (RecurrentPPO, "grid"), (PPO, "box")])
 def test_it_learns(algorithm: Any, action: str, toy: dict[str, Any]) -> None:
     given, recurrent = options(algorithm.__name__, toy, action=action), algorithm is RecurrentPPO
-    policy: dict[str, Any] = {"features_extractor_class": GlimpseFeatures, "features_extractor_kwargs": {"width": 32}}
+    policy: dict[str, Any] = {**POLICY, "features_extractor_kwargs": {"width": 32}}
     policy |= {"lstm_hidden_size": 32, "net_arch": []} if recurrent else {"net_arch": [32]}
     rollout: dict[str, Any] = {"n_steps": 2} if algorithm is A2C else {"n_steps": 8, "batch_size": 128, "n_epochs": 5}
     model = algorithm(
@@ -275,9 +276,7 @@ def test_stories_are_written_as_text(babi_folder: str, tmp_path: Path) -> None:
 def test_episodes_of_different_lengths_are_each_counted_once(babi_folder: str) -> None:
     given = Options("PPO", "Glimpse/Babi-v0", envs=4, task_kwargs=(f"data={babi_folder}",))
     env = make_env(given, "test", 4)
-    model = PPO(
-        "MultiInputPolicy", make_training_env(given), policy_kwargs={"features_extractor_class": GlimpseFeatures}
-    )
+    model = PPO("MultiInputPolicy", make_training_env(given), policy_kwargs=POLICY)
     played = play(model, env, np.arange(4), 0)
     assert played.length.tolist() == env.unwrapped.lengths(0, np.arange(4)).tolist()
     assert len(set(played.length.tolist())) > 1
@@ -309,9 +308,9 @@ def test_a_trace_is_what_was_seen_and_believed(algorithm: str, action: str, toy:
 
 
 def test_of_a_box_the_belief_is_how_often_a_score_is_the_highest(toy: dict[str, Any]) -> None:
-    given = options("PPO", toy, action="box")
+    given = options("PPO", toy, action="box", envs=2)
     env = make_env(given, "train", 2)
-    model = PPO("MultiInputPolicy", GymVecEnv(env), policy_kwargs={"features_extractor_class": GlimpseFeatures})
+    model = PPO("MultiInputPolicy", make_training_env(given), policy_kwargs=POLICY)
     with torch.no_grad():
         model.policy.action_net.weight.zero_()
         model.policy.action_net.bias.copy_(torch.tensor([0, 0, 0.0, 0.5, -9.0]))

@@ -21,7 +21,7 @@ from runs.benchmarks.timing import medians
 SIZES = (60, 128, 256, 512, 1024, 2048)
 CNN_LIMIT = 1024
 """Largest canvas shown to the whole-image network: on larger ones a pass takes seconds."""
-GLIMPSES = 2000
+GLIMPSES, LENGTH = 2000, 10**6  # of a round; of an episode, which never ends
 MANY = 16
 """Episodes side by side. At 1,024² their tables are larger than a processor's caches, and memory costs the most."""
 
@@ -37,7 +37,7 @@ def single_steps(size: int) -> Callable[[], None]:
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (40, 28, 28), dtype=np.uint8)
     kwargs: dict[str, Any] = {"images": images, "labels": np.arange(40) % 2, "split": "all", "size": size}
-    env = gym.make("glimpse_env:Glimpse/Classify-v0", num_glimpses=10**6, **kwargs)
+    env = gym.make("glimpse_env:Glimpse/Classify-v0", num_glimpses=LENGTH, **kwargs)
     env.reset(seed=0)
     actions = [{"location": place, "answer": 0} for place in random.uniform(-1, 1, (GLIMPSES, 2)).astype(np.float32)]
 

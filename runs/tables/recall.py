@@ -24,13 +24,13 @@ PUBLISHED = {
 """Published errors in percent on the recipes' tasks; for copy and recall, bits per sequence."""
 
 LONGER = {
-    "Copy-v0": (
+    "copy": (
         (("min_length=120", "max_length=120"), ()),
         (("min_length=200", "max_length=200"), ("slots=256",)),
     ),
-    "AssociativeRecall-v0": ((("min_items=12", "max_items=12"), ()),),
+    "recall": ((("min_items=12", "max_items=12"), ()),),
 }
-"""Settings outside the training in which an agent is evaluated too, by id: arguments, and options of the memory."""
+"""Settings outside the training, by the first word of the recipe: arguments, and options of the memory."""
 
 LONGER_HEAD = """
 ### Longer than trained

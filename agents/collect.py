@@ -162,8 +162,10 @@ def _targets(env: BatchedEnv, steps: list, alive: Tensor) -> tuple[Tensor | None
     nothing = torch.zeros_like(alive[0])
     scored = torch.stack([outcome.info.get("scored", nothing) for outcome in steps]) & alive
     told = ["target" in outcome.info for outcome in steps]
-    if not told[0]:
+    if not any(told):
         return None, scored
+    if any(not tells and bool(now.any()) for tells, now in zip(told, alive, strict=True)):
+        raise ValueError("the environment tells a target in some steps only: info must hold it after every step, or never")
     last = steps[0].info["target"]  # once all rows are over, a vector environment tells nothing more
     targets = [last := outcome.info.get("target", last) for outcome in steps]
     return torch.stack(targets), scored

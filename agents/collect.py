@@ -165,7 +165,7 @@ def _targets(env: BatchedEnv, steps: list, alive: Tensor) -> tuple[Tensor | None
     if not any(told):
         return None, scored
     if any(not tells and bool(now.any()) for tells, now in zip(told, alive, strict=True)):
-        raise ValueError("the environment tells a target in some steps only: info must hold it after every step, or never")
+        raise ValueError("info tells a target in some steps only: it must after every step, or never")
     last = steps[0].info["target"]  # once all rows are over, a vector environment tells nothing more
     targets = [last := outcome.info.get("target", last) for outcome in steps]
     return torch.stack(targets), scored

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from agents import CNNConfig, EnvSpec, PartSpec, WholeImageCNN
+from agents.encoders.convolutional import deep_layers
 from glimpse_env.backend import get_backend
 from glimpse_env.image_ops import image_ops
 from glimpse_env.retina import Retina
@@ -66,11 +66,9 @@ def cost_by_size(repeats: int, bar: tqdm) -> list[Figure]:
         figures.append(Figure(f"glimpse at {size}²", one[str(size)] / GLIMPSES * 1e6, "µs"))
         figures.append(Figure(f"memory of an episode at {size}²", tables[size][0].nbytes / 2**20, "MiB"))
         if size <= CNN_LIMIT:
-            image, seen = torch.rand(1, 1, size, size), PartSpec("glimpse", (1, 1, size, size))
-            spec = EnvSpec({"glimpse": seen}, {"answer": PartSpec("class", (), (10,))})
-            network = WholeImageCNN(spec, CNNConfig(width=16)).eval()
+            image, network = torch.rand(1, 1, size, size), deep_layers(1, 16)[0].eval()
             with torch.no_grad():
-                once = medians({"cnn": partial(network.layers, image)}, repeats=repeats, bar=bar)["cnn"]
+                once = medians({"cnn": partial(network, image)}, repeats=repeats, bar=bar)["cnn"]
             figures.append(Figure(f"whole-image CNN at {size}²", once * 1e6, "µs"))
     steps = medians({str(size): single_steps(size) for size in (60, 1024)}, repeats=repeats, bar=bar)
     figures.append(Figure("step of a single environment at 1024² / at 60²", steps["1024"] / steps["60"], "×"))

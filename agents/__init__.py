@@ -14,14 +14,12 @@ from agents.loading import load_agent, make_agent
 from agents.spec import EnvSpec, PartSpec, spec_of
 from agents.story_map import StoryMapAgent, StoryMapConfig
 from agents.trajectory import Trajectory
-from agents.whole_image import CNNConfig, WholeImageCNN
 
 __all__ = [
     "AgentConfig",
     "AgentState",
     "AttentionAgent",
     "BatchedEnv",
-    "CNNConfig",
     "Decision",
     "EnvSpec",
     "EvalResult",
@@ -31,7 +29,6 @@ __all__ = [
     "StoryMapAgent",
     "StoryMapConfig",
     "Trajectory",
-    "WholeImageCNN",
     "collect",
     "evaluate",
     "load_agent",

@@ -108,7 +108,7 @@ class AttentionAgent(nn.Module):
     def at_once(self) -> bool:
         """Whether whole episodes are evaluated at once: for a gradient it acts without one, and evaluates
         afterwards."""
-        return self.core is None
+        return self.core is None and self.memory.read_size > 0
 
     def initial_state(self, batch: int) -> AgentState:
         """The state before the first observation of `batch` episodes."""

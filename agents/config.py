@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 Join = Literal["product", "sum"]
-Saccades = Literal["relative", "absolute"]
+Saccades = Literal["relative", "absolute", "none"]
+GlimpseKind = Literal["linear", "paper_cnn", "deep_cnn"]
 CoreKind = Literal["rnn", "lstm", "none"]
 SentenceKind = Literal["bag", "attention"]
 
@@ -14,8 +15,6 @@ SentenceKind = Literal["bag", "attention"]
 @dataclass(frozen=True)
 class AgentConfig:
     """The form of an `AttentionAgent`; `AgentConfig.paper()` is that of Mnih et al. 2014."""
-
-    whole_image: ClassVar[bool] = False
 
     width: int = 256
     """Width of what the encoders make of an observation, and of the recurrent core."""
@@ -26,11 +25,17 @@ class AgentConfig:
     where_stream: int = 128
     """Hidden units of the gaze's own stream; 0 is the paper's linear layer on the core."""
     saccades: Saccades = "relative"
-    """Whether the policy's mean is a step from the present fixation or a place on the canvas."""
+    """Whether the policy's mean is a step from the present fixation or a place on the canvas; "none" stays at the first
+    fixation, for an agent that sees the whole image at once."""
     initial_saccade: float = 0.0
     """The mean of the gaze before any training: -1 goes back one line at a time in a story."""
     privileged_baseline: bool = True
     """Whether the baseline sees the target (in training only; the agent never does)."""
+    glimpse_encoder: GlimpseKind = "linear"
+    """How a glimpse becomes a vector: "linear", or a convolutional network over a whole image: "paper_cnn" is that of
+    Mnih et al. 2014, section 4.1; "deep_cnn" has five convolutions, then the maximum."""
+    channels: int = 32
+    """Channels of the first convolution of "deep_cnn"."""
     encoder: SentenceKind = "bag"
     """How a line of text becomes a vector: "bag" (position encoding) or "attention" over its words."""
     ignore: tuple[str, ...] = ("time",)

@@ -14,10 +14,6 @@ from agents.options import format_options, parse_options
 from agents.spec import EnvSpec, spec_of
 from agents.story_map import StoryMapAgent, StoryMapConfig
 from agents.training.checkpoint import load_checked
-from agents.whole_image import CNNConfig, WholeImageCNN
-
-Agent = AttentionAgent | WholeImageCNN
-Config = AgentConfig | CNNConfig | StoryMapConfig
 
 
 class Kind(NamedTuple):
@@ -29,7 +25,6 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     "attention": Kind(AttentionAgent, AgentConfig),
-    "cnn": Kind(WholeImageCNN, CNNConfig),
     "story_map": Kind(StoryMapAgent, StoryMapConfig),
 }
 """Every kind of agent by its name. An agent of your own is one row."""
@@ -40,7 +35,7 @@ def kind_of(config: Any) -> str:
     return next(name for name, kind in KINDS.items() if kind.config is type(config))
 
 
-def make_agent(env: Any, config: Config) -> Agent:
+def make_agent(env: Any, config: AgentConfig) -> AttentionAgent:
     """A fresh agent for an environment.
 
     Raises:
@@ -49,12 +44,12 @@ def make_agent(env: Any, config: Config) -> Agent:
     return build_agent(spec_of(env), config)
 
 
-def build_agent(spec: EnvSpec, config: Config) -> Agent:
+def build_agent(spec: EnvSpec, config: AgentConfig) -> AttentionAgent:
     """A fresh agent for environments of this spec."""
     return KINDS[kind_of(config)].agent(spec, config)
 
 
-def agent_to_dict(agent: Agent) -> dict[str, Any]:
+def agent_to_dict(agent: AttentionAgent) -> dict[str, Any]:
     """The agent as plain types and tensors, for a checkpoint."""
     weights = {key: value.detach().cpu().clone() for key, value in agent.state_dict().items()}
     return {
@@ -65,7 +60,7 @@ def agent_to_dict(agent: Agent) -> dict[str, Any]:
     }
 
 
-def load_agent(path: str | Path, device: str | torch.device = "cpu") -> Agent:
+def load_agent(path: str | Path, device: str | torch.device = "cpu") -> AttentionAgent:
     """The agent of a checkpoint or weight file, ready to be evaluated.
 
     Raises:
@@ -75,7 +70,7 @@ def load_agent(path: str | Path, device: str | torch.device = "cpu") -> Agent:
     return agent_from_dict(load_checked(path, device), path).to(device)
 
 
-def agent_from_dict(values: dict[str, Any], path: str | Path, memory_options: tuple[str, ...] = ()) -> Agent:
+def agent_from_dict(values: dict[str, Any], path: str | Path, memory_options: tuple[str, ...] = ()) -> AttentionAgent:
     """The agent of a loaded checkpoint, which `path` names in errors.
 
     Args:
@@ -103,7 +98,7 @@ def agent_from_dict(values: dict[str, Any], path: str | Path, memory_options: tu
     return agent.eval()
 
 
-def copy_weights(agent: Agent, path: str | Path, words: Any = None) -> None:
+def copy_weights(agent: AttentionAgent, path: str | Path, words: Any = None) -> None:
     """Give an agent the weights of another that is made alike, such as one trained on shorter episodes.
 
     Args:

@@ -130,7 +130,7 @@ def make_canvas_env(recipe: Recipe, agent: Any, images: str | Path, batch: int, 
 
 def check_whole(recipe: Recipe, env: Any) -> None:
     """Refuse to show a whole-image network less, or more, than the whole image."""
-    if not recipe.agent.whole_image:
+    if recipe.agent.saccades != "none":
         return
     canvas, patch = env.unwrapped.task.canvas_size, env.single_observation_space["glimpse"].shape[2:]
     if canvas != patch or canvas[0] % 2 or canvas[1] % 2:

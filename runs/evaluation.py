@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from agents import evaluate, spec_of
+from agents.agent import AttentionAgent
 from agents.evaluation import EvalResult
-from agents.loading import Agent, agent_from_dict
+from agents.loading import agent_from_dict
 from agents.options import parse_options
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
@@ -87,7 +88,7 @@ def evaluate_checkpoint(
 
 
 def _own_env(
-    recipe: Recipe, agent: Agent, words: Any, data: Path | None, arguments: tuple[str, ...], device: Any
+    recipe: Recipe, agent: AttentionAgent, words: Any, data: Path | None, arguments: tuple[str, ...], device: Any
 ) -> Any:
     """The recipe's test environment, with other data or arguments."""
     name = task_name(recipe.env.id)
@@ -114,7 +115,7 @@ def _own_env(
     return env
 
 
-def _measured(recipe: Recipe, agent: Agent, env: Any, episodes: int) -> dict[str, Any]:
+def _measured(recipe: Recipe, agent: AttentionAgent, env: Any, episodes: int) -> dict[str, Any]:
     """The figures: as the agent was trained to look, and where there is a random gaze with that."""
     acts = env.metadata.get("interactive", True)
     control = None
@@ -129,7 +130,7 @@ def _measured(recipe: Recipe, agent: Agent, env: Any, episodes: int) -> dict[str
     return report_of(agent, result, control, env.metadata["horizon"] if acts else None)
 
 
-def report_of(agent: Agent, result: EvalResult, control: EvalResult | None, glimpses: int | None) -> dict[str, Any]:
+def report_of(agent: AttentionAgent, result: EvalResult, control: EvalResult | None, glimpses: int | None) -> dict[str, Any]:
     """The entries of a report; `glimpses` are None for an agent that reads."""
     bits = agent.spec.action["answer"].role == "bits"
     report: dict[str, Any] = {"mean_return": result.mean_return, "steps": result.mean_length}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from agents import AgentConfig, CNNConfig, StoryMapConfig
+from agents import AgentConfig, StoryMapConfig
+from agents.config import GlimpseKind
 from agents.options import Option, format_options
 from agents.training.recipe import EnvConfig, Recipe
 
@@ -38,10 +39,12 @@ PAPER = replace(
 )
 
 
-def whole_image(name: str, base: Recipe, size: int, net: CNNConfig, episodes: int) -> Recipe:
+def whole_image(name: str, base: Recipe, size: int, encoder: GlimpseKind, episodes: int) -> Recipe:
     """A control that sees the canvas of `base` at once: a single glimpse as large as the canvas."""
     env = replace(base.env, patch=size, scales=1, num_glimpses=1)
-    return replace(base, name=name, env=env, agent=net, batch=128, episodes=episodes)
+    ignored = ("time", "location")
+    agent = AgentConfig(glimpse_encoder=encoder, channels=16, core="none", saccades="none", ignore=ignored)
+    return replace(base, name=name, env=env, agent=agent, batch=128, episodes=episodes)
 
 
 def reader(**options: Option) -> AgentConfig:
@@ -214,9 +217,9 @@ RECIPES: dict[str, Recipe] = {
         replace(CLUTTERED, name="cluttered-random", gaze="random"),
         replace(CLUTTERED100, name="cluttered100-random", gaze="random"),
         PAPER,
-        whole_image("cnn-cluttered", CLUTTERED, 60, CNNConfig("deep", width=16), 500_000),
-        whole_image("cnn-cluttered100", CLUTTERED100, 100, CNNConfig("deep", width=16), 500_000),
-        whole_image("paper-cnn-cluttered", CLUTTERED, 60, CNNConfig("paper"), 2_000_000),
-        whole_image("paper-cnn-cluttered100", CLUTTERED100, 100, CNNConfig("paper"), 2_000_000),
+        whole_image("cnn-cluttered", CLUTTERED, 60, "deep_cnn", 500_000),
+        whole_image("cnn-cluttered100", CLUTTERED100, 100, "deep_cnn", 500_000),
+        whole_image("paper-cnn-cluttered", CLUTTERED, 60, "paper_cnn", 2_000_000),
+        whole_image("paper-cnn-cluttered100", CLUTTERED100, 100, "paper_cnn", 2_000_000),
     )
 }

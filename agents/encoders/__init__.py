@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.encoders.base import Encoder
+from agents.encoders.convolutional import ConvolutionalEncoder
 from agents.encoders.glimpse import GlimpseEncoder, PlaceEncoder
 from agents.encoders.hidden_text import HiddenTextEncoder
 from agents.encoders.sentence import SentenceEncoder
@@ -29,9 +30,14 @@ class EncoderRow(NamedTuple):
     make: Callable[[Parts, AgentConfig], Encoder]
 
 
+def glimpse_encoder(parts: Parts, config: AgentConfig) -> Encoder:
+    """The encoder of glimpses that the agent's options name."""
+    return (GlimpseEncoder if config.glimpse_encoder == "linear" else ConvolutionalEncoder)(parts, config)
+
+
 ENCODERS: dict[str, EncoderRow] = {
     "hidden_text": EncoderRow(("tokens", "bag", "place", "count", "clock"), HiddenTextEncoder),
-    "glimpse": EncoderRow(("glimpse",), GlimpseEncoder),
+    "glimpse": EncoderRow(("glimpse",), glimpse_encoder),
     "sentence": EncoderRow(("tokens",), SentenceEncoder),
     "bits": EncoderRow(("bits",), BitsEncoder),
     "values": EncoderRow(("values",), ValuesEncoder),

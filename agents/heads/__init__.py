@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agents.heads.answer import BitsHead, ClassHead, LogitsHead, StopHead
 from agents.heads.base import AnswerHead, Head, View, ViewSize
-from agents.heads.place import PlaceHead
+from agents.heads.place import PlaceHead, place_head
 from agents.named import NamedModules
 from agents.spec import Parts, PartSpec
 
@@ -19,7 +19,7 @@ __all__ = ["HEADS", "AnswerHead", "Head", "View", "ViewSize", "make_heads", "reg
 MakeHead = Callable[[PartSpec, int, ViewSize, "AgentConfig"], Head]
 
 HEADS: dict[str, MakeHead] = {
-    "place": PlaceHead,
+    "place": place_head,
     "saccade": PlaceHead,
     "motion": PlaceHead,
     "class": ClassHead,

@@ -67,6 +67,25 @@ class WhereStream(nn.Module):
         return self.mean(torch.relu(self.hidden(torch.cat(seen, dim=1))))
 
 
+class StayHead(Head):
+    """Stays where it is."""
+
+    uses_view = True
+
+    def forward(self, features: Tensor, view: View) -> Tensor:
+        """The present place, (B, D)."""
+        return view.here if view.here is not None else features.new_zeros(len(features), self.part.values)
+
+    def mode(self, params: Tensor) -> Tensor:
+        """The same."""
+        return params
+
+
+def place_head(part: PartSpec, features: int, view: ViewSize, config: AgentConfig) -> Head:
+    """The head that `saccades` names."""
+    return (StayHead if config.saccades == "none" else PlaceHead)(part, features, view, config)
+
+
 class PlaceHead(Head):
     """Where to look next, by REINFORCE. The mean is unclipped; the environment clips it.
 

@@ -12,7 +12,6 @@ from agents.external_env import Names
 from agents.loading import KINDS, kind_of
 from agents.options import parse_options
 from agents.story_map import StoryMapConfig
-from agents.whole_image import CNNConfig
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Recipe:
     """Also the name of the weight file."""
     env: EnvConfig = field(default_factory=EnvConfig)
     """The environment."""
-    agent: AgentConfig | CNNConfig | StoryMapConfig = field(default_factory=AgentConfig)
+    agent: AgentConfig | StoryMapConfig = field(default_factory=AgentConfig)
     """The network."""
     gaze: str = "learned"
     """"learned", or a scripted gaze of the environment's, such as "random": a control trains the same network for

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.agent import AttentionAgent
 from agents.batched_env import BatchedEnv
 from agents.collect import collect
-from agents.loading import Agent, agent_to_dict, copy_weights, make_agent
+from agents.loading import agent_to_dict, copy_weights, make_agent
 from agents.training.curriculum import Curriculum
 from agents.training.distributed import average_gradients, rank, world_size
 from agents.training.estimators import following
@@ -44,7 +45,7 @@ class Trainer:
 
     recipe: Recipe
     env: BatchedEnv
-    agent: Agent
+    agent: AttentionAgent
     optimizers: list[torch.optim.Optimizer]
     curriculum: Curriculum
     update: int = 0
@@ -140,7 +141,7 @@ class Trainer:
         }
 
 
-def check(recipe: Recipe, env: BatchedEnv, agent: Agent, prior: Prior | None) -> None:
+def check(recipe: Recipe, env: BatchedEnv, agent: AttentionAgent, prior: Prior | None) -> None:
     """Refuse what would train on nothing, or on something else than was meant.
 
     Raises:

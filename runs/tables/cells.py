@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents.loading import Agent
+from agents import AttentionAgent
 
 
-def parameter_count(agent: Agent) -> int:
+def parameter_count(agent: AttentionAgent) -> int:
     """Of what is used after the training: without the baseline."""
     return sum(p.numel() for key, p in agent.named_parameters() if not key.startswith("baseline."))
 
@@ -17,7 +17,7 @@ def table_row(cells: list[Any]) -> str:
     return f"| {' | '.join(str(cell) for cell in cells)} |\n"
 
 
-def memory_cell(agent: Agent) -> str:
+def memory_cell(agent: AttentionAgent) -> str:
     """The core, the memory and its options."""
     config: Any = agent.config
     core = "" if config.core == "none" else f"{config.core.upper()} {config.width}, "

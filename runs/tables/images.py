@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from agents import BatchedEnv, collect
-from agents.loading import Agent
+from agents import AttentionAgent, BatchedEnv, collect
 from runs.tables.cells import parameter_count, table_row
 
 PAPER = {
@@ -48,14 +47,14 @@ BY_GLIMPSE = """
 """
 
 
-def multiply_adds(agent: Agent, env: Any) -> int:
+def multiply_adds(agent: AttentionAgent, env: Any) -> int:
     """Multiply-adds of one episode's decision, all glimpses together."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         collect(agent, BatchedEnv(env, torch.device("cpu")), np.arange(env.num_envs))
     return counter.get_total_flops() // 2 // env.num_envs
 
 
-def result_row(name: str, report: dict[str, Any], agent: Agent, cost: int) -> str:
+def result_row(name: str, report: dict[str, Any], agent: AttentionAgent, cost: int) -> str:
     """A line of the first table."""
     paper, controls = PAPER.get(name, ("–", ""))
     quoted = f"{paper} ({controls})" if controls else paper

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agents.agent import AttentionAgent
 from agents.evaluation import evaluate
-from agents.loading import Agent, agent_from_dict
+from agents.loading import agent_from_dict
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, task_name
@@ -30,7 +31,7 @@ class Subject(NamedTuple):
         source: what the episodes are, in words.
     """
 
-    agent: Agent
+    agent: AttentionAgent
     recipe: Recipe
     make_env: Callable[[int], Any]
     source: str

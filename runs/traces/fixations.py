@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.trajectory import Trajectory
+from runs.traces.trace import array, last_correct
 
 LONGEST = 128
 """Cells of a map along its longer side, at most."""
@@ -155,17 +156,16 @@ class FixationLog:
 
     def __call__(self, trajectory: Trajectory, kept: int) -> None:
         """Add the first `kept` rows."""
-        assert trajectory.hits is not None
         assert trajectory.target is not None
         asarray = self.task.backend.asarray
         numbers = trajectory.episodes[:kept]
         boxes = self.task.target_boxes(asarray(np.full(kept, self.seed, np.int64)), asarray(numbers))
         self.parts.append(
             (
-                trajectory.observations[self.place].transpose(0, 1)[:kept].cpu().numpy(),
+                array(trajectory.observations[self.place].transpose(0, 1)[:kept]),
                 self.task.backend.to_numpy(boxes),
-                trajectory.target[-1, :kept].cpu().numpy(),
-                trajectory.hits[-1, :kept].all(-1).cpu().numpy(),
+                array(trajectory.target[-1, :kept]),
+                last_correct(trajectory)[:kept],
             )
         )
 

@@ -1,4 +1,4 @@
-"""What agents attend to in stories, over many episodes: the lines looked at, or recalled for the answer."""
+"""What agents attend to in stories, over many episodes: the lines that are seen, or recalled for the answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.trajectory import Trajectory
 from glimpse_env.tasks.records import Story
-from runs.traces.trace import lines_at, story_of
+from runs.traces.trace import array, last_correct, lines_at, story_of
 
 
 class StoryAttention(NamedTuple):
@@ -20,7 +20,7 @@ class StoryAttention(NamedTuple):
         story: the stories, on the host.
         group: (N,) int64, the group of each episode.
         correct: (N,) bool, whether the last answer was right.
-        looked: whether the turns are glimpses; then the environment chose the first.
+        hidden: whether the stories are hidden: then the turns are glimpses, and the environment chose the first.
         vocabulary: the words of the ids.
         answers: the names of the classes.
         group_key: what a group is called; "" where there are none.
@@ -31,14 +31,14 @@ class StoryAttention(NamedTuple):
     story: Story
     group: np.ndarray
     correct: np.ndarray
-    looked: bool
+    hidden: bool
     vocabulary: tuple[str, ...]
     answers: tuple[str, ...]
     group_key: str
 
     def chosen(self) -> int:
         """The first turn, from 0, that was the agent's own choice."""
-        return min(int(self.looked), self.weights.shape[1] - 1)
+        return min(int(self.hidden), self.weights.shape[1] - 1)
 
     def evenly(self) -> np.ndarray:
         """(N, 1, L) float64, attention spread evenly over each story."""
@@ -116,7 +116,7 @@ def on_question_words(weights: np.ndarray, tokens: np.ndarray, question: np.ndar
 
 
 class StoryLog:
-    """Collects attention to the lines of stories: of a hidden story where the agent looked, else what it recalled.
+    """Collects attention to the lines of stories: those of a hidden story that were seen, else those recalled.
 
     Pass it to `agents.evaluate` as the observer, or, where stories are read, trajectories with `watched`.
 
@@ -146,23 +146,21 @@ class StoryLog:
         if self.place is None:
             attended = recalled_lines(trajectory, lines)
         else:
-            location = trajectory.observations[self.place][..., 0].cpu().numpy()
+            location = array(trajectory.observations[self.place][..., 0])
             attended = np.eye(lines)[lines_at(self.task, location, story.count).T]
         total = attended.sum(-1)
         attended /= np.where(total > 0, total, 1)[..., None]
-        assert trajectory.hits is not None
-        last = trajectory.last()
-        correct = trajectory.hits.all(-1).gather(0, last[None])[0].cpu().numpy()
+        correct = last_correct(trajectory)
         key = self.meta["group_key"]
-        group = trajectory.info[key].cpu().numpy() if key else np.zeros(len(correct), np.int64)
+        group = array(trajectory.info[key]) if key else np.zeros(len(correct), np.int64)
         self.parts.append(tuple(part[:kept] for part in (attended, total, *story, group, correct)))
 
     def attention(self) -> StoryAttention:
         """Of all episodes so far, one at least."""
         weights, on_story, *story, group, correct = (np.concatenate(part) for part in zip(*self.parts, strict=True))
         words, answers, key = (self.meta[name] for name in ("words", "answer_names", "group_key"))
-        looked = self.place is not None
-        return StoryAttention(weights, on_story, Story(*story), group, correct, looked, words, answers, key)
+        hidden = self.place is not None
+        return StoryAttention(weights, on_story, Story(*story), group, correct, hidden, words, answers, key)
 
 
 def recalled_lines(trajectory: Trajectory, lines: int) -> np.ndarray:
@@ -177,9 +175,8 @@ def recalled_lines(trajectory: Trajectory, lines: int) -> np.ndarray:
             "the slots of this memory are not the lines of a story: heat maps over a story that is read need a memory "
             "such as episodic or hopfield; draw this one with python -m runs.watch"
         )
-    last = (trajectory.length - 1).cpu().numpy()
-    rows = np.arange(len(last))
-    read, step = watched.read.cpu().numpy()[last, rows], watched.step.cpu().numpy()
+    last, step = array(trajectory.length - 1), array(watched.step)
+    read = array(watched.read)[last, np.arange(len(last))]
     before = (step >= 0) & (step < last[:, None])  # the question itself is no line
     recalled = np.zeros((len(last), read.shape[1], lines + 1))
     np.put_along_axis(recalled, np.where(before, step, lines)[:, None].repeat(read.shape[1], 1), read, axis=2)

@@ -155,9 +155,9 @@ def story_sheet(attention: StoryAttention, maps: StoryMaps, title: str, subtitle
         subtitle: a quieter line below it.
     """
     turns = len(maps.by_line)
-    turn = "glimpse" if attention.looked else "hop"
+    turn = "glimpse" if attention.hidden else "hop"
     names = [f"{turn} {number}" for number in range(1, turns + 1)]
-    names[0] += " (given)" if attention.looked else ""
+    names[0] += " (given)" if attention.hidden else ""
     places = min(PLACES, maps.by_line.shape[1])
     lines = ["last", *(f"-{place}" for place in range(1, places))]
     first = attention.chosen() + 1

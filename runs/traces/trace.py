@@ -194,6 +194,12 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
     return traces
 
 
+def last_correct(trajectory: Trajectory) -> np.ndarray:
+    """(N,) bool, whether the last answer of each episode is right."""
+    assert trajectory.hits is not None, "all of Glimpse's tasks tell the right answers"
+    return array(trajectory.hits.all(-1).gather(0, trajectory.last()[None])[0])
+
+
 def array(values: Tensor) -> np.ndarray:
     """The same values on the host."""
     return values.detach().cpu().numpy()

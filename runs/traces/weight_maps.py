@@ -18,7 +18,7 @@ HIGH = 200
 """Its height, at most."""
 
 ACROSS = 2
-"""Maps of reading side by side, at most."""
+"""Maps of read weights side by side, at most."""
 
 FAINT = 0.01
 """Slots beyond the last that got this much weight are not drawn."""

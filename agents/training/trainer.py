@@ -159,6 +159,8 @@ def check(recipe: Recipe, env: BatchedEnv, agent: AttentionAgent, prior: Prior |
         if "location" not in agent.heads:
             raise ValueError(f'gaze "{recipe.gaze}" looks at places: the environment has no location to choose')
         env.scripted_gaze(recipe.gaze, recipe.seed, np.zeros(env.num_envs, np.int64))
+    if recipe.answer_signal == "reward" and recipe.estimator == "gain":
+        raise ValueError('estimator "gain" pays for right answers: answers that learn from reward need "reinforce"')
     told = env.metadata.get("tells_target", True)
     if recipe.estimator == "gain" and places and recipe.gaze == "learned" and not told:
         raise ValueError('estimator "gain" needs the right answers: name them with --target, or use "reinforce"')

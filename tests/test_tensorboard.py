@@ -195,3 +195,13 @@ def test_contents_are_labelled_with_what_was_seen(tmp_path: Path) -> None:
         "0\t2\tjohn slept",
         "1\t1\tjohn slept",
     ]
+
+
+def test_a_single_glimpse_does_not_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    added: list[str] = []
+    monkeypatch.setattr("runs.traces.tensorboard_media.add_encoded", lambda _, tag, *__: added.append(tag))
+    with SummaryWriter(str(tmp_path)) as writer:
+        add_traces(writer, [trace_of(np.full((20, 20, 1), 90, np.uint8), glimpses=1)], 0)
+        assert not added
+        add_traces(writer, [trace_of(np.full((20, 20, 1), 90, np.uint8), glimpses=2)], 0)
+    assert added == ["trace/0/gaze", "trace/sheet"]

@@ -70,7 +70,7 @@ def describe(subject: Subject, trace: Trace, gaze: str, seed: int) -> str:
     """What is drawn, in a line: the episodes, the gaze and its glimpses and error, or the memory."""
     parts = [subject.source]
     if trace.retina is None:
-        return "  ·  ".join([*parts, f"{getattr(subject.agent.config, 'memory', 'no')} memory"])
+        return "  ·  ".join([*parts, f"{subject.agent.config.memory} memory"])
     (height, width), scales, steps = trace.retina.patch, trace.retina.scales, len(trace.seen)
     glimpses = f"{steps} glimpse{'s' * (steps > 1)} of {height}×{width}"
     glimpses += f" at {scales} scales" if scales > 1 else ""

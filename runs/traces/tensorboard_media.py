@@ -63,20 +63,22 @@ def spread(count: int, episodes: int) -> np.ndarray:
 
 
 def add_traces(writer: SummaryWriter, traces: list[Trace], step: int, title: str = "", subtitle: str = "") -> None:
-    """Add episodes, all of one role.
+    """Add episodes, one at least, all of one role.
 
-    Glimpses of images have `trace/<i>/gaze`, an animation of each episode, and `trace/sheet`, all of them at once; an
-    agent with a memory has `trace/<i>/memory`, heat maps of its weights, and `trace/<i>/text`, a table.
+    Glimpses of images, where there are several, have `trace/<i>/gaze`, an animation of each episode, and `trace/sheet`,
+    all of them at once; an agent with a memory has `trace/<i>/memory`, heat maps of its weights, and `trace/<i>/text`, a
+    table.
     """
+    pictures = pictures_of(traces[0])
+    animation = pictures.animation if len(traces[0].seen) > 1 else None
     for number, trace in enumerate(traces):
-        pictures = pictures_of(trace)
-        if pictures.animation is not None:
-            add_encoded(writer, f"trace/{number}/gaze", pictures.animation([trace], limit=LIMIT), step)
+        if animation is not None:
+            add_encoded(writer, f"trace/{number}/gaze", animation([trace], limit=LIMIT), step)
         if trace.has_memory:
             add_picture(writer, f"trace/{number}/memory", framed(memory_panel(trace), 20), step)
             writer.add_text(f"trace/{number}/text", pictures.table(trace), step)
-    if traces and pictures_of(traces[0]).animation is not None:
-        add_picture(writer, "trace/sheet", pictures_of(traces[0]).sheet(traces, title, subtitle), step)
+    if animation is not None:
+        add_picture(writer, "trace/sheet", pictures.sheet(traces, title, subtitle), step)
 
 
 def add_contents(writer: SummaryWriter, traces: list[Trace], step: int) -> None:

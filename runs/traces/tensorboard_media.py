@@ -66,8 +66,8 @@ def add_traces(writer: SummaryWriter, traces: list[Trace], step: int, title: str
     """Add episodes, one at least, all of one role.
 
     Glimpses of images, where there are several, have `trace/<i>/gaze`, an animation of each episode, and `trace/sheet`,
-    all of them at once; an agent with a memory has `trace/<i>/memory`, heat maps of its weights, and `trace/<i>/text`, a
-    table.
+    all of them at once. An agent with a memory has `trace/<i>/memory`, heat maps of its weights, and a table in
+    `trace/<i>/text`.
     """
     pictures = pictures_of(traces[0])
     animation = pictures.animation if len(traces[0].seen) > 1 else None

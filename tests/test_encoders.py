@@ -1,0 +1,138 @@
+"""Every encoder, by the roles of the parts that it takes, and how their vectors meet."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from agents import AgentConfig, AttentionAgent, EnvSpec, PartSpec, register_encoder
+from agents.encoders import ENCODERS, Encoder, Encoders
+from agents.encoders.values import Standardise
+
+PARTS = {
+    "glimpse": PartSpec("glimpse", (1, 1, 20, 20)),
+    "place": PartSpec("place", (2,)),
+    "tokens": PartSpec("tokens", (5,), (11,)),
+    "bits": PartSpec("bits", (6,)),
+    "bag": PartSpec("bag", (2, 11)),
+    "count": PartSpec("count", (1,), (9,)),
+    "clock": PartSpec("clock", (1,)),
+    "values": PartSpec("values", (3, 2)),
+}
+HIDDEN_TEXT = {
+    "question": PARTS["tokens"],
+    "tokens": PARTS["tokens"],
+    "periphery": PARTS["bag"],
+    "location": PartSpec("place", (1,)),
+    "lines": PARTS["count"],
+    "time": PARTS["clock"],
+}
+
+
+def parts_of(row: str) -> dict[str, PartSpec]:
+    """Parts that the encoder of this row takes."""
+    return HIDDEN_TEXT if row == "hidden_text" else {f"my_{role}": PARTS[role] for role in ENCODERS[row].roles}
+
+
+def observed(parts: dict[str, PartSpec], rows: int) -> dict[str, Tensor]:
+    values = {name: torch.rand(rows, *part.shape) for name, part in parts.items()}
+    for name, part in parts.items():
+        if part.role == "tokens":
+            values[name] = torch.randint(0, part.sizes[0], (rows, *part.shape))
+        elif part.role == "count":
+            values[name] = torch.randint(1, part.sizes[0] + 1, (rows, 1)).float()
+    return values
+
+
+@pytest.mark.parametrize(
+    "config", [AgentConfig(width=16), AgentConfig(width=16, glimpse_encoder="deep_cnn", channels=4)]
+)
+@pytest.mark.parametrize("row", ENCODERS)
+def test_contract(row: str, config: AgentConfig):
+    """Rows do not depend on each other, every parameter learns, and what draws the gaze has the size that is promised."""
+    parts = parts_of(row)
+    encoders = Encoders(parts, config).eval()
+    assert encoders.table.names == (row,)
+    observation = observed(parts, 4)
+    out = encoders(observation)
+    assert out.shape == (4, encoders.width)
+    alone = encoders({name: value[2:3] for name, value in observation.items()})
+    torch.testing.assert_close(out[2:3], alone)
+    periphery = encoders.periphery(observation)
+    assert (0 if periphery is None else periphery.shape[1]) == encoders.periphery_size
+    encoders.train()
+    encoders(observation).square().sum().backward()
+    for name, parameter in encoders.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_what_and_where_meet_as_a_product_or_as_a_sum():
+    parts = {"g": PARTS["glimpse"], "q": PARTS["tokens"], "p": PARTS["place"]}
+    observation = observed(parts, 3)
+    for join in ("product", "sum"):
+        encoders = Encoders(parts, AgentConfig(width=8, join=join))
+        glimpse, sentence, place = (encoders.table[name](observation) for name in ("glimpse", "sentence", "place"))
+        expected = (glimpse + sentence) * (1 + place) if join == "product" else torch.relu(glimpse + sentence + place)
+        torch.testing.assert_close(encoders(observation), expected)
+
+
+def test_parts_of_other_widths_are_mapped_to_one():
+    parts = {"b": PARTS["bits"], "q": PARTS["tokens"]}
+    assert Encoders({"b": PARTS["bits"]}, AgentConfig(width=16)).width == 6
+    assert Encoders(parts, AgentConfig(width=16))(observed(parts, 2)).shape == (2, 16)
+
+
+def test_a_part_without_an_encoder_is_an_error_that_names_it():
+    with pytest.raises(ValueError, match=r"part 'smell' of role 'odour'.*register_encoder.*ignore"):
+        Encoders({"smell": PartSpec("odour", (3,)), "g": PARTS["glimpse"]}, AgentConfig())
+    spec = EnvSpec({"time": PARTS["clock"]}, {"answer": PartSpec("class", (), (2,))})
+    with pytest.raises(ValueError, match="leaves out every part"):
+        AttentionAgent(spec, AgentConfig())
+
+
+def test_an_encoder_of_ones_own_is_one_call():
+    class Smell(Encoder):
+        def __init__(self, parts, config):
+            super().__init__(parts, config)
+            self.map = nn.Linear(3, config.width)
+
+        def forward(self, observation):
+            return self.map(observation["smell"])
+
+    register_encoder("values_of_smell", ("odour",), Smell)
+    try:
+        with pytest.raises(ValueError, match="another name"):
+            register_encoder("values_of_smell", ("odour",), Smell)
+        spec = EnvSpec({"smell": PartSpec("odour", (3,))}, {"update": PartSpec("class", (), (4,))})
+        agent = AttentionAgent(spec, AgentConfig(width=8))  # a part may have any name, such as that of a method
+        decision = agent({"smell": torch.rand(2, 3)}, agent.initial_state(2))
+        assert decision.params["update"].shape == (2, 4)
+    finally:
+        ENCODERS.pop("values_of_smell")
+
+
+def test_several_parts_of_one_role_are_all_seen():
+    parts = {"one": PARTS["tokens"], "two": PARTS["tokens"]}
+    encoders, observation = Encoders(parts, AgentConfig(width=8)), observed(parts, 1)
+    other = {**observation, "two": (observation["two"] + 1) % 11}
+    assert not torch.equal(encoders(observation), encoders(other))
+
+
+def test_values_are_standardised_by_what_was_seen_with_gradient():
+    standardise = Standardise(2)
+    data = torch.randn(500, 2) * torch.tensor([3.0, 0.0]) + torch.tensor([5.0, 7.0])
+    for batch in data.split(100):
+        standardise.update(batch)
+    out = standardise(data)
+    torch.testing.assert_close(out[:, 0].mean(), torch.tensor(0.0), atol=1e-4, rtol=0)
+    torch.testing.assert_close(out[:, 0].std(correction=0), torch.tensor(1.0), atol=1e-3, rtol=0)
+    assert (out[:, 1] == 0).all()
+    encoders = Encoders({"v": PartSpec("values", (2,))}, AgentConfig(width=4))
+    count = encoders.table["values"].standardise.count
+    with torch.no_grad():
+        encoders({"v": data})
+    assert count == 0
+    encoders({"v": data})
+    assert count == 500

@@ -20,19 +20,22 @@ import torch.distributed as dist
 from torch import nn
 
 from agents import AgentConfig
-from runs.distributed import all_mean, average_gradients, process_group, rank, world_size
+from agents.training.distributed import all_mean, average_gradients, process_group, rank, world_size
+from agents.training.recipe import EnvConfig, Recipe
+from agents.training.trainer import Trainer, share_of, train_update
 from runs.environments import make_env
-from runs.recipe import EnvConfig, Recipe
-from runs.trainer import Trainer, share_of, train_update
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
 
 
-def toy(folder: Path) -> Recipe:
-    """Find one of three figures on a 16×16 canvas with three glimpses of 4×4; its images lie in `folder`."""
+def toys(folder: Path) -> dict[str, Recipe]:
+    """Find one of three figures (their images lie in `folder`) with three glimpses; and copy rows of bits."""
     env = EnvConfig("Classify-v0", images=str(folder / "figures.npz"), size=16, patch=4, scales=2, num_glimpses=3)
-    return Recipe("toy", env, AgentConfig(width=16, where_stream=16), episodes=640, batch=32)
+    images = Recipe("toy", env, AgentConfig(width=16, where_stream=16), episodes=640, batch=32, optimizer="sgd")
+    reader = AgentConfig(width=16, core="lstm", memory="ntm", memory_options=("slots=6", "width=5"))
+    copy = replace(images, env=EnvConfig("Copy-v0", arguments=("bits=3", "max_length=5")), agent=reader)
+    return {"images": images, "copy": copy, "reward": replace(copy, answer_signal="reward", estimator="reinforce")}
 
 
 def updated(recipe: Recipe) -> dict[str, dict[str, torch.Tensor]]:
@@ -42,7 +45,7 @@ def updated(recipe: Recipe) -> dict[str, dict[str, torch.Tensor]]:
     for parameter in trainer.agent.parameters():
         if not parameter.any():  # behind zeros, nothing would get a gradient
             nn.init.normal_(parameter, std=0.1)
-    train_update(trainer, env, CPU)
+    train_update(trainer)
     named = dict(trainer.agent.named_parameters())
     gradients = {name: parameter.grad for name, parameter in named.items() if parameter.grad is not None}
     return {"gradients": gradients, "weights": {name: parameter.detach() for name, parameter in named.items()}}
@@ -78,15 +81,13 @@ def two(folder: Path) -> list[dict[str, Any]]:
     return [torch.load(folder / f"{number}.pt") for number in range(2)]
 
 
-def test_two_processes_have_the_gradients_of_one_on_the_union_batch(folder: Path, two: list[dict[str, Any]]) -> None:
-    alone = updated(toy(folder))["gradients"]
-    assert all(gradient.any() for gradient in alone.values())
+@pytest.mark.parametrize("name", ["images", "copy", "reward"])
+def test_two_processes_train_as_one_does_on_the_union_batch(name: str, folder: Path, two: list[dict[str, Any]]) -> None:
+    alone = updated(toys(folder)[name])
+    assert all(gradient.any() for gradient in alone["gradients"].values())
     for process in two:
-        torch.testing.assert_close(process["updated"]["gradients"], alone, rtol=0, atol=1e-6)
-
-
-def test_two_processes_keep_the_same_weights(two: list[dict[str, Any]]) -> None:
-    torch.testing.assert_close(two[0]["updated"]["weights"], two[1]["updated"]["weights"], rtol=0, atol=0)
+        torch.testing.assert_close(process[name], alone, rtol=0, atol=1e-6)
+    torch.testing.assert_close(two[0][name]["weights"], two[1][name]["weights"], rtol=0, atol=0)
 
 
 def test_means_over_two_processes_by_hand(two: list[dict[str, Any]]) -> None:
@@ -116,7 +117,7 @@ def test_a_process_alone_joins_nothing_and_changes_nothing() -> None:
 
 
 def test_a_batch_is_shared_evenly_or_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = toy(folder)
+    recipe = toys(folder)["images"]
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert share_of(recipe) == 8
     with pytest.raises(ValueError, match="batch of 30 cannot be shared by 4 processes"):
@@ -126,6 +127,6 @@ def test_a_batch_is_shared_evenly_or_refused(folder: Path, monkeypatch: pytest.M
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with process_group(CPU):
-        ended = {"updated": updated(toy(Path(sys.argv[1]))), "averaged": averaged()}
+        ended = {name: updated(recipe) for name, recipe in toys(Path(sys.argv[1])).items()} | {"averaged": averaged()}
         group = weakref.ref(dist.group.WORLD)
     torch.save({**ended, "group_gone": group() is None}, f"{sys.argv[1]}/{rank()}.pt")

@@ -1,9 +1,9 @@
 """The faults found in public ports of the recurrent attention model, each with the test that would find it here.
 
-1. The log-probability is that of the clamped sample: `test_training.py`, the log-probability is of the sample drawn.
+1. The log-probability is that of the clamped sample: here.
 2. The mean is detached, so that the gaze never learns: here, and `test_losses.py`, log-probabilities train the mean.
-3. The last location, never looked at, is in the sum: `test_training.py`, it enters no loss; the returns by hand, here.
-4. The advantage is not detached from the baseline: `test_losses.py`, no gradient passes through the advantage.
+3. The last location, never looked at, is in the sum: here, and `test_losses.py`, the masks.
+4. The advantage is not detached from the baseline: `test_losses.py`, the policy gradient by hand.
 5. Many gaze paths are averaged at test time: here.
 6. Models are selected on the test set: here.
 7. A Python loop over the batch: here.
@@ -24,16 +24,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from agents import AgentConfig, evaluate, play
-from agents.loading import Agent
-from agents.rollout import Rollout
+from agents import AgentConfig, Trajectory, collect, evaluate
+from agents.training.losses import trajectory_loss
+from agents.training.recipe import EnvConfig, Recipe
+from agents.training.trainer import Trainer
 from glimpse_env.images import load_images
 from glimpse_env.retina import Retina, glimpse, summed_area_table
 from runs.environments import make_env
-from runs.objective import gaze_returns, total_loss, trained_answers
-from runs.recipe import EnvConfig, Recipe
-from runs.train import train
-from runs.trainer import Trainer
+from runs.training import train
 
 CPU = torch.device("cpu")
 PAPER = replace(AgentConfig.paper(), width=32)
@@ -46,72 +44,74 @@ def recipe(images: str) -> Recipe:
     return Recipe("toy", env, AgentConfig(width=32, where_stream=32), episodes=128, batch=64)
 
 
-def wandering(recipe: Recipe, env: Any) -> Agent:
+def wandering(recipe: Recipe, rows: int) -> Trainer:
     """A fresh agent whose gaze moves, which at first it would not."""
-    agent = Trainer.begin(recipe, env, CPU).agent
-    for parameter in agent.gaze_parameters():
+    trainer = Trainer.begin(recipe, make_env(recipe, "train", rows, CPU), CPU)
+    for parameter in trainer.agent.policy_parameters():
         nn.init.normal_(parameter, std=0.2)
-    return agent
+    return trainer
 
 
-def known(log_likelihood: list[list[float]]) -> Rollout:
-    """A rollout of which only the log-likelihoods of the truth (T, N) are told."""
-    values, nothing = torch.tensor(log_likelihood, requires_grad=True), torch.zeros(())
-    return Rollout(nothing, nothing, nothing, nothing, values, nothing)
+def drawn(trainer: Trainer, std: float) -> Trajectory:
+    """Episodes whose places are drawn."""
+    generator = torch.Generator().manual_seed(0)
+    noise = {"location": torch.rand(3, trainer.env.num_envs, 2, generator=generator)}
+    return collect(trainer.agent, trainer.env, np.arange(trainer.env.num_envs), seed=1, std=std, noise=noise)
+
+
+def test_fault_1_the_log_probability_is_of_the_sample_drawn_not_of_the_clipped_fixation(recipe: Recipe) -> None:
+    trajectory = drawn(wandering(recipe, 16), std=20.0)
+    places, seen = trajectory.actions["location"], trajectory.observations["location"]
+    assert (places.abs() > 1).any()
+    assert torch.equal(seen[1:], places[:-1].clamp(-1, 1))
+    expected = -((places - trajectory.params["location"]) / 20).square().sum(-1) / 2
+    torch.testing.assert_close(trajectory.log_prob["location"][:-1], expected[:-1])
 
 
 @pytest.mark.parametrize("config", [AgentConfig(width=32, where_stream=32), PAPER], ids=["ours", "paper"])
-def test_fault_2_the_loss_of_an_episode_trains_every_part_of_the_gaze(recipe: Recipe, config: AgentConfig) -> None:
-    recipe = replace(recipe, agent=config)
-    env = make_env(recipe, "train", 16, CPU)
-    agent = wandering(recipe, env)
-    noise = torch.randn(2, 16, 2, generator=torch.Generator().manual_seed(0))
-    rollout = play(agent, env, np.arange(16), seed=1, std=recipe.std, noise=noise)
-    total_loss(recipe, rollout)[0].backward()
-    gradients = [parameter.grad for parameter in agent.gaze_parameters()]
+@pytest.mark.parametrize("estimator", ["gain", "reinforce"])
+def test_fault_2_the_loss_of_an_episode_trains_every_part_of_the_gaze(
+    recipe: Recipe, config: AgentConfig, estimator: Any
+) -> None:
+    recipe = replace(recipe, agent=config, estimator=estimator)
+    trainer = wandering(recipe, 16)
+    trajectory_loss(recipe, trainer.agent, drawn(trainer, 0.1))[0].backward()
+    gradients = [parameter.grad for parameter in trainer.agent.policy_parameters()]
     assert all(gradient is not None and gradient.any() for gradient in gradients)
 
 
-def test_fault_3_a_location_earns_what_is_seen_from_it_on(recipe: Recipe) -> None:
-    """The location chosen after the first glimpse is looked at in the second: its first gain is -2 - -4."""
-    rollout = known([[-4.0, 0.0], [-2.0, -1.0], [-1.0, -3.0], [-0.5, -3.0]])
-    returns = gaze_returns(replace(recipe, reward="gain", discount=0.5), rollout)
-    assert returns.tolist() == [[2.625, -2.0], [1.25, -2.0], [0.5, 0.0]]
-    assert not returns.requires_grad
-    undiscounted = gaze_returns(replace(recipe, reward="gain", discount=1.0), rollout)
-    assert undiscounted.tolist() == [[3.5, -3.0], [1.5, -2.0], [0.5, 0.0]]
-
-
-@pytest.mark.parametrize(
-    ("answers", "expected"),
-    [
-        ("all", [[-4.0, -8.0], [-2.0, -1.0], [-1.0, 0.0]]),
-        ("later", [[-2.0, -4.0], [-2.0, -1.0], [-1.5, 0.0]]),  # weighted by 1/2, 1 and 3/2
-        ("last", [[-1.0, 0.0]]),
-    ],
-)
-def test_the_answers_that_are_trained_by_hand(recipe: Recipe, answers: Any, expected: list[list[float]]) -> None:
-    likelihood = torch.tensor([[-4.0, -8.0], [-2.0, -1.0], [-1.0, 0.0]])
-    assert trained_answers(replace(recipe, answers=answers), likelihood).tolist() == expected
+def test_fault_3_the_last_place_is_never_looked_at_and_enters_no_loss(recipe: Recipe) -> None:
+    trainer = wandering(recipe, 16)
+    trajectory = drawn(trainer, 0.2)
+    assert trajectory.value is not None
+    loss, _ = trajectory_loss(recipe, trainer.agent, trajectory)
+    log_prob, value = trajectory.log_prob["location"].clone(), trajectory.value.clone()
+    log_prob[-1] += torch.randn(16)
+    value[-1] += torch.randn(16)
+    other = trajectory._replace(log_prob={"location": log_prob}, value=value)
+    torch.testing.assert_close(trajectory_loss(recipe, trainer.agent, other)[0], loss, rtol=0, atol=0)
+    last = trajectory.log_prob["location"][-1].sum()
+    for gradient in torch.autograd.grad(last, trainer.agent.policy_parameters(), allow_unused=True):
+        assert gradient is None or not gradient.any()
 
 
 def test_fault_5_an_evaluation_looks_at_the_mean_along_one_path(
     recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    env = make_env(recipe, "train", 30, CPU)
-    agent = wandering(recipe, env)
+    trainer = wandering(recipe, 30)
+    agent, env = trainer.agent, trainer.env.env
     with torch.no_grad():
-        rollouts = [play(agent, env, np.arange(first, first + 30), seed=5) for first in (0, 30)]
-    wrong = torch.cat([rollout.answer.argmax(-1) != rollout.target for rollout in rollouts], dim=1)
-    means = torch.cat([rollout.location[1:] for rollout in rollouts])
+        each = [collect(agent, trainer.env, np.arange(first, first + 30), seed=5) for first in (0, 30)]
+    wrong = torch.cat([trajectory.params["answer"].argmax(-1) != trajectory.target for trajectory in each], dim=1)
+    means = torch.cat([trajectory.params["location"] for trajectory in each])
     looked: list[Tensor] = []
     step = env.step
-    monkeypatch.setattr(env, "step", lambda action: looked.append(action["location"].clamp(-1, 1)) or step(action))
+    monkeypatch.setattr(env, "step", lambda action: looked.append(action["location"]) or step(action))
     first, second = evaluate(agent, env, 60, seed=5), evaluate(agent, env, 60, seed=5)
     assert len(means.flatten(0, 1).unique(dim=0)) > 60  # the agent looks around
     assert torch.equal(torch.stack(looked), torch.cat([means, means]))
     assert first == second
-    assert first.error_by_glimpse == pytest.approx((100 * wrong.double().mean(1)).tolist(), abs=1e-3)
+    assert first.error_by_step == pytest.approx((100 * wrong.double().mean(1)).tolist(), abs=1e-3)
 
 
 def test_fault_6_a_training_never_opens_the_test_split(
@@ -123,7 +123,7 @@ def test_fault_6_a_training_never_opens_the_test_split(
         opened.add(split)
         return load_images(images, labels, split)
 
-    monkeypatch.setattr("glimpse_env.tasks.classify.load_images", spy)
+    monkeypatch.setattr("glimpse_env.tasks.image_task.load_images", spy)
     train(recipe, tmp_path, device="cpu", quiet=True)
     assert opened == {"train", "validation"}
 

@@ -77,7 +77,7 @@ def _act(
             decision = agent(observation, state)
         state = decision.state
         if watcher is not None:
-            watcher.add(state)
+            watcher.add(state, alive)
         actions = _choose(agent, decision, step, noise, std, given)
         outcome = env.step(actions)
         observation = outcome.observation
@@ -128,7 +128,7 @@ def _read(
     likelihood, hits = _compare(agent, decided.params, actions, target, scored)
     assert hits is not None
     value = _value(agent, whole.observations, steps, decided, target, likelihood) if drawn else None
-    watched = _watch_reading(agent, whole.observations) if watch else None
+    watched = _watch_reading(agent, whole.observations, whole.length) if watch else None
     return Trajectory(
         whole.observations, steps, decided.params, actions, log_prob, value,
         worth * hits.sum(-1), scored, target, scored, likelihood, hits, whole.length, whole.info, episodes, watched,
@@ -197,13 +197,13 @@ def _value(
     return None if value is None else value.unflatten(0, likelihood.shape)
 
 
-def _watch_reading(agent: Any, observations: dict[str, Tensor]) -> Watched:
+def _watch_reading(agent: Any, observations: dict[str, Tensor], length: Tensor) -> Watched:
     """What the memory does where the observations (T, N, …) are read step by step."""
     watcher = Watcher(agent)
     state = agent.initial_state(next(iter(observations.values())).shape[1])
     for step in range(len(next(iter(observations.values())))):
         state = agent({name: value[step] for name, value in observations.items()}, state).state
-        watcher.add(state)
+        watcher.add(state, step < length)
     return watcher.watched()
 
 

@@ -45,5 +45,9 @@ def train(
     def log(trainer: Trainer) -> TrainingLog:
         return TrainingLog(Path(folder), trainer, environment, quiet=quiet, projector=projector)
 
-    prior = partial(load_saliency_prior, recipe.saliency_prior, device=where) if recipe.saliency_prior else None
+    prior = (
+        partial(load_saliency_prior, recipe.saliency_prior, seed=recipe.seed, device=where)
+        if recipe.saliency_prior
+        else None
+    )
     return loop.train(recipe, folder, environment, log, device=where, make_prior=prior, resume=resume)

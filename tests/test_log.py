@@ -11,15 +11,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from agents import AgentConfig
-from agents.checkpoint import load_checked
-from runs.recipe import EnvConfig, Recipe
+from agents import AgentConfig, load_agent
+from agents.training.checkpoint import load_checked
+from agents.training.recipe import EnvConfig, Recipe
+from runs.environments import make_env
 from runs.report import report
-from runs.results import command, multiply_adds, result_row
-from runs.train import train
+from runs.tables.images import multiply_adds, result_row
+from runs.tables.trainings import command
+from runs.training import train
 
-VALIDATED = list(range(16, 321, 16))
-"""After every second of forty updates of eight episodes."""
+VALIDATED = [80, 160, 240, 320]
+"""After every tenth of forty updates of eight episodes."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "noise.npz", images=images, labels=np.arange(60) % 3)
     env = EnvConfig("Classify-v0", images=str(folder / "noise.npz"), size=16, patch=6, scales=2, num_glimpses=3)
     recipe = Recipe("noise", env, AgentConfig(width=16, where_stream=8), episodes=8 * 40, batch=8)
-    train(recipe, folder / "logs", device="cpu", quiet=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agents.training.loop.VALIDATIONS", len(VALIDATED))
+        train(recipe, folder / "logs", device="cpu", quiet=True)
     return folder / "logs"
 
 
@@ -111,16 +115,13 @@ def test_the_report_tells_the_errors_and_where_everything_lies(run: Path):
 
 
 def test_the_results_table_counts_what_a_decision_costs(run: Path):
-    from agents import load_agent
-    from runs.environments import make_env
-
     values = load_checked(run / "agent.pt")
     recipe, agent = Recipe.from_dict(values["recipe"]), load_agent(run / "agent.pt")
     cost = multiply_adds(agent, make_env(recipe, "test", 4, "cpu"))
     seen, width, hidden, classes = 2 * 6 * 6, 16, 8, 3
-    glimpse_net, core, answer = (seen + 2) * width, 2 * width * width, width * classes
+    encoders, core, answer = (seen + 2) * width, 2 * width * width, width * classes
     gaze = (seen + 2 + width) * hidden + hidden * 2
-    assert cost == 3 * (glimpse_net + core + answer + gaze)
+    assert cost == 3 * (encoders + core + answer + gaze)
     assert command(recipe) == "(custom)"
     row = result_row("noise", {"glimpses": 3, "error": 1.234, "error_random_gaze": 5.0}, agent, cost)
     assert "**1.23**" in row

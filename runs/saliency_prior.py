@@ -73,7 +73,7 @@ class SaliencyPrior:
 
 
 def place_of(task: Any) -> str:
-    """The part of the task's observation that says where the agent looks; empty without one."""
+    """The part of the task's observation that is the fixation; empty without one."""
     return next((name for name, role in task.roles.items() if role == "place"), "")
 
 
@@ -143,7 +143,7 @@ def grey_map(content: bytes, path: Path, size: tuple[int, int]) -> np.ndarray:
             f"{path} has {width}×{height} pixels and the canvas {columns}×{rows}: give the map the same aspect ratio"
         )
     if image.min() == image.max():
-        raise ValueError(f"{path} has the same grey everywhere, which favours nothing: draw where to look lighter")
+        raise ValueError(f"{path} has the same grey everywhere, which favours nothing: draw bright places")
     smaller = cv2.INTER_AREA if height > rows else cv2.INTER_LINEAR
     return cv2.resize(image.astype(np.float32), (columns, rows), interpolation=smaller) / np.float32(127.5) - 1
 

@@ -28,7 +28,7 @@ class Options:
     envs: int = 256
     """Episodes side by side."""
     action: Literal["grid", "box"] = "grid"
-    """Grid: MultiDiscrete, a cell to look at and an answer. Box: a place and a score for each answer."""
+    """Grid: MultiDiscrete, the cell to fixate and an answer. Box: a place and a score for each answer."""
     grid: tuple[int, ...] = (9,)
     """Cells along each dimension of a location: one number, or one for each."""
     task_kwargs: tuple[str, ...] = ()

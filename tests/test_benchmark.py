@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import cv2
 import gymnasium as gym
@@ -21,17 +22,23 @@ from runs.benchmarks.cost_plot import cost_plot
 from runs.benchmarks.environments import contender, memory, steps
 from runs.benchmarks.memories import memories
 from runs.benchmarks.sizes import cost_by_size
-from runs.benchmarks.timing import medians, seconds_of
+from runs.benchmarks.timing import medians
 from runs.benchmarks.training import measure
 from runs.recipes import RECIPES
 from runs.traces.layout import OTHER, TRUTH, Colour
 
 
+@pytest.fixture
+def bar() -> Iterator[tqdm]:
+    with tqdm(file=io.StringIO()) as bar:
+        yield bar
+
+
 class Clock:
-    """Time that passes by calls alone."""
+    """Time that passes by calls alone; `called` are their names."""
 
     def __init__(self) -> None:
-        self.now, self.called = 0.0, ""
+        self.now, self.called = 7.0, ""
 
     def takes(self, name: str, durations: list[float]):
         """A call that takes these seconds, one after the other."""
@@ -44,42 +51,24 @@ class Clock:
         return call
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def test_calls_take_turns_and_the_first_round_does_not_count(monkeypatch: pytest.MonkeyPatch, bar: tqdm) -> None:
     clock = Clock()
     monkeypatch.setattr("runs.benchmarks.timing.time", SimpleNamespace(perf_counter=lambda: clock.now))
-    return clock
-
-
-def test_a_timing_is_the_time_between(clock: Clock) -> None:
-    clock.now = 7.0
-    assert seconds_of(clock.takes("a", [3.0])) == 3.0
-    assert clock.called == "a"
-
-
-def test_calls_take_turns_and_the_first_round_counts_for_nothing(clock: Clock) -> None:
     calls = {"a": clock.takes("a", [1000.0, 5.0, 1.0, 3.0]), "b": clock.takes("b", [0.0, 2.0, 80.0, 4.0])}
-    with tqdm(total=4, file=io.StringIO()) as bar:
-        assert medians(calls, repeats=3, bar=bar) == {"a": 3.0, "b": 4.0}
-        assert bar.n == 4
+    assert medians(calls, repeats=3, bar=bar) == {"a": 3.0, "b": 4.0}
+    assert bar.n == 4
     assert clock.called == "abababab"
 
 
-def decode(png: bytes) -> np.ndarray:
-    """An RGB picture; assertion errors for anything but a PNG."""
-    assert png.startswith(b"\x89PNG")
-    return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-
-
-def rows_of(picture: np.ndarray, colour: Colour, columns: slice) -> np.ndarray:
-    """Which rows have this colour in these columns."""
+def rows_of(png: bytes, colour: Colour, columns: slice) -> np.ndarray:
+    """Which rows of a PNG have this colour in these columns."""
+    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     return np.flatnonzero((picture[:, columns] == colour).all(-1).any(-1))
 
 
 def test_a_steeper_curve_rises_higher() -> None:
-    flat = [(60.0, 2.0), (600.0, 2.0)]
-    picture = decode(cost_plot("cost", {"flat": flat, "steep": [(60.0, 2.0), (600.0, 900.0)]}, "size", "time"))
-    start, end = slice(90, 200), slice(500, 660)
+    flat, start, end = [(60.0, 2.0), (600.0, 2.0)], slice(90, 200), slice(500, 660)
+    picture = cost_plot("cost", {"flat": flat, "steep": [(60.0, 2.0), (600.0, 900.0)]}, "size", "time")
     assert np.ptp(rows_of(picture, TRUTH, start)) == np.ptp(rows_of(picture, TRUTH, end))
     assert rows_of(picture, OTHER, end).min() < rows_of(picture, OTHER, start).min() - 100
     assert rows_of(picture, OTHER, end).min() < rows_of(picture, TRUTH, end).min() - 100
@@ -110,18 +99,13 @@ def test_the_reports_plot_has_a_curve_for_glimpses_and_one_for_the_network() -> 
 def test_the_steps_measured_are_as_many_as_said(width: int | None, noise_digits: None) -> None:
     name, episode = "glimpse_env:Glimpse/MNIST-v0", 7
     env = gym.make(name).unwrapped if width is None else gym.make_vec(name, width)
-    made = {"step": 0, "reset": 0}
-    for method in made:
-        inner = getattr(env, method)
-
-        def counted(*args, inner=inner, method=method, **kwargs):
-            made[method] += 1
-            return inner(*args, **kwargs)
-
+    counts = {method: Mock(wraps=getattr(env, method)) for method in ("step", "reset")}
+    for method, counted in counts.items():
         setattr(env, method, counted)
     run = steps(env, 2 * episode)
     run()
     run()
+    made = {method: counted.call_count for method, counted in counts.items()}
     assert made == {"step": 4 * episode, "reset": 5 if width is None else 1}
 
 
@@ -134,12 +118,6 @@ def test_contenders_step_in_processes_of_their_own() -> None:
     with contender(True, 0, 3) as call:
         assert call() > 0
         assert call() > 0
-
-
-@pytest.fixture
-def bar() -> Iterator[tqdm]:
-    with tqdm(file=io.StringIO()) as bar:
-        yield bar
 
 
 @pytest.mark.filterwarnings("ignore")  # of PyTorch, about itself

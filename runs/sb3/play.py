@@ -65,23 +65,13 @@ def play(model: OnPolicyAlgorithm, env: Any, episodes: np.ndarray, seed: int, *,
     actions = {name: _stacked([action[name] for action in done]) for name in done[0]}
     rewards, lived, target, scored = map(_stacked, zip(*columns, strict=True))
     hits = (actions["answer"] == target).reshape(*lived.shape, -1)
+    observations = {name: _stacked([moment[name] for moment in seen]) for name in seen[0]}
+    parameters = {"answer": _stacked(params) if params else actions["answer"].float()}
+    metrics = {key: torch.from_numpy(value) for key, value in info.items()}
     return Trajectory(
-        observations={name: _stacked([moment[name] for moment in seen]) for name in seen[0]},
-        steps=None,
-        params={"answer": _stacked(params) if params else actions["answer"].float()},
-        actions=actions,
-        log_prob={},
-        value=None,
-        reward=rewards,
-        alive=lived,
-        target=target,
-        scored=scored,
-        log_likelihood=torch.zeros(lived.shape),
-        hits=hits,
-        length=lived.sum(0),
-        info={key: torch.from_numpy(value) for key, value in info.items()},
-        episodes=episodes,
-    )
+        observations, None, parameters, actions, {}, None, rewards, lived, target, scored,
+        torch.zeros(lived.shape), hits, lived.sum(0), metrics, episodes,
+    )  # fmt: skip
 
 
 def evaluate_model(model: OnPolicyAlgorithm, env: Any, episodes: int, seed: int) -> ModelResult:
@@ -104,8 +94,7 @@ def evaluate_model(model: OnPolicyAlgorithm, env: Any, episodes: int, seed: int)
         for key, value in values.items():
             parts.setdefault(key, []).append(value.numpy()[numbers < episodes])
     rows = {key: np.concatenate(part) for key, part in parts.items()}
-    path, shape = rows.pop("path", np.zeros((0, 1))), (episodes,)
-    seeds, numbers = np.full(shape, seed), np.arange(episodes)
+    path, numbers = rows.pop("path", np.zeros((0, 1))), np.arange(episodes)
     mean = {key: float(values.mean()) for key, values in rows.items()}
     return ModelResult(
         100 * (1 - mean["return"]),
@@ -113,7 +102,7 @@ def evaluate_model(model: OnPolicyAlgorithm, env: Any, episodes: int, seed: int)
         mean["return"],
         mean["length"],
         {key: mean[key] for key in env.metadata["episode_metrics"]},
-        env.unwrapped.task.path_metrics(path, seeds, numbers) if path.shape[1] > 1 else {},
+        env.unwrapped.task.path_metrics(path, np.full_like(numbers, seed), numbers) if path.shape[1] > 1 else {},
     )
 
 

@@ -34,11 +34,8 @@ POINTS = 100
 ROLLOUT = {"PPO": 32, "A2C": 8, "RecurrentPPO": 32}
 """Steps of each row between two updates, rounded to whole episodes."""
 
-WIDTH = 256
-"""Of the features, and of the hidden layers."""
-
-HIDDEN = 128
-"""Of the LSTM."""
+WIDTH, HIDDEN = 256, 128
+"""Width of the features and of the hidden layers; units of the LSTM."""
 
 
 def make_model(options: Options, env: Any, device: torch.device) -> Any:

@@ -72,7 +72,7 @@ class Validation(BaseCallback):
         for writer in (f.writer for f in self.logger.output_formats if isinstance(f, TensorBoardOutputFormat)):
             add_traces(writer, traces, self.num_timesteps, self.name, f"{self.num_timesteps:,} steps · {words}")
             for number, trace in enumerate(traces):
-                if trace.lines:
+                if pictures_of(trace).animation is None:
                     writer.add_text(f"trace/{number}/text", pictures_of(trace).table(trace), self.num_timesteps)
         self.logger.dump(self.num_timesteps)
         self.results.append((self.num_timesteps, result))

@@ -262,6 +262,8 @@ def test_episodes_of_different_lengths_are_each_counted_once(babi_folder: str) -
     assert played.scored.sum(0).tolist() == [1] * 4
     one = [play(model, make_env(given, "test", 1), np.array([number]), 0).reward.sum() for number in range(4)]
     assert played.reward.sum(0).tolist() == one
+    with pytest.raises(ValueError, match="hides how its episodes end"):
+        play(model, make_env(given, "test", 4, **SAME_STEP), np.arange(4), 0)
 
 
 @pytest.mark.parametrize("action", ["grid", "box"])

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from agents import Trajectory
@@ -44,7 +45,12 @@ def play(model: OnPolicyAlgorithm, env: Any, episodes: np.ndarray, seed: int, *,
         episodes: (N,) episode numbers.
         seed: the environment's for every row.
         beliefs: estimate the log-probabilities of the classes of an answer too, as its parameters.
+
+    Raises:
+        ValueError: for an environment that resets within the step that ends an episode.
     """
+    if env.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP:
+        raise ValueError('an environment that resets within a step hides how its episodes end: use "NextStep"')
     n, by_class = env.num_envs, env.metadata["action_roles"]["answer"] == "class"
     observation, _ = env.reset(seed=[seed] * n, options={"episode": episodes})
     state, start, alive = _first_state(model, n), np.ones(n, dtype=bool), np.ones(n, dtype=bool)

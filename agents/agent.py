@@ -106,8 +106,7 @@ class AttentionAgent(nn.Module):
 
     @property
     def at_once(self) -> bool:
-        """Whether whole episodes are evaluated at once: for a gradient it acts without one, and evaluates
-        afterwards."""
+        """Whether it acts without gradient first, and for a gradient evaluates whole episodes at once afterwards."""
         return self.core is None and self.memory.read_size > 0
 
     def initial_state(self, batch: int) -> AgentState:

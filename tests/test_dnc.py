@@ -7,7 +7,7 @@ import torch
 
 from memory import dnc, links, make_memory
 from memory.base import MemoryState
-from runs.benchmarks.reference_dnc import ReferenceDNC
+from tests.reference_dnc import ReferenceDNC
 
 
 @pytest.mark.parametrize("block", [1, 3 * 16 * 16, 2**18])

@@ -23,7 +23,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents import AgentConfig
-from agents.sb3 import GlimpseFeatures, GymVecEnv, role_of
+from agents.sb3 import GlimpseFeatures, role_of
+from glimpse_env.sb3 import GymVecEnv
 from agents.training.recipe import EnvConfig, Recipe
 from glimpse_env.wrappers import FlatAction, GridAction, VectorFlatAction, VectorGridAction
 from runs.sb3.environments import make_env, make_training_env

@@ -1,4 +1,4 @@
-"""A DNC's step, forward and backward: plain and compiled, against the package `dnc` and the formulas one by one."""
+"""A DNC's step, forward and backward: plain and compiled, against the package `dnc`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tqdm import tqdm
 from memory import compile_memory
 from memory.dnc import DNC
 from runs.benchmarks import Figure
-from runs.benchmarks.reference_dnc import ReferenceDNC
 from runs.benchmarks.timing import medians
 
 STEPS = 8
@@ -67,7 +66,6 @@ def contenders(bar: tqdm) -> dict[str, Callable[..., nn.Module]]:
     found: dict[str, Callable[..., nn.Module]] = {
         "DNC": DNC,
         "DNC compiled": compiled,
-        "formulas": ReferenceDNC,
         "package dnc": Packaged,
     }
     if importlib.util.find_spec("dnc") is None:

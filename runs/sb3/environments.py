@@ -10,7 +10,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 from agents.options import parse_options
-from agents.sb3 import GymVecEnv
+from glimpse_env.sb3 import GymVecEnv
 from glimpse_env.wrappers import VectorFlatAction, VectorGridAction
 from runs.environments import split_kwargs, task_name
 

@@ -1,4 +1,4 @@
-"""The DNC's formulas one by one, as public PyTorch ports write them: for the benchmark and as the tests' oracle.
+"""The DNC's formulas one by one, as public PyTorch ports write them: the oracle of the tests of `memory.dnc`.
 
 Autograd differentiates everything, every intermediate of (N, S, S) included. It shares no line with `memory/`; its
 parameters are those of `memory.dnc.DNC(..., links=True)` without options, so that weights can be loaded from one into

@@ -24,6 +24,9 @@ EXACT = 2**24
 """Stable-Baselines3 converts every observation to float32, which holds all integers up to this one."""
 
 
+ROLES = {"location": "place", "time": "clock", "periphery": "bag", "lines": "count", "bits": "bits"}
+
+
 def role_of(name: str, space: gym.Space) -> str:
     """The role of a part of a bare observation space, by its name and shape as in Glimpse's ids; else "values"."""
     if name == "glimpse" and len(space.shape or ()) == 4:

@@ -147,6 +147,3 @@ def rows_of(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:
         for row in np.flatnonzero(infos[f"_{key}"]):
             rows[row][key] = values[row]
     return rows
-
-
-ROLES = {"location": "place", "time": "clock", "periphery": "bag", "lines": "count", "bits": "bits"}

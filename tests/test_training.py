@@ -1,4 +1,4 @@
-"""Rollouts and trainings on a toy: own images, so that no data set is needed."""
+"""Trainings on a toy (own images, so that no data set is needed): learning, resuming, files, the command line."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +20,18 @@ import numpy as np
 import pytest
 import torch
 
-from agents import AgentConfig, CNNConfig, evaluate, load_agent, play
-from agents.checkpoint import load_checked, save_atomically
+from agents import AgentConfig, BatchedEnv, collect, evaluate, load_agent
+from agents.options import format_options, parse_options
+from agents.training.checkpoint import EARLIER, load_checked, save_atomically
+from agents.training.recipe import EnvConfig, Recipe
+from agents.training.trainer import Trainer, train_update
+from runs import train as command_line
 from runs.environments import make_env
-from runs.evaluate import evaluate_checkpoint
-from runs.objective import total_loss
-from runs.recipe import EnvConfig, Recipe
+from runs.evaluate import main as evaluate_main
+from runs.evaluation import evaluate_checkpoint
+from runs.log import TrainingLog
 from runs.recipes import RECIPES
-from runs.train import train
-from runs.trainer import Trainer, train_update
+from runs.training import train
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
@@ -40,94 +44,65 @@ def recipe(images: str) -> Recipe:
     return Recipe("toy", env, AgentConfig(width=32, where_stream=32), episodes=640, batch=64, lr=3e-3)
 
 
+@pytest.fixture(autouse=True)
+def validated_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A validation draws pictures, which takes longer than these trainings."""
+    monkeypatch.setattr("agents.training.loop.VALIDATIONS", 2)
+
+
+def begin(recipe: Recipe, rows: int = 64) -> Trainer:
+    return Trainer.begin(recipe, make_env(recipe, "train", rows, CPU), CPU)
+
+
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_checked(folder / "checkpoint.pt")["agent"]["weights"]
 
 
-def test_the_last_location_is_never_looked_at_and_enters_no_loss(recipe: Recipe):
-    env = make_env(recipe, "train", 8, CPU)
-    agent = Trainer.begin(recipe, env, CPU).agent
-    rollout = play(agent, env, np.arange(8), seed=3, std=0.2, noise=torch.randn(2, 8, 2))
-    assert rollout.location.shape == (3, 8, 2)
-    assert rollout.log_prob.shape == rollout.value.shape == (2, 8)
-
-
-def test_the_log_probability_is_of_the_sample_drawn_not_of_the_clipped_fixation(recipe: Recipe):
-    env = make_env(recipe, "train", 8, CPU)
-    agent = Trainer.begin(recipe, env, CPU).agent
-    noise = torch.full((2, 8, 2), 20.0)  # far outside: the environment clips the fixation to 1
-    rollout = play(agent, env, np.arange(8), seed=3, std=0.2, noise=noise)
-    assert torch.equal(rollout.location[1:], torch.ones(2, 8, 2))
-    torch.testing.assert_close(rollout.log_prob, torch.full((2, 8), -400.0), rtol=1e-4, atol=0)
-
-
-def test_places_are_looked_at_as_told(recipe: Recipe):
-    env = make_env(recipe, "train", 8, CPU)
-    places = torch.rand(2, 8, 2) * 2 - 1
-    rollout = play(Trainer.begin(recipe, env, CPU).agent, env, np.arange(8), seed=3, places=places)
-    assert torch.equal(rollout.location[1:], places)
-    assert len(rollout.log_prob) == 0
-
-
-def test_std_without_noise_is_refused(recipe: Recipe):
-    env = make_env(recipe, "train", 4, CPU)
-    with pytest.raises(ValueError, match="noise"):
-        play(Trainer.begin(recipe, env, CPU).agent, env, np.arange(4), std=0.1)
+def test_given_places_are_looked_at(recipe: Recipe):
+    trainer, places = begin(recipe, 8), torch.rand(2, 8, 2) * 2 - 1
+    trajectory = collect(trainer.agent, trainer.env, np.arange(8), seed=3, given={"location": places})
+    assert torch.equal(trajectory.observations["location"][1:], places)
+    assert not trajectory.log_prob
+    assert trajectory.value is None
 
 
 def test_an_evaluation_does_not_depend_on_the_width_of_the_vector(recipe: Recipe):
     wide, narrow = make_env(recipe, "test", 90, CPU), make_env(recipe, "test", 20, CPU)
-    agent = Trainer.begin(recipe, wide, CPU).agent
-    first, second = evaluate(agent, wide, 90), evaluate(agent, narrow, 90)
-    assert first == second
-    assert first.episodes == 90
-    assert 0 <= first.error == first.error_by_glimpse[-1] <= 100
+    agent = begin(recipe).agent
+    for gaze in ("learned", "random", "oracle"):
+        first, second = (evaluate(agent, env, 90, gaze=gaze) for env in (wide, narrow))
+        assert first._replace(cross_entropy=0, bits=0) == second._replace(cross_entropy=0, bits=0)
+        assert first.cross_entropy == pytest.approx(second.cross_entropy)
+        assert first.episodes == 90
+        assert first.error == pytest.approx(first.error_by_step[-1], abs=1e-3)
+        assert first.mean_return == pytest.approx(1 - first.error / 100)
     with pytest.raises(ValueError, match="at least 1"):
         evaluate(agent, wide, 0)
+    with pytest.raises(ValueError, match="no scripted gaze 'scan'; it has random, oracle"):
+        evaluate(agent, wide, 9, gaze="scan")
 
 
-@pytest.mark.parametrize("kind", ["single", "numpy", "NextStep", "SameStep"])
+@pytest.mark.parametrize("kind", ["single", "numpy", "NextStep"])
 def test_an_evaluation_takes_any_environment(recipe: Recipe, images: str, kind: str):
-    kwargs = {"images": images, "size": 24, "patch": 6, "scales": 2, "num_glimpses": 3, "split": "test"}
-    name = "glimpse_env:Glimpse/Classify-v0"
-    native = make_env(recipe, "test", 30, CPU)
-    agent = Trainer.begin(recipe, native, CPU).agent
+    kwargs: dict[str, Any] = {"images": images, "size": 24, "patch": 6, "scales": 2, "num_glimpses": 3, "split": "test"}
+    kwargs |= {"order": "sequential"}
+    name, agent = "glimpse_env:Glimpse/Classify-v0", begin(recipe).agent
     if kind == "single":
-        env = gym.make(name, order="sequential", **kwargs)
+        env: Any = gym.make(name, **kwargs)
     elif kind == "numpy":
-        env = gym.make_vec(name, num_envs=7, order="sequential", **kwargs)
+        env = gym.make_vec(name, num_envs=7, **kwargs)
     else:
-        env = gym.make_vec(name, 7, order="sequential", backend="torch", autoreset_mode=kind, **kwargs)
-    assert evaluate(agent, env, 30) == evaluate(agent, native, 30)
-
-
-def test_two_shares_of_a_batch_make_the_gradient_of_the_whole(recipe: Recipe, monkeypatch: pytest.MonkeyPatch):
-    """What two processes average: equal up to rounding, as the advantage's scale is shared too."""
-
-    def gradients(batch: int, rank: int, scale: torch.Tensor | None) -> tuple[list[torch.Tensor], torch.Tensor]:
-        seen: list[torch.Tensor] = []
-        share = replace(recipe, batch=64)
-        monkeypatch.setattr("runs.curriculum.rank", lambda: rank)
-        monkeypatch.setattr(
-            "runs.objective.all_mean", lambda x: seen.append(x.clone()) or (x if scale is None else scale)
-        )
-        env = make_env(share, "train", batch, CPU)
-        trainer = Trainer.begin(share, env, CPU)
-        trainer.optimizers[0].step = lambda: None  # type: ignore[method-assign]
-        monkeypatch.setattr("torch.nn.utils.clip_grad_norm_", lambda *_: torch.zeros(()))
-        train_update(trainer, env, CPU)
-        return [p.grad.clone() for p in trainer.agent.parameters() if p.grad is not None], seen[0]
-
-    whole, scale = gradients(64, 0, None)
-    halves = [gradients(32, rank, scale) for rank in (0, 1)]
-    torch.testing.assert_close((halves[0][1] + halves[1][1]) / 2, scale)
-    for expected, left, right in zip(whole, halves[0][0], halves[1][0], strict=True):
-        torch.testing.assert_close((left + right) / 2, expected, rtol=0, atol=1e-6)
+        env = gym.make_vec(name, 7, backend="torch", autoreset_mode=kind, **kwargs)
+    ours, theirs = evaluate(agent, env, 30), evaluate(agent, make_env(recipe, "test", 30, CPU), 30)
+    assert ours._replace(cross_entropy=0, bits=0) == theirs._replace(cross_entropy=0, bits=0)
+    hidden = gym.make_vec(name, 7, autoreset_mode="SameStep", **kwargs)
+    with pytest.raises(ValueError, match="NextStep"):
+        BatchedEnv(hidden, CPU)
 
 
 def test_the_agent_learns_where_to_look(recipe: Recipe, tmp_path: Path):
     """Chance is 67 % wrong; shown random places, the same weights are wrong far more often than where they look."""
-    recipe = replace(recipe, env=replace(recipe.env, num_glimpses=4), episodes=64 * 600)
+    recipe = replace(recipe, env=replace(recipe.env, num_glimpses=4), episodes=64 * 400)
     train(recipe, tmp_path, device="cpu", quiet=True)
     with pytest.raises(ValueError, match="no memory that could have options"):
         evaluate_checkpoint(tmp_path / "agent.pt", memory_options=("slots=2",), device="cpu")
@@ -136,20 +111,58 @@ def test_the_agent_learns_where_to_look(recipe: Recipe, tmp_path: Path):
     assert report["error_random_gaze"] > 1.4 * report["error"]
 
 
-def test_the_papers_own_form_learns(recipe: Recipe, tmp_path: Path):
-    """Reward at the end, a linear location head, absolute locations: on a canvas that a glimpse nearly covers."""
+def test_the_papers_own_form_learns(recipe: Recipe):
+    """The environment's reward, a linear head, absolute locations: on a canvas that a glimpse nearly covers."""
     paper = RECIPES["paper-cluttered"]
-    recipe = replace(
-        paper, env=replace(recipe.env, size=12), agent=replace(paper.agent, width=32), episodes=40 * 1500, batch=40
-    )
-    assert train(recipe, tmp_path, device="cpu", quiet=True)["validation_error"] < 15
+    env, agent = replace(recipe.env, size=12), replace(paper.agent, width=32)
+    trainer = begin(replace(paper, env=env, agent=agent, episodes=40 * 500, batch=40), 40)
+    for _ in range(500):
+        train_update(trainer)
+    result = evaluate(trainer.agent, make_env(trainer.recipe, "test", 90, CPU), 90)
+    assert result.error is not None
+    assert result.error < 15
 
 
-def test_a_whole_image_network_trains_by_the_same_code(recipe: Recipe, tmp_path: Path):
+def test_a_network_that_sees_the_whole_image_is_trained_by_the_same_code(recipe: Recipe):
     env = replace(recipe.env, patch=24, scales=1, num_glimpses=1)
-    recipe = replace(recipe, env=env, agent=CNNConfig("paper"), episodes=64 * 400)
-    assert train(recipe, tmp_path, device="cpu", quiet=True)["validation_error"] < 5
-    assert load_agent(tmp_path / "agent.pt").form.answers == 3
+    recipe = replace(recipe, env=env, agent=RECIPES["paper-cnn-cluttered"].agent, episodes=64 * 300)
+    trainer = begin(recipe)
+    for _ in range(300):
+        train_update(trainer)
+    result = evaluate(trainer.agent, make_env(recipe, "test", 90, CPU), 90)
+    assert result.error is not None
+    assert result.error < 5
+    assert not trainer.agent.policy_parameters()
+    for changes in ({"patch": 22}, {"size": 26}):
+        with pytest.raises(ValueError, match="whole-image network sees"):
+            begin(replace(recipe, env=replace(env, **changes)))
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "join"])
+def test_every_recipe_trains(
+    name: str, images: str, babi_folder: str, noise_digits: None, monkeypatch: pytest.MonkeyPatch
+):
+    """Two updates of small batches on toy data, of which the second learns from what the first changed."""
+    monkeypatch.setattr("agents.story_map.agent.SURVEYED", 8)
+    recipe = replace(RECIPES[name], batch=4, episodes=8, init_from=None)
+    if recipe.env.id.startswith("ap_gym:"):
+        pytest.importorskip("ap_gym", reason="ap_gym's environments are tested where it is installed")
+    if recipe.env.id.startswith("Babi"):
+        own = tuple(argument for argument in recipe.env.arguments if argument.partition("=")[0] not in ("task", "size"))
+        recipe = replace(recipe, env=replace(recipe.env, arguments=(*own, f"data={babi_folder}", "task=1")))
+    if recipe.env.id == "Classify-v0":
+        recipe = replace(recipe, env=replace(recipe.env, images=images, size=24))
+    trainer = begin(recipe, 4)
+    before = {key: value.detach().clone() for key, value in trainer.agent.named_parameters()}
+    for _ in range(2):
+        scalars = train_update(trainer)
+    trainer.env.env.close()
+    assert all(torch.isfinite(value) for value in scalars.values())
+    policy = {id(parameter) for parameter in trainer.agent.policy_parameters()}
+    moved = {id(value): not torch.equal(value, before[key]) for key, value in trainer.agent.named_parameters()}
+    assert all(torch.isfinite(value).all() for value in trainer.agent.parameters())
+    assert any(moved[number] for number in moved.keys() - policy)
+    assert any(moved[number] for number in policy) == (bool(policy) and recipe.gaze == "learned")
 
 
 @pytest.mark.parametrize(
@@ -157,16 +170,16 @@ def test_a_whole_image_network_trains_by_the_same_code(recipe: Recipe, tmp_path:
     [({}, "adam"), ({}, "sgd"), ({"memory": "episodic", "memory_options": ("slots=3", "dropout=0.2")}, "muon")],
 )
 def test_resuming_goes_on_exactly(
-    recipe: Recipe, memory: dict, optimizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, memory: dict[str, Any], optimizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     recipe = replace(recipe, agent=replace(recipe.agent, **memory), optimizer=optimizer)
     train(recipe, tmp_path / "whole", device="cpu", quiet=True)
     asked = iter([False] * 3 + [True] * 10)
-    monkeypatch.setattr("runs.train.interruption", interrupting(lambda: next(asked)))
-    with pytest.raises(KeyboardInterrupt):
-        train(recipe, tmp_path / "parts", device="cpu", quiet=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("agents.training.loop.interruption", interrupting(lambda: next(asked)))
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, tmp_path / "parts", device="cpu", quiet=True)
     assert load_checked(tmp_path / "parts" / "checkpoint.pt")["update"] == 4
-    monkeypatch.undo()
     metrics = train(recipe, tmp_path / "parts", device="cpu", resume=True, quiet=True)
     assert metrics["episodes"] == 640
     for name, value in weights(tmp_path / "whole").items():
@@ -175,63 +188,111 @@ def test_resuming_goes_on_exactly(
     assert saved[0]["training"]["validation_error"] == saved[1]["training"]["validation_error"]
 
 
-def test_a_training_begins_with_the_weights_of_another(recipe: Recipe, tmp_path: Path):
-    train(recipe, tmp_path / "first", device="cpu", quiet=True)
-    recipe = replace(recipe, begin=str(tmp_path / "first" / "agent.pt"))
-    trainer = Trainer.begin(recipe, make_env(recipe, "train", 64, CPU), CPU)
-    for name, value in load_agent(recipe.begin).state_dict().items():
-        assert torch.equal(value, trainer.agent.state_dict()[name]), name
-    narrower = replace(recipe, agent=replace(recipe.agent, width=24))
-    with pytest.raises(ValueError, match="begin with one made alike"):
-        Trainer.begin(narrower, make_env(recipe, "train", 64, CPU), CPU)
-    train(recipe, tmp_path / "second", device="cpu", quiet=True)
-    Path(recipe.begin).unlink()
-    train(recipe, tmp_path / "second", device="cpu", quiet=True, resume=True)
-    with pytest.raises(FileNotFoundError, match=r"no weights at .*begin anew"):
-        Trainer.begin(recipe, make_env(recipe, "train", 64, CPU), CPU)
-
-
-def test_muon_without_hidden_matrices_is_refused(recipe: Recipe):
-    recipe = replace(recipe, agent=AgentConfig(width=8), optimizer="muon")
-    with pytest.raises(ValueError, match="hidden matrices"):
-        Trainer.begin(recipe, make_env(recipe, "train", 64, CPU), CPU)
-
-
-def interrupting(asked):
+def interrupting(asked: Callable[[], bool]) -> Any:
     @contextmanager
-    def manager():
+    def manager() -> Iterator[Callable[[], bool]]:
         yield asked
 
     return manager
 
 
-def test_ctrl_c_and_resume_by_the_command_line(images: str, tmp_path: Path):
-    """Two processes, a real signal, a real resume; the weights are those of an uninterrupted run."""
-    common = [sys.executable, "-m", "runs.train", "classify", "--quiet", "--device", "cpu", "--processes", "2"]
-    options = ["--images", images, "--size", "24", "--patch", "6", "--scales", "2", "--num-glimpses", "3"]
-    options += ["--width", "32", "--batch", "64", "--episodes", "12800"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+def test_a_training_begins_with_the_weights_of_another(recipe: Recipe, tmp_path: Path):
+    train(recipe, tmp_path / "first", device="cpu", quiet=True)
+    with pytest.raises(ValueError, match="weights alone, which cannot be resumed"):
+        begin(recipe).restore(load_checked(tmp_path / "first" / "agent.pt"))
+    recipe = replace(recipe, init_from=str(tmp_path / "first" / "agent.pt"))
+    assert recipe.init_from
+    trainer = begin(recipe)
+    for name, value in load_agent(recipe.init_from).state_dict().items():
+        assert torch.equal(value, trainer.agent.state_dict()[name]), name
+    with pytest.raises(ValueError, match="begin with one made alike"):
+        begin(replace(recipe, agent=replace(recipe.agent, width=24)))
+    train(recipe, tmp_path / "second", device="cpu", quiet=True)
+    Path(recipe.init_from).unlink()
+    train(recipe, tmp_path / "second", device="cpu", quiet=True, resume=True)
+    with pytest.raises(FileNotFoundError, match=r"no weights at .*--init-from None"):
+        begin(recipe)
 
-    def run(*arguments: str) -> subprocess.Popen:
-        return subprocess.Popen([*common, *arguments], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
 
-    whole = run(*options, "--folder", "whole")
-    _, errors = whole.communicate(timeout=300)
-    assert whole.returncode == 0, errors
-    first = run(*options, "--folder", "parts")
+def test_what_does_not_go_together_is_refused(recipe: Recipe):
+    for changes, message in (
+        ({"agent": AgentConfig(width=8), "optimizer": "muon"}, "hidden matrices"),
+        ({"gaze": "scan"}, "no scripted gaze 'scan'"),
+        ({"answer_signal": "reward"}, 'need "reinforce"'),
+        ({"oversample": 2, "bucket_batches": 2}, "--oversample"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            begin(replace(recipe, **changes))  # type: ignore[arg-type]
+
+
+def options(recipe: Recipe, *more: str) -> list[str]:
+    """What the command line takes for the toy."""
+    env = ["--images", str(recipe.env.images), "--size", "24", "--patch", "6", "--scales", "2", "--num-glimpses", "3"]
+    return ["classify", "--quiet", "--device", "cpu", "--width", "32", "--batch", "16", *env, *more]
+
+
+def test_two_processes_stop_at_ctrl_c_where_one_process_would_be(recipe: Recipe, tmp_path: Path):
+    more = ("--episodes", "1920", "--optimizer", "sgd", "--processes", "2", "--folder", "parts")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "runs.train", *options(recipe, *more)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     while not (tmp_path / "parts" / "agent.pt").exists():  # written at the first validation
-        assert first.poll() is None, first.stderr.read()
+        assert process.poll() is None, process.communicate()
         time.sleep(0.02)
-    first.send_signal(signal.SIGINT)
-    first.communicate(timeout=60)
-    assert first.returncode != 0
-    stopped = load_checked(tmp_path / "parts" / "checkpoint.pt")["update"]
-    assert 0 < stopped < 200
-    second = run("--resume", "parts")
-    _, errors = second.communicate(timeout=300)
-    assert second.returncode == 0, errors
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "runs.train classify --resume parts" in printed
+    saved = load_checked(tmp_path / "parts" / "checkpoint.pt")
+    assert saved["processes"] == 2
+    assert 0 < saved["update"] < 120
+    trainer = begin(Recipe.from_dict(saved["recipe"]), 16)
+    for _ in range(saved["update"]):
+        train_update(trainer)
+    torch.testing.assert_close(dict(trainer.agent.state_dict()), saved["agent"]["weights"], rtol=0, atol=1e-5)
+
+
+def test_terminated_and_resumed_by_the_command_line(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """SIGTERM, and `--resume` with nothing else; the weights are those of an uninterrupted run."""
+    monkeypatch.setattr("runs.train.report", lambda folder, device: "report")
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["train", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            command_line.main()
+        return ended.value.code
+
+    def updated(log: TrainingLog, scalars: Any) -> None:
+        if log.trainer.update == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    toy = options(recipe, "--episodes", "160", "--processes", "1")
+    assert run(*toy, "--folder", str(tmp_path / "whole")) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingLog, "update", updated)
+        assert run(*toy, "--folder", str(tmp_path / "parts")) == 130
+    assert load_checked(tmp_path / "parts" / "checkpoint.pt")["update"] == 3
+    assert f"runs.train classify --resume {tmp_path / 'parts'}" in capsys.readouterr().out
+    resumed = ("classify", "--quiet", "--device", "cpu", "--resume", str(tmp_path / "parts"))
+    monkeypatch.setattr(sys, "argv", ["train", *resumed, "--batch", "8"])
+    with pytest.raises(SystemExit, match="give no other field beside it"):
+        command_line.main()
+    assert run(*resumed) == 0
     for name, value in weights(tmp_path / "whole").items():
         assert torch.equal(value, weights(tmp_path / "parts")[name]), name
+    saved = load_checked(tmp_path / "parts" / "checkpoint.pt")
+    save_atomically({**saved, "processes": 2}, tmp_path / "parts" / "checkpoint.pt")
+    launched: list[Any] = []
+    monkeypatch.setattr("runs.train.launch", lambda *how: launched.extend(how) or 0)
+    assert run(*resumed) == 0
+    assert launched == [2, list(resumed)]  # as many processes as it began with
 
 
 def test_a_checkpoint_of_another_recipe_is_refused_and_kept(recipe: Recipe, tmp_path: Path):
@@ -242,10 +303,10 @@ def test_a_checkpoint_of_another_recipe_is_refused_and_kept(recipe: Recipe, tmp_
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
-def test_broken_checkpoints_say_what_to_do(tmp_path: Path):
+def test_broken_and_earlier_checkpoints_say_what_to_do(tmp_path: Path, recipe: Recipe):
     with pytest.raises(FileNotFoundError, match=r"runs\.train"):
         load_agent(tmp_path / "absent.pt")
-    damaged = tmp_path / "damaged.pt"
+    damaged = tmp_path / "checkpoint.pt"
     damaged.write_bytes(b"not a checkpoint")
     with pytest.raises(ValueError, match="damaged"):
         load_agent(damaged)
@@ -255,6 +316,15 @@ def test_broken_checkpoints_say_what_to_do(tmp_path: Path):
     save_atomically({"agent": {"kind": "unknown"}}, damaged)
     with pytest.raises(ValueError, match="another version"):
         load_agent(damaged)
+    torch.save({"format": EARLIER, "recipe": {}, "agent": {}}, damaged)
+    for use in (
+        lambda: load_agent(damaged),
+        lambda: evaluate_checkpoint(damaged, device="cpu"),
+        lambda: begin(replace(recipe, init_from=str(damaged))),
+        lambda: train(recipe, tmp_path, device="cpu", resume=True, quiet=True),
+    ):
+        with pytest.raises(ValueError, match=r"written by an earlier version of this project.*train one anew"):
+            use()
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -302,19 +372,20 @@ def test_evaluate_prints_one_json_object(recipe: Recipe, tmp_path: Path):
     report = json.loads(done.stdout)
     assert set(report) == {
         "recipe", "env_id", "episodes", "gaze", "glimpses", "error", "error_random_gaze", "error_by_glimpse", "seconds",
+        "mean_return", "return_random_gaze", "steps", "cross_entropy",
     }  # fmt: skip
     assert len(report["error_by_glimpse"]) == 3
-    wrong = subprocess.run([*command[:3], str(tmp_path / "none.pt")], cwd=ROOT, capture_output=True, text=True)
-    assert wrong.returncode != 0
-    assert wrong.stderr.startswith("error: no checkpoint")
+    with pytest.raises(SystemExit, match="error: no checkpoint"):
+        evaluate_main(tmp_path / "none.pt")
 
 
-def test_the_reward_at_the_end_is_one_for_a_right_answer(recipe: Recipe):
-    env = make_env(recipe, "train", 16, CPU)
-    agent = Trainer.begin(recipe, env, CPU).agent
-    rollout = play(agent, env, np.arange(16), seed=0, std=0.1, noise=torch.randn(2, 16, 2))
-    loss, scalars = total_loss(replace(recipe, reward="final"), rollout)
-    assert torch.isfinite(loss)
-    right = (rollout.answer[-1].argmax(-1) == rollout.target).float()
-    expected = torch.nn.functional.mse_loss(rollout.value, right.expand(2, 16))
-    torch.testing.assert_close(scalars["train/value_loss"], expected.detach())
+def test_options_as_text_and_back():
+    texts = ("slots=64", "rate=0.5", "gate=False", "time=age")
+    options = parse_options(texts)
+    assert options == {"slots": 64, "rate": 0.5, "gate": False, "time": "age"}
+    assert format_options(options) == texts
+    for wrong in ("slots", "=3", "slots="):
+        with pytest.raises(ValueError, match="name=value"):
+            parse_options([wrong])
+    with pytest.raises(ValueError, match="twice"):
+        parse_options(["a=1", "a=2"])

@@ -365,11 +365,11 @@ def test_evaluating_ones_own_canvases(recipe: Recipe, images: str, tmp_path: Pat
         evaluate_checkpoint(tmp_path / "agent.pt", images=tmp_path / "rgb.npz", device="cpu")
 
 
-def test_evaluate_prints_one_json_object(recipe: Recipe, tmp_path: Path):
+def test_evaluate_prints_one_json_object(recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     train(recipe, tmp_path, device="cpu", quiet=True)
-    command = [sys.executable, "-m", "runs.evaluate", str(tmp_path / "agent.pt"), "--episodes", "50", "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    report = json.loads(done.stdout)
+    capsys.readouterr()
+    evaluate_main(tmp_path / "agent.pt", episodes=50, device="cpu", json=True)
+    report = json.loads(capsys.readouterr().out)
     assert set(report) == {
         "recipe", "env_id", "episodes", "gaze", "glimpses", "error", "error_random_gaze", "error_by_glimpse", "seconds",
         "mean_return", "return_random_gaze", "steps", "cross_entropy",

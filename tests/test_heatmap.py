@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -15,14 +16,16 @@ from agents import AgentConfig, evaluate, make_agent
 from agents.training.checkpoint import save_atomically
 from agents.training.recipe import EnvConfig, Recipe
 from agents.training.trainer import Trainer
+from agents.trajectory import Trajectory
 from runs.environments import make_env, sample_episodes
 from runs.heatmap import heatmap, main
-from runs.traces.fixations import LONGEST, FixationLog, Fixations, cells_for, fixation_density, heat_maps
+from runs.traces.fixations import LONGEST, Fixations, cells_for, fixation_density, fixations_of, heat_maps
+from runs.traces.heat import joined
 from runs.traces.heat_pictures import colour_bar, colours, heat_panel
 from runs.traces.story_attention import (
     StoryAttention,
-    StoryLog,
     around_support,
+    attention_of,
     from_the_end,
     on_question_words,
     on_words,
@@ -50,11 +53,10 @@ def story_recipe(babi_folder: str, id: str, **agent: Any) -> Recipe:
     return Recipe("story", EnvConfig(id, arguments=(f"data={babi_folder}",)), config)
 
 
-def attention_of(agent: Any, env: Any, episodes: np.ndarray, **options: Any) -> StoryAttention:
-    log = StoryLog(env, 0)
-    for trajectory, kept in play(agent, env, episodes, **options):
-        log(trajectory, kept)
-    return log.attention()
+def watched_attention(agent: Any, env: Any, episodes: np.ndarray, **options: Any) -> StoryAttention:
+    played = list(play(agent, env, episodes, **options))
+    found = joined([attention_of(env, 0, trajectory) for trajectory, _ in played])
+    return StoryAttention(*(values[: len(episodes)] for values in found))
 
 
 def test_a_density_is_a_sum_of_gaussians() -> None:
@@ -98,32 +100,25 @@ def test_large_canvases_have_smaller_maps_of_their_own_shape() -> None:
 
 
 def make_fixations() -> Fixations:
-    """Two episodes on a canvas of 40 x 20 pixels with an image of 10 x 10: a look at its top left corner, always."""
+    """Two episodes on a canvas of 40 x 20 pixels with an image of 10 x 10, both fixated at its top left corner."""
     corners = np.array([[2, 6], [8, 25]])
     centre = (corners + 5) / (20, 40) * 2 - 1
     path = np.stack([np.zeros((2, 2)), corners / (20, 40) * 2 - 1], axis=1).astype(np.float32)
-    return Fixations(
-        path,
-        centre,
-        np.array([0, 2]),
-        np.array([True, False]),
-        ("a", "b", "c"),
-        (40, 20),
-        (10, 10),
-        np.ones((3, 10, 10)),
-    )
+    return Fixations(path, centre, np.array([0, 2]), np.array([True, False]))
 
 
 def test_places_on_the_target_do_not_depend_on_where_it_lies() -> None:
     fixations = make_fixations()
     assert fixations.moved()
-    np.testing.assert_allclose(fixations.relative()[:, 1], -1, atol=1e-5)
-    maps = heat_maps(fixations._replace(path=fixations.path * np.float32(1 - 1e-6)), 0.01)
+    task = SimpleNamespace(canvas_size=(40, 20), image_size=(10, 10), answer_names=("a", "b", "c"))
+    env = SimpleNamespace(unwrapped=SimpleNamespace(task=task))
+    maps = heat_maps(env, fixations._replace(path=fixations.path + np.float32(1e-6)), 0.01)
     assert maps.by_glimpse.shape == (2, 40, 20)
     assert maps.target_by_class.shape == (3, 10, 10)
     np.testing.assert_allclose(maps.by_glimpse.sum((1, 2)), 1)
     assert maps.by_class[1].sum() == maps.target_by_class[1].sum() == 0
-    assert maps.episodes.tolist() == [1, 0, 1]
+    assert maps.target_by_glimpse[1, 0, 0] > 0.99
+    assert maps.episodes_by_class.tolist() == [1, 0, 1]
     np.testing.assert_allclose(maps.by_glimpse[0, 19:21, 9:11], 0.25, rtol=0.01)
 
 
@@ -132,9 +127,13 @@ def test_recorded_fixations_lie_on_the_canvas_that_was_shown(images: str) -> Non
     env = EnvConfig("Classify-v0", images=images, size=24, patch=6, scales=2, num_glimpses=3)
     recipe = Recipe("toy", env, AgentConfig(width=16, where_stream=8))
     vector = make_env(recipe, "test", 4, CPU)
-    log = FixationLog(vector, 5)
-    result = evaluate(make_agent(vector, recipe.agent), vector, 6, seed=5, observer=log)
-    found = log.fixations()
+    batches = []
+
+    def observe(trajectory: Trajectory, kept: int) -> None:
+        batches.append(Fixations(*(values[:kept] for values in fixations_of(vector, 5, trajectory))))
+
+    result = evaluate(make_agent(vector, recipe.agent), vector, 6, seed=5, observer=observe)
+    found = joined(batches)
     assert 100 * (1 - found.correct.mean()) == pytest.approx(result.error)
     assert found.path.shape == (6, 3, 2)
     np.testing.assert_array_equal(found.path[:, 0], 0)
@@ -178,14 +177,14 @@ def test_words_of_the_question_that_every_line_holds_do_not_count() -> None:
 def test_a_gaze_attends_to_the_lines_it_looks_at(babi_folder: str) -> None:
     recipe = story_recipe(babi_folder, "BabiGaze-v0", memory_options=("slots=3", "width=16"))
     env = make_env(recipe, "test", 3, CPU)
-    found = attention_of(make_agent(env, recipe.agent), env, np.arange(5), gaze="last")
+    found = watched_attention(make_agent(env, recipe.agent), env, np.arange(5), gaze="last")
     assert found.weights.shape[:2] == (5, 3)
-    for row, count in enumerate(found.story.count):
+    for row, count in enumerate(found.lines):
         assert found.weights[row].argmax(-1).tolist() == [max(0, count - 1 - turn) for turn in range(3)]
-        assert (found.story.tokens[row] > 0).any(-1).sum() == count
-        assert found.story.support[row, 0] < count
-        fact = found.story.tokens[row, found.story.support[row, 0]]
-        assert set(fact) & set(found.story.question[row]) - {0}  # the line that names who is asked about
+        assert (found.tokens[row] > 0).any(-1).sum() == count
+        assert found.support[row, 0] < count
+        fact = found.tokens[row, found.support[row, 0]]
+        assert set(fact) & set(found.question[row]) - {0}  # the line that names who is asked about
 
 
 @pytest.mark.parametrize("memory", ["episodic", "hopfield"])
@@ -194,11 +193,11 @@ def test_a_reader_attends_to_what_its_memory_reads(babi_folder: str, memory: str
     recipe = story_recipe(babi_folder, "Babi-v0", core=core, memory=memory, memory_options=("slots=8", "width=16"))
     env = make_env(recipe, "test", 3, CPU)
     agent = make_agent(env, recipe.agent)
-    found = attention_of(agent, env, np.arange(7), watch=True)
+    found = watched_attention(agent, env, np.arange(7), watch=True)
     np.testing.assert_allclose(found.weights.sum(-1), 1, rtol=1e-5)
-    exists = np.arange(found.weights.shape[2]) < found.story.count[:, None]
+    exists = np.arange(found.weights.shape[2]) < found.lines[:, None]
     np.testing.assert_array_equal((found.weights > 0).any(1), exists)
-    one = attention_of(agent, make_env(recipe, "test", 1, CPU), np.arange(7), watch=True)
+    one = watched_attention(agent, make_env(recipe, "test", 1, CPU), np.arange(7), watch=True)
     np.testing.assert_allclose(one.weights, found.weights, atol=1e-5)
     np.testing.assert_allclose(one.on_story, found.on_story, atol=1e-5)
 
@@ -207,13 +206,11 @@ def test_other_memories_and_tasks_are_refused(babi_folder: str) -> None:
     recipe = story_recipe(babi_folder, "Babi-v0", core="lstm", memory="ntm", memory_options=("slots=4", "width=4"))
     env = make_env(recipe, "test", 2, CPU)
     with pytest.raises(ValueError, match="slots of this memory are not the lines of a story"):
-        attention_of(make_agent(env, recipe.agent), env, np.arange(2), watch=True)
-    with pytest.raises(ValueError, match="this environment shows none"):
-        FixationLog(env, 0)
+        watched_attention(make_agent(env, recipe.agent), env, np.arange(2), watch=True)
     recipe = Recipe("copy", EnvConfig("Copy-v0"), AgentConfig(width=16))
     env = make_env(recipe, "test", 2, CPU)
     with pytest.raises(ValueError, match="this environment shows neither"):
-        attention_of(make_agent(env, recipe.agent), env, np.arange(2))
+        watched_attention(make_agent(env, recipe.agent), env, np.arange(2))
 
 
 def test_episodes_are_drawn_from_the_whole_split() -> None:
@@ -229,9 +226,9 @@ def test_colours_grow_lighter_and_panels_show_them() -> None:
     assert (np.diff(light) > 0).all()
     density = np.zeros((8, 8))
     density[2, 5] = 1
-    panel = heat_panel(density, 1.0, side=64)[1:-1, 1:-1].astype(int).sum(-1)
-    assert np.unravel_index(panel.argmax(), panel.shape)[0] // 8 == 2
-    assert np.unravel_index(panel.argmax(), panel.shape)[1] // 8 == 5
+    panel = heat_panel(density, 1.0)[1:-1, 1:-1].astype(int).sum(-1)
+    row, column = np.unravel_index(panel.argmax(), panel.shape)
+    assert (row * 8 // len(panel), column * 8 // len(panel)) == (2, 5)
     assert tuple(colour_bar(4.0, 100)[0, 0]) == tuple(colours(np.array(1.0)))
 
 

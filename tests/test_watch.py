@@ -19,7 +19,8 @@ from glimpse_env.retina import Retina
 from runs.environments import make_env
 from runs.traces.contact_sheet import animation, animation_frames, contact_sheet
 from runs.traces.encoding import encode_png
-from runs.traces.layout import OTHER, TRUTH, WRONG, shorten, text_width
+from runs.traces.layout import OTHER, TRUTH, WRONG
+from runs.traces.lettering import shorten, text_width
 from runs.traces.panels import belief_columns, belief_rows, patches_panel, scene_panel, shown_classes
 from runs.traces.pictures import encode
 from runs.traces.trace import Trace, play, record_traces, traces_of
@@ -223,11 +224,11 @@ def test_every_kind_of_episode_is_drawn(name: str) -> None:
 
 def test_the_animation_has_a_frame_for_each_glimpse_and_the_outcome() -> None:
     traces = [make_trace(), make_trace(path=((0, 0), (0.5, 0))), make_trace(target=0)]
-    done, film = cv2.imdecodeanimation(np.frombuffer(animation(traces, "title", seconds=0.5), np.uint8))
+    done, film = cv2.imdecodeanimation(np.frombuffer(animation(traces, "title"), np.uint8))
     assert done
     assert len(film.frames) == 4
-    assert list(film.durations[:3]) == [500] * 3
-    assert film.durations[3] > 500
+    assert list(film.durations[:3]) == [800] * 3
+    assert film.durations[3] > 800
     assert film.loop_count == 0  # for ever
     for decoded, drawn in zip(film.frames, animation_frames(traces, "title"), strict=True):
         np.testing.assert_array_equal(decoded[..., 2::-1], drawn)

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
+import cv2
 import numpy as np
 
 from glimpse_env.render import PATH_COLOUR, WINDOW_COLOURS, Colour
 from runs.traces.encoding import encode_apng, within
-from runs.traces.layout import (
-    INK,
-    MUTED,
-    OTHER,
-    TRACK,
-    TRUTH,
-    WRONG,
-    above,
-    beside,
-    blank,
-    dot,
-    framed,
-    label,
-    shorten,
-    verdict_mark,
-)
+from runs.traces.layout import INK, MUTED, OTHER, TRACK, TRUTH, WRONG, above, beside, blank, framed, grid, label, mark
+from runs.traces.lettering import shorten
 from runs.traces.panels import belief_columns, belief_rows, number_panel, patches_panel, scene_panel
 from runs.traces.trace import Trace
 
@@ -37,29 +26,16 @@ CHART = 210
 MARGIN = 30
 """Pixels around a picture."""
 
-HOLD = 2.5
-"""Seconds for which an animation shows the outcome before it begins again."""
+GLIMPSE, OUTCOME = 800, 2500
+"""Milliseconds for which an animation shows a glimpse, and the outcome before it begins again."""
 
 
 def contact_sheet(traces: list[Trace], title: str = "", subtitle: str = "") -> np.ndarray:
-    """Episodes from top to bottom, their glimpses from left to right, each with the belief it led to.
-
-    Args:
-        traces: at least one.
-        title: of the picture.
-        subtitle: a quieter line below it.
-
-    Returns:
-        (height, width, 3) uint8 RGB.
-    """
+    """Episodes, one at least, from top to bottom; their glimpses from left to right, each with the belief it led to."""
     rows = [sheet_row(trace) for trace in traces]
     width = max(row.shape[1] for row in rows)
-    parts = [_header(title, subtitle, width)]
-    for number, row in enumerate(rows):
-        if number:
-            parts.append(blank(1, width, TRACK))
-        parts.append(row)
-    return framed(above(parts, 22), MARGIN)
+    ruled = [part for row in rows for part in (blank(1, width, TRACK), row)][1:]
+    return framed(above([_header(title, subtitle, width), *ruled], 22), MARGIN)
 
 
 def sheet_row(trace: Trace) -> np.ndarray:
@@ -75,25 +51,15 @@ def sheet_row(trace: Trace) -> np.ndarray:
     return beside([scene, beside(columns, 18), _outcome(trace)], 28)
 
 
-def animation(
-    traces: list[Trace], title: str = "", subtitle: str = "", *, seconds: float = 0.8, limit: int | None = None
-) -> bytes:
+def animation(traces: list[Trace], title: str = "", subtitle: str = "", *, limit: float = math.inf) -> bytes:
     """Episodes side by side, a frame for each glimpse and one for the outcome, as an APNG that repeats for ever.
 
-    Args:
-        traces: at least one; shorter ones wait for the longest.
-        title: of the picture.
-        subtitle: a quieter line below it.
-        seconds: for which a glimpse is shown.
-        limit: bytes; what would take more is drawn in fewer colours, and then smaller.
+    Shorter episodes wait for the longest. What would take more than `limit` bytes is drawn in fewer colours, and then
+    smaller.
     """
     frames = animation_frames(traces, title, subtitle)
-    milliseconds = [round(1000 * seconds)] * (len(frames) - 1) + [round(1000 * HOLD)]
-
-    def encode(shown: list[np.ndarray]) -> bytes:
-        return encode_apng(shown, milliseconds)
-
-    return encode(frames) if limit is None else within(limit, encode, frames)
+    durations = [GLIMPSE] * (len(frames) - 1) + [OUTCOME]
+    return within(limit, lambda shown: encode_apng(shown, durations), frames)
 
 
 def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -> list[np.ndarray]:
@@ -103,16 +69,12 @@ def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -
     frames = []
     for step in range(steps + 1):
         tiles = [tile(trace, min(step, len(trace.seen) - 1), reveal=step == steps) for trace in traces]
-        rows = [beside(tiles[first : first + across], 48) for first in range(0, len(tiles), across)]
-        grid = above(rows, 30)
+        tiled = grid(tiles, across, 48, 30)
         right = sum(trace.correct for trace in traces)
         state = f"glimpse {step + 1} of {steps}" if step < steps else f"{right} of {len(traces)} right"
-        clock = beside(
-            [*(dot(INK if done <= step else TRACK, 4) for done in range(steps)), blank(1, 4), label(state, 14, INK)],
-            5,
-            "centre",
-        )
-        frames.append(above([_header(title, subtitle, grid.shape[1]), clock, grid], 18))
+        dots = [dot(INK if done <= step else TRACK, 4) for done in range(steps)]
+        clock = beside([*dots, blank(1, 4), label(state, 14)], 5, "centre")
+        frames.append(above([_header(title, subtitle, tiled.shape[1]), clock, tiled], 18))
     width = max(frame.shape[1] for frame in frames)
     margin = MARGIN if title or subtitle else MARGIN // 2
     return [framed(above([frame, blank(0, width)]), margin) for frame in frames]
@@ -122,16 +84,10 @@ def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
     """One episode of an animation after glimpse `step`; with `reveal`, its outcome."""
     scene = scene_panel(trace, step + 1, CELL, reveal=reveal)
     patches = patches_panel(trace.seen[step])
-    height = max(scene.shape[0], patches.shape[0])
-    says = _verdict(trace) if reveal else _caption("believes")
-    return beside(
-        [
-            above([_caption(f"episode {trace.episode:,}"), scene], 6),
-            above([_caption("sees"), patches], 6),
-            above([says, belief_rows(trace, step, CHART, height)], 6),
-        ],
-        16,
-    )
+    beliefs = belief_rows(trace, step, CHART, max(scene.shape[0], patches.shape[0]))
+    captions = [_caption(f"episode {trace.episode:,}"), _caption("sees")]
+    captions.append(_verdict(trace) if reveal else _caption("believes"))
+    return beside([above(list(pair), 6) for pair in zip(captions, (scene, patches, beliefs), strict=True)], 16)
 
 
 def _caption(text: str) -> np.ndarray:
@@ -142,7 +98,7 @@ def _caption(text: str) -> np.ndarray:
 def _verdict(trace: Trace) -> np.ndarray:
     """The last answer with a tick, or with a cross and the truth, as high as a caption."""
     name = shorten(trace.name(int(trace.answer[-1])), 13, 70, 600)
-    parts = [label(name, 13, TRUTH if trace.correct else WRONG, 600), verdict_mark(trace.correct, 14)]
+    parts = [label(name, 13, TRUTH if trace.correct else WRONG, 600), mark(trace.correct, 14)]
     if not trace.correct:
         parts.append(_caption(f"it is {shorten(trace.name(trace.label), 13, 70)}"))
     return beside(parts, 6, "centre")
@@ -150,26 +106,18 @@ def _verdict(trace: Trace) -> np.ndarray:
 
 def _outcome(trace: Trace) -> np.ndarray:
     """What the agent answered, whether that is right, and what it was."""
-    answer = trace.name(int(trace.answer[-1]))
-    truth = trace.name(trace.label)
+    answer, truth = trace.name(int(trace.answer[-1])), trace.name(trace.label)
     size = 44 if max(len(answer), len(truth)) <= 2 else 18
     said = label(shorten(answer, size, 140, 600), size, TRUTH if trace.correct else WRONG, 600)
-    return above(
-        [
-            _caption("answer"),
-            beside([said, verdict_mark(trace.correct, 22)], 10, "centre"),
-            blank(10, 120),
-            _caption("truth"),
-            label(shorten(truth, size, 140, 600), size, INK, 600),
-        ],
-        2,
-    )
+    marked = beside([said, mark(trace.correct, 22)], 10, "centre")
+    true = label(shorten(truth, size, 140, 600), size, weight=600)
+    return above([_caption("answer"), marked, blank(10, 120), _caption("truth"), true], 2)
 
 
 def _header(title: str, subtitle: str, width: int) -> np.ndarray:
     if not title and not subtitle:
         return _legend()
-    heading, legend = label(title, 24, INK, 600), _legend()
+    heading, legend = label(title, 24, weight=600), _legend()
     space = blank(1, max(24, width - heading.shape[1] - legend.shape[1]))
     return above([beside([heading, space, legend], 0, "centre"), label(subtitle, 14, MUTED)], 4)
 
@@ -184,3 +132,11 @@ def _legend() -> np.ndarray:
         ("other classes", OTHER),
     ]
     return beside([beside([dot(colour, 5), _caption(text)], 5, "centre") for text, colour in meanings], 18, "centre")
+
+
+def dot(colour: Colour, radius: int) -> np.ndarray:
+    """A filled circle."""
+    panel = blank(2 * radius + 3, 2 * radius + 3)
+    centre = (radius + 1) * 16
+    cv2.circle(panel, (centre, centre), radius * 16, colour, -1, cv2.LINE_AA, 4)
+    return panel

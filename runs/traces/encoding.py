@@ -30,7 +30,7 @@ def encode_apng(frames: list[np.ndarray], milliseconds: list[int]) -> bytes:
     return bytes(content)
 
 
-def within(limit: int, encode: Callable[[list[np.ndarray]], bytes], frames: list[np.ndarray]) -> bytes:
+def within(limit: float, encode: Callable[[list[np.ndarray]], bytes], frames: list[np.ndarray]) -> bytes:
     """What `encode` makes of frames, in fewer colours and then smaller where it takes more than `limit` bytes.
 
     Photographs take far more than drawings. What is still too large in the coarsest form is returned so.

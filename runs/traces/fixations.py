@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.trajectory import Trajectory
-from runs.traces.trace import array, last_correct
+from runs.traces.trace import array, last_correct, part_of
 
 LONGEST = 128
 """Cells of a map along its longer side, at most."""
+
+BANDWIDTH = 1 / 24
+"""Standard deviation of the Gaussian kernel, as a share of the longer side of a map."""
 
 
 class Fixations(NamedTuple):
@@ -21,29 +24,28 @@ class Fixations(NamedTuple):
         centre: (N, 2) float64, the middle of the image to be recognised, in the same unit.
         target: (N,) int64, the true class.
         correct: (N,) bool, whether the last answer was right.
-        names: of the K classes.
-        canvas: (height, width) of the canvas in pixels.
-        image: (height, width) of the image in pixels.
-        shapes: (K, height, width) float64 in [0, 1], the mean image of each class: zero where there is none.
     """
 
     path: np.ndarray
     centre: np.ndarray
     target: np.ndarray
     correct: np.ndarray
-    names: tuple[str, ...]
-    canvas: tuple[int, int]
-    image: tuple[int, int]
-    shapes: np.ndarray
 
     def moved(self) -> bool:
         """Whether the image lies elsewhere from episode to episode, so that places relative to it tell more."""
         return bool((self.centre != self.centre[:1]).any())
 
-    def relative(self) -> np.ndarray:
-        """(N, T, 2) float64, the fixations from the middle of the image, in half widths and heights of the image."""
-        height, width = self.canvas
-        return (self.path - self.centre[:, None]) * (width / self.image[1], height / self.image[0])
+
+def fixations_of(env: Any, seed: int, trajectory: Trajectory) -> Fixations:
+    """The fixations of a batch, in an environment of images with this seed."""
+    assert trajectory.target is not None
+    task = env.unwrapped.task
+    path = array(trajectory.observations[part_of(task.roles, "place")].transpose(0, 1))
+    numbers = trajectory.episodes
+    seeds, episodes = map(task.backend.asarray, (np.full(len(numbers), seed, np.int64), numbers))
+    boxes, (height, width) = task.backend.to_numpy(task.target_boxes(seeds, episodes)), task.canvas_size
+    centre = (boxes[:, :2] + boxes[:, 2:]) / (width, height) - 1
+    return Fixations(path, centre, array(trajectory.target[-1]), last_correct(trajectory))
 
 
 class HeatMaps(NamedTuple):
@@ -54,16 +56,40 @@ class HeatMaps(NamedTuple):
         by_class: (K, h, w), over the canvas, of the glimpses that the agent chose, by the true class.
         target_by_glimpse: (T, h', w'), over the image to be recognised, wherever it lies: of each glimpse.
         target_by_class: (K, h', w'), the same by class.
-        episodes: (K,) int64, of each class.
-        bandwidth: standard deviation of the Gaussian kernel, as a share of the longer side of a map.
+        episodes_by_class: (K,) int64.
+        classes: the K names.
+        bandwidth: of the Gaussian kernel, see `BANDWIDTH`.
     """
 
     by_glimpse: np.ndarray
     by_class: np.ndarray
     target_by_glimpse: np.ndarray
     target_by_class: np.ndarray
-    episodes: np.ndarray
+    episodes_by_class: np.ndarray
+    classes: tuple[str, ...]
     bandwidth: float
+
+
+def heat_maps(env: Any, fixations: Fixations, bandwidth: float = BANDWIDTH) -> HeatMaps:
+    """Densities of fixations by glimpse and by class, over the canvas and over the image to be recognised."""
+    task = env.unwrapped.task
+    canvas, image = np.array(task.canvas_size), np.array(task.image_size)
+    relative = (fixations.path - fixations.centre[:, None]) * (canvas / image)[::-1]  # in halves of the image
+    of_class = [fixations.target == index for index in range(len(task.answer_names))]
+
+    def densities(path: np.ndarray, extent: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        size = cells_for(extent)
+        glimpses = [path[:, step] for step in range(path.shape[1])]
+        chosen = [path[rows, 1:].reshape(-1, 2) for rows in of_class]  # the environment chooses the first
+        by_glimpse, by_class = (
+            np.stack([fixation_density(points, size, bandwidth * max(size)) for points in parts])
+            for parts in (glimpses, chosen)
+        )
+        return by_glimpse, by_class
+
+    on_canvas, on_target = densities(fixations.path, task.canvas_size), densities(relative, task.image_size)
+    episodes = np.array([rows.sum() for rows in of_class])
+    return HeatMaps(*on_canvas, *on_target, episodes, task.answer_names, bandwidth)
 
 
 def fixation_density(points: np.ndarray, size: tuple[int, int], bandwidth: float) -> np.ndarray:
@@ -105,74 +131,3 @@ def cells_for(size: tuple[float, float]) -> tuple[int, int]:
     """(rows, columns) of a map of this many pixels: a cell a pixel, or as many cells as `LONGEST` allows."""
     share = min(1.0, LONGEST / max(size))
     return max(1, round(size[0] * share)), max(1, round(size[1] * share))
-
-
-def heat_maps(fixations: Fixations, bandwidth: float = 1 / 24) -> HeatMaps:
-    """Densities of fixations by glimpse and by class, over the canvas and over the image to be recognised.
-
-    Args:
-        fixations: of a `FixationLog`.
-        bandwidth: of the kernel, as a share of the longer side of a map.
-
-    Raises:
-        ValueError: for a bandwidth that is not positive.
-    """
-    canvas, image = fixations.canvas, fixations.image
-
-    def density(places: np.ndarray, extent: tuple[int, int]) -> np.ndarray:
-        size = cells_for(extent)
-        return fixation_density(places.reshape(-1, 2), size, bandwidth * max(size))
-
-    steps, classes = fixations.path.shape[1], range(len(fixations.names))
-    relative, of_class = fixations.relative(), [fixations.target == index for index in classes]
-    chosen = slice(1, None)  # the environment chooses the first
-    return HeatMaps(
-        np.stack([density(fixations.path[:, step], canvas) for step in range(steps)]),
-        np.stack([density(fixations.path[rows, chosen], canvas) for rows in of_class]),
-        np.stack([density(relative[:, step], image) for step in range(steps)]),
-        np.stack([density(relative[rows, chosen], image) for rows in of_class]),
-        np.array([rows.sum() for rows in of_class]),
-        bandwidth,
-    )
-
-
-class FixationLog:
-    """Collects the fixations of batches; pass it to `agents.evaluate` as the observer.
-
-    Args:
-        env: of images.
-        seed: of the environment.
-
-    Raises:
-        ValueError: for an environment without images to be recognised.
-    """
-
-    def __init__(self, env: Any, seed: int) -> None:
-        self.task, self.seed = env.unwrapped.task, seed
-        if self.task.image_size is None:
-            raise ValueError("fixations on a canvas are those of images: this environment shows none")
-        self.place = next(name for name, role in env.metadata["roles"].items() if role == "place")
-        self.parts: list[tuple[np.ndarray, ...]] = []
-
-    def __call__(self, trajectory: Trajectory, kept: int) -> None:
-        """Add the first `kept` rows."""
-        assert trajectory.target is not None
-        asarray = self.task.backend.asarray
-        numbers = trajectory.episodes[:kept]
-        boxes = self.task.target_boxes(asarray(np.full(kept, self.seed, np.int64)), asarray(numbers))
-        self.parts.append(
-            (
-                array(trajectory.observations[self.place].transpose(0, 1)[:kept]),
-                self.task.backend.to_numpy(boxes),
-                array(trajectory.target[-1, :kept]),
-                last_correct(trajectory)[:kept],
-            )
-        )
-
-    def fixations(self) -> Fixations:
-        """Of all episodes so far, one at least."""
-        path, boxes, target, correct = (np.concatenate(column) for column in zip(*self.parts, strict=True))
-        task, (rows, columns) = self.task, self.task.canvas_size
-        centre = (boxes[:, :2] + boxes[:, 2:]) / (columns, rows) - 1
-        shapes, size = task.class_shapes(), (rows, columns)
-        return Fixations(path, centre, target, correct, task.answer_names, size, task.image_size, shapes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,14 +13,32 @@ import torch
 from runs.environments import episodes_in, sample_episodes
 from runs.saliency_prior import SaliencyPrior
 from runs.traces.encoding import encode_png
-from runs.traces.fixations import FixationLog, heat_maps
+from runs.traces.fixations import fixations_of, heat_maps
 from runs.traces.heat_pictures import heat_sheet
-from runs.traces.story_attention import StoryLog
-from runs.traces.story_sheet import story_maps, story_sheet
+from runs.traces.story_attention import attention_of, story_maps
+from runs.traces.story_sheet import story_sheet
 from runs.traces.trace import play
 
 SUFFIXES = (".png", ".npz", ".json")
 """Of the files that `encode` makes."""
+
+
+class Kind(NamedTuple):
+    """How attention to images, or to stories, is kept and drawn.
+
+    Attributes:
+        record: from an environment, its seed and a trajectory to a tuple of arrays (N, …), `correct` among them.
+        maps: from the environment and the arrays of all episodes to means over them.
+        sheet: from the environment, the arrays, the means, a title and a subtitle to a picture.
+    """
+
+    record: Callable[..., Any]
+    maps: Callable[..., Any]
+    sheet: Callable[..., np.ndarray]
+
+
+IMAGES = Kind(fixations_of, heat_maps, heat_sheet)
+STORIES = Kind(attention_of, story_maps, story_sheet)
 
 
 def heat(
@@ -46,41 +65,39 @@ def heat(
         prior: with which the gaze's agreement is measured.
 
     Returns:
-        (height, width, 3) uint8 RGB; and `episodes`, `error` in percent, the fields of `HeatMaps` or `StoryMaps`, the
-        names of classes and words, and with a prior `saliency_agreement`, the normalised scanpath saliency of the
-        fixations that were chosen.
+        (height, width, 3) uint8 RGB; and `episodes`, `error` in percent, the fields of `HeatMaps` or `StoryMaps`, and
+        with a prior `saliency_agreement`, the normalised scanpath saliency of the fixations that were chosen.
 
     Raises:
         ValueError: for no episodes, an unknown gaze, an environment of neither images nor stories, an agent that sees
             all at once, or a memory that cannot be drawn over a story.
     """
-    images = env.unwrapped.task.image_size is not None
-    if images and env.metadata["horizon"] == 1:
+    kind = STORIES if env.unwrapped.task.image_size is None else IMAGES
+    if kind is IMAGES and env.metadata["horizon"] == 1:
         raise ValueError("this agent sees the whole image in a single glimpse: it has no gaze to draw")
     looks = agent.spec.named("place") is not None
-    log = FixationLog(env, seed) if images else StoryLog(env, seed)
-    chosen, agreement = sample_episodes(episodes, episodes_in(env), more=images), []
+    chosen = sample_episodes(episodes, episodes_in(env), more=kind is IMAGES)
     if not looks:  # short stories first: all of a batch are as long as the longest
         chosen = chosen[np.argsort(env.unwrapped.lengths(seed, chosen), kind="stable")]
+    batches, agreement = [], []
     for trajectory, kept in play(agent, env, chosen, seed=seed, gaze=gaze, watch=not looks):
-        log(trajectory, kept)
+        record = kind.record(env, seed, trajectory)
+        batches.append(type(record)(*(values[:kept] for values in record)))
         if prior is not None:
             agreement.append(prior.at(trajectory)[1][1:, :kept])
-    how = f"{gaze} gaze" if looks else f"{agent.config.memory} memory, last recall"
-    measured: dict[str, Any] = {"episodes": len(chosen)}
+    record = joined(batches)
+    maps = kind.maps(env, record)
+    measured: dict[str, Any] = {"episodes": len(chosen), "error": 100 * float(1 - record.correct.mean())}
     if prior is not None:
         measured["saliency_agreement"] = float(torch.cat(agreement, 1).mean())
-    if isinstance(log, FixationLog):
-        fixations = log.fixations()
-        maps = heat_maps(fixations)
-        measured["error"] = 100 * float(1 - fixations.correct.mean())
-        named = {"episodes_by_class": maps.episodes, "classes": fixations.names}
-        return heat_sheet(fixations, maps, title, subtitle(source, how, measured)), maps._asdict() | named | measured
-    attention = log.attention()
-    of_stories = story_maps(attention)
-    measured["error"] = 100 * float(1 - attention.correct.mean())
-    numbers = {**of_stories._asdict(), "vocabulary": attention.vocabulary, **measured}
-    return story_sheet(attention, of_stories, title, subtitle(source, how, measured)), numbers
+    how = f"{gaze} gaze" if looks else f"{agent.config.memory} memory, last recall"
+    picture = kind.sheet(env, record, maps, title, subtitle(source, how, measured))
+    return picture, {**maps._asdict(), **measured}
+
+
+def joined(batches: list[Any]) -> Any:
+    """Named tuples of arrays (N, …), one after the other."""
+    return type(batches[0])(*map(np.concatenate, zip(*batches, strict=True)))
 
 
 def subtitle(source: str, how: str, measured: dict[str, Any]) -> str:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
 from runs.traces.fixations import Fixations, HeatMaps
-from runs.traces.layout import (
-    INK,
-    MUTED,
-    TRACK,
-    above,
-    beside,
-    blank,
-    framed,
-    heading,
-    label,
-    shorten,
-    text_width,
-    write,
-)
+from runs.traces.layout import INK, MUTED, TRACK, above, beside, blank, framed, grid, label, section, sheet
+from runs.traces.lettering import shorten, text_width, write
 
 SIDE = 104
 """The longer side of a panel in pixels."""
@@ -43,9 +33,9 @@ def colours(shares: np.ndarray) -> np.ndarray:
     return np.asarray(table[np.round(np.clip(shares, 0, 1) * (LEVELS - 1)).astype(int)])
 
 
-def heat_panel(density: np.ndarray, top: float, shape: np.ndarray | None = None, side: int = SIDE) -> np.ndarray:
+def heat_panel(density: np.ndarray, top: float, shape: np.ndarray | None = None) -> np.ndarray:
     """A map (h, w) whose values from 0 to `top` are shown as colours; the outline of a `shape` (h', w') upon it."""
-    height, width = (max(24, round(edge * side / max(density.shape))) for edge in density.shape)
+    height, width = (max(24, round(edge * SIDE / max(density.shape))) for edge in density.shape)
     smooth = cv2.resize(density / top if top > 0 else density, (width, height), interpolation=cv2.INTER_LINEAR)
     picture = np.ascontiguousarray(colours(smooth))
     if shape is not None and shape.max() > 0:
@@ -55,66 +45,53 @@ def heat_panel(density: np.ndarray, top: float, shape: np.ndarray | None = None,
     return framed(picture, 1, TRACK)
 
 
-def colour_bar(top: float, height: int, unit: str = "×") -> np.ndarray:
+def colour_bar(top: float, height: int) -> np.ndarray:
     """What the colours stand for: a bar from 0 to `top`."""
-    panel = blank(height, 24 + text_width(f"00.0 {unit}", 12))
+    panel = blank(height, 24 + text_width("00.0 ×", 12))
     panel[:, :14] = colours(np.linspace(1, 0, height))[:, None]
     for value, y in ((top, 11), (top / 2, height / 2 + 4), (0.0, height - 1)):
         digits = 0 if value >= 10 or value == 0 else 1
-        write(panel, f"{value:.{digits}f} {unit}" if value else "0", 20, y, 12, MUTED)
+        write(panel, f"{value:.{digits}f} ×" if value else "0", 20, y, 12, MUTED)
     return panel
 
 
-def row(title: str, note: str, names: list[str], panels: list[np.ndarray], top: float) -> np.ndarray:
-    """A titled row of named panels and their colour bar; broken into several where there are many."""
-    named = [
-        above([label(shorten(name, 13, panel.shape[1]), 13, MUTED), panel], 3, "centre")
-        for name, panel in zip(names, panels, strict=True)
-    ]
-    lines = [beside(named[first : first + ACROSS], GAP) for first in range(0, len(named), ACROSS)]
-    bar = above([label(" ", 13), colour_bar(top, panels[0].shape[0])], 3)
-    return above([heading(title, note), beside([above(lines, GAP), bar], 16)], 4)
-
-
-def heat_sheet(fixations: Fixations, maps: HeatMaps, title: str, subtitle: str) -> np.ndarray:
+def heat_sheet(env: Any, fixations: Fixations, maps: HeatMaps, title: str, subtitle: str) -> np.ndarray:
     """Where agents look: each glimpse and each class, on the canvas and over the image to be recognised.
-
-    Args:
-        fixations: of many episodes.
-        maps: their `heat_maps`.
-        title: of the picture.
-        subtitle: a quieter line below it.
 
     Returns:
         (height, width, 3) uint8 RGB.
     """
-    steps = fixations.path.shape[1]
+    steps, shapes, moved = fixations.path.shape[1], env.unwrapped.task.class_shapes(), fixations.moved()
     glimpses = ["1 (given)", *(str(step) for step in range(2, steps + 1))]
-    found = np.sort(np.argsort(-maps.episodes, kind="stable")[:CLASSES])
-    found = found[maps.episodes[found] > 0]
-    names = [fixations.names[index] for index in found]
-    shapes = [fixations.shapes[index] for index in found]
-    mean = np.average(fixations.shapes, axis=0, weights=maps.episodes)
-    of_class = f"by class, glimpses 2 to {steps}"
-    rows = []
-
-    def add(title: str, note: str, names: list[str], densities: np.ndarray, scaled: slice, outlines: list) -> None:
-        times = densities * densities[0].size
-        top = float(times[scaled].max())
-        panels = [heat_panel(density, top, shape) for density, shape in zip(times, outlines, strict=True)]
-        rows.append(row(title, note, names, panels, top))
-
-    every = slice(None)
-    still = not fixations.moved()
-    canvas = [mean if still else None] * steps
-    add("On the canvas", "glimpse by glimpse", glimpses, maps.by_glimpse, slice(1, None), canvas)
-    if not still:
-        note = "the image to be recognised, wherever it lies; the outline is the mean of all classes"
-        add("On the target", note, glimpses, maps.target_by_glimpse, slice(1, None), [mean] * steps)
-    outlines = shapes if still else [None] * len(found)
-    add("On the canvas", of_class, names, maps.by_class[found], every, outlines)
-    if not still:
-        note = of_class + "; the outline is the mean of the class"
-        add("On the target", note, names, maps.target_by_class[found], every, shapes)
+    found = np.sort(np.argsort(-maps.episodes_by_class, kind="stable")[:CLASSES])
+    found = found[maps.episodes_by_class[found] > 0]
+    names = [maps.classes[index] for index in found]
+    mean = np.average(shapes, axis=0, weights=maps.episodes_by_class)
+    every, of_class = [mean] * steps, [shapes[index] for index in found]
+    on_canvas, on_target = "On the canvas", "On the target"
+    note = "the image to be recognised, wherever it lies; the outline is the mean of all classes"
+    chosen = f"by class, glimpses 2 to {steps}"
+    rows = [row(on_canvas, "glimpse by glimpse", glimpses, maps.by_glimpse, [] if moved else every, 1)]
+    rows += [row(on_target, note, glimpses, maps.target_by_glimpse, every, 1)] if moved else []
+    rows += [row(on_canvas, chosen, names, maps.by_class[found], [] if moved else of_class)]
+    note = f"{chosen}; the outline is the mean of the class"
+    rows += [row(on_target, note, names, maps.target_by_class[found], of_class)] if moved else []
     scale = label("Colours: how many times as often as looks spread evenly over the map", 13, MUTED)
-    return framed(above([label(title, 22, weight=600), label(subtitle, 14, MUTED), *rows, scale], 14), 24)
+    return sheet(title, subtitle, [*rows, scale], 14)
+
+
+def row(
+    title: str, note: str, names: list[str], maps: np.ndarray, outlines: list[np.ndarray], first: int = 0
+) -> np.ndarray:
+    """A titled row of named densities (M, h, w), with outlines upon them or none; broken where there are many.
+
+    All have one scale, up to the largest value of the maps from `first` on.
+    """
+    times = maps * maps[0].size
+    top = float(times[first:].max())
+    panels = []
+    for index, name in enumerate(names):
+        panel = heat_panel(times[index], top, outlines[index] if outlines else None)
+        panels.append(above([label(shorten(name, 13, panel.shape[1]), 13, MUTED), panel], 3, "centre"))
+    bar = above([label(" ", 13), colour_bar(top, panel.shape[0])], 3)
+    return section(title, note, beside([grid(panels, ACROSS, GAP, GAP), bar], 16), 4)

@@ -5,13 +5,11 @@ A panel has its own size; `beside` and `above` lay panels out, so no picture cou
 
 from __future__ import annotations
 
-import functools
-from typing import Literal
-
 import cv2
 import numpy as np
 
 from glimpse_env.render import Colour
+from runs.traces.lettering import SHARE, Align, text_width, write
 
 GROUND: Colour = (14, 17, 23)
 INK: Colour = (233, 237, 243)
@@ -24,67 +22,10 @@ WRONG: Colour = (255, 112, 67)
 OTHER: Colour = (116, 126, 145)
 """Of beliefs: a bluish green, vermilion and grey, which any colour vision tells apart (Okabe & Ito 2008)."""
 
-Align = Literal["start", "centre", "end"]
-
-
-@functools.cache
-def _font() -> cv2.FontFace | None:
-    """OpenCV's own TrueType face; OpenCV 4 has only stroke fonts."""
-    return cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
-
-
-def _stroke_font(size: int, weight: int) -> tuple[int, float, int]:
-    return cv2.FONT_HERSHEY_SIMPLEX, size / 30, 2 if weight >= 600 and size > 16 else 1
-
-
-def _ascii(text: str) -> str:
-    return text.translate({ord("·"): "-", ord("×"): "x", ord("…"): ".."})
-
-
-def text_width(text: str, size: int, weight: int = 400) -> int:
-    """The width in pixels of a line of text whose letters are `size` high with their ascenders and descenders."""
-    if not text:
-        return 0
-    font = _font()
-    if font is not None:
-        return int(cv2.getTextSize((0, 0), text, (0, 0), font, size, weight)[2])
-    return int(cv2.getTextSize(_ascii(text), *_stroke_font(size, weight))[0][0])
-
-
-def write(
-    image: np.ndarray,
-    text: str,
-    x: float,
-    y: float,
-    size: int,
-    colour: Colour,
-    weight: int = 400,
-    align: Align = "start",
-) -> None:
-    """Write a line of text onto an image with its baseline at y, and its start, centre or end at x."""
-    share = {"start": 0.0, "centre": 0.5, "end": 1.0}[align]
-    place = (round(x - share * text_width(text, size, weight)), round(y))
-    font = _font()
-    if font is not None:
-        cv2.putText(image, text, place, colour, font, size, weight)
-    else:
-        face, scale, line = _stroke_font(size, weight)
-        cv2.putText(image, _ascii(text), place, face, scale, colour, line, cv2.LINE_AA)
-
-
-def shorten(text: str, size: int, width: int, weight: int = 400) -> str:
-    """The text, or as much of its beginning as fits into `width` pixels, with an ellipsis."""
-    if text_width(text, size, weight) <= width:
-        return text
-    while text and text_width(text + "…", size, weight) > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
-
 
 def blank(height: int, width: int, colour: Colour = GROUND) -> np.ndarray:
     """An empty panel."""
-    line = np.tile(np.asarray(colour, np.uint8), (width, 1))
-    return np.broadcast_to(line, (height, width, 3)).copy()
+    return np.full((height, width, 3), colour, np.uint8)
 
 
 def label(text: str, size: int = 13, colour: Colour = INK, weight: int = 400) -> np.ndarray:
@@ -101,20 +42,29 @@ def beside(panels: list[np.ndarray], gap: int = 0, align: Align = "start") -> np
 
 def above(panels: list[np.ndarray], gap: int = 0, align: Align = "start") -> np.ndarray:
     """Panels from top to bottom; `align` places the narrower ones within the width of the widest."""
-    share = {"start": 0.0, "centre": 0.5, "end": 1.0}[align]
     width = max(panel.shape[1] for panel in panels)
     result = blank(sum(panel.shape[0] for panel in panels) + gap * (len(panels) - 1), width)
     top = 0
     for panel in panels:
-        left = round(share * (width - panel.shape[1]))
+        left = round(SHARE[align] * (width - panel.shape[1]))
         result[top : top + panel.shape[0], left : left + panel.shape[1]] = panel
         top += panel.shape[0] + gap
     return result
 
 
-def heading(title: str, note: str) -> np.ndarray:
-    """The title of a part of a picture, and a quieter note beside it."""
-    return beside([label(title, 15, weight=600), label(note, 13, MUTED)], 10, "end")
+def grid(panels: list[np.ndarray], across: int, gap: int, down: int) -> np.ndarray:
+    """Panels in rows of `across`, `gap` pixels apart, and `down` from row to row."""
+    return above([beside(panels[first : first + across], gap) for first in range(0, len(panels), across)], down)
+
+
+def section(title: str, note: str, panel: np.ndarray, gap: int) -> np.ndarray:
+    """A part of a picture below its title and a quieter note."""
+    return above([beside([label(title, 15, weight=600), label(note, 13, MUTED)], 10, "end"), panel], gap)
+
+
+def sheet(title: str, subtitle: str, parts: list[np.ndarray], gap: int) -> np.ndarray:
+    """A picture: its title, a quieter line, and its parts below."""
+    return framed(above([label(title, 22, weight=600), label(subtitle, 14, MUTED), *parts], gap), 24)
 
 
 def framed(panel: np.ndarray, width: int, colour: Colour = GROUND) -> np.ndarray:
@@ -122,15 +72,7 @@ def framed(panel: np.ndarray, width: int, colour: Colour = GROUND) -> np.ndarray
     return cv2.copyMakeBorder(panel, width, width, width, width, cv2.BORDER_CONSTANT, value=colour)
 
 
-def dot(colour: Colour, radius: int) -> np.ndarray:
-    """A filled circle."""
-    panel = blank(2 * radius + 3, 2 * radius + 3)
-    centre = (radius + 1) * 16
-    cv2.circle(panel, (centre, centre), radius * 16, colour, -1, cv2.LINE_AA, 4)
-    return panel
-
-
-def verdict_mark(correct: bool, size: int = 16) -> np.ndarray:
+def mark(correct: bool, size: int = 16) -> np.ndarray:
     """A tick or a cross, so that no reader depends on the colour."""
     panel = blank(size, size)
     shapes = (

@@ -4,36 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from glimpse_env.render import (
-    OUTLINE,
-    PATH_COLOUR,
-    WINDOW_COLOURS,
-    Colour,
-    draw_dot,
-    draw_saccades,
-    draw_windows,
-    gaze_points,
-    magnification,
-    show_canvas,
-    window_colour,
-)
-from runs.traces.layout import (
-    INK,
-    MUTED,
-    OTHER,
-    TRACK,
-    TRUTH,
-    WRONG,
-    above,
-    beside,
-    blank,
-    framed,
-    label,
-    shorten,
-    text_width,
-    verdict_mark,
-    write,
-)
+from glimpse_env import render
+from glimpse_env.render import OUTLINE, PATH_COLOUR, WINDOW_COLOURS, Colour
+from runs.traces.layout import INK, MUTED, OTHER, TRACK, TRUTH, WRONG, above, beside, blank, framed, label, mark
+from runs.traces.lettering import shorten, text_width, write
 from runs.traces.trace import Trace
 from runs.traces.weight_maps import lit
 
@@ -60,38 +34,34 @@ def scene_panel(trace: Trace, seen: int, frame: int, *, reveal: bool = False) ->
     assert trace.canvas is not None
     assert trace.retina is not None
     path, shape = trace.path[:seen], trace.canvas.shape
-    factor = magnification(shape, frame, shrink=True)
-    picture = show_canvas(trace.canvas, factor, None if reveal else path, trace.retina)
+    factor = render.magnification(shape, frame, shrink=True)
+    picture = render.show_canvas(trace.canvas, factor, None if reveal else path, trace.retina)
     if not reveal:
-        draw_windows(picture, trace.retina.windows((path[-1][0], path[-1][1]), (shape[0], shape[1])), factor)
-    points = gaze_points(path, shape, factor)
-    draw_saccades(picture, points)
+        render.draw_windows(picture, trace.retina.windows((path[-1][0], path[-1][1]), (shape[0], shape[1])), factor)
+    points = render.gaze_points(path, shape, factor)
+    render.draw_saccades(picture, points)
     numbered = _uncovered(points)
-    for step, point in enumerate(points):
-        if not numbered[step]:
-            draw_dot(picture, point, DOT / 3, PATH_COLOUR)
-    for step, point in enumerate(points):
-        if numbered[step]:
-            draw_number(picture, step + 1, point, PATH_COLOUR if step < seen - 1 else WINDOW_COLOURS[0])
+    for step in sorted(set(range(seen)) - set(numbered)):
+        render.draw_dot(picture, points[step], DOT / 3, PATH_COLOUR)
+    for step in numbered:
+        draw_number(picture, step + 1, points[step], PATH_COLOUR if step < seen - 1 else WINDOW_COLOURS[0])
     return framed(picture, 1, TRACK)
 
 
-def _uncovered(points: np.ndarray) -> list[bool]:
-    """Which dots have room for their number, the latest first."""
-    kept: list[np.ndarray] = []
-    result = []
-    for point in points[::-1]:
-        clear = all(np.hypot(*(point - other)) >= 1.9 * DOT for other in kept)
-        kept += [point] if clear else []
-        result.append(clear)
-    return result[::-1]
+def _uncovered(points: np.ndarray) -> list[int]:
+    """The dots that have room for their numbers; the latest take it first."""
+    kept: list[int] = []
+    for step in reversed(range(len(points))):
+        if all(np.hypot(*(points[step] - points[other])) >= 1.9 * DOT for other in kept):
+            kept.append(step)
+    return kept[::-1]
 
 
 def draw_number(picture: np.ndarray, number: int, point: np.ndarray, colour: Colour) -> None:
     """A numbered dot, moved into the picture where its edge would cut it."""
     limit = np.asarray(picture.shape[1::-1]) - DOT - 1
     x, y = np.clip(point, np.minimum(DOT + 1, limit), limit)
-    draw_dot(picture, np.asarray([x, y]), DOT, colour)
+    render.draw_dot(picture, np.asarray([x, y]), DOT, colour)
     write(picture, str(number), x, y + 4, LETTER - 1, OUTLINE, 600, "centre")
 
 
@@ -108,24 +78,23 @@ def patches_panel(glimpse: np.ndarray, height: int = 264) -> np.ndarray:
     Patches are enlarged by a whole factor to a stack that is `height` pixels high at most, or as their number needs.
     """
     side = int(np.clip(height // len(glimpse) - 6, 24, 108))
-    patches = []
-    for scale, patch in enumerate(glimpse):
-        pixels = np.round(patch.transpose(1, 2, 0) * 255).astype(np.uint8)
-        picture = show_canvas(pixels, magnification(pixels.shape, side, shrink=True))
-        patches.append(framed(picture, 2 if scale == 0 else 1, window_colour(scale)))
-    return above(patches, 6, "centre")
+    return above([_patch(patch, scale, side, 1 + (scale == 0)) for scale, patch in enumerate(glimpse)], 6, "centre")
+
+
+def _patch(patch: np.ndarray, scale: int, side: int, border: int) -> np.ndarray:
+    """A patch (C, height, width) of a scale, its longer side about `side` pixels, in its window's colour."""
+    pixels = np.round(patch.transpose(1, 2, 0) * 255).astype(np.uint8)
+    picture = render.show_canvas(pixels, render.magnification(pixels.shape, side, shrink=True))
+    return framed(picture, border, render.window_colour(scale))
 
 
 def glimpses_panel(trace: Trace, title: str) -> np.ndarray:
     """The finest patches one by one, each with how much of it was recalled for the last answer, hop by hop."""
-    columns = []
+    columns, recalled = [], () if trace.recalled is None else trace.recalled
     for step, glimpse in enumerate(trace.seen):
-        pixels = np.round(glimpse[0].transpose(1, 2, 0) * 255).astype(np.uint8)
-        picture = show_canvas(pixels, magnification(pixels.shape, 60, shrink=True))
-        column = [number_panel(step + 1, last=step == len(trace.seen) - 1), framed(picture, 1, window_colour(0))]
-        for weights in [] if trace.recalled is None else trace.recalled:
-            column.append(blank(14, picture.shape[1] + 2, lit(float(weights[step]))))
-        columns.append(above(column, 6, "centre"))
+        patch = _patch(glimpse[0], 0, 60, 1)
+        hops = [blank(14, patch.shape[1], lit(float(weights[step]))) for weights in recalled]
+        columns.append(above([number_panel(step + 1, last=step == len(trace.seen) - 1), patch, *hops], 6, "centre"))
     legend = "glimpses" + ("" if trace.recalled is None else ", and how much each hop recalled of it at the end")
     parts = [label(title, 15, weight=600), label(legend, 12, MUTED), beside(columns, 10), verdict_line(trace)]
     return above(parts, 8)
@@ -135,7 +104,7 @@ def verdict_line(trace: Trace) -> np.ndarray:
     """The question, the last answer with a tick, or with a cross and the truth."""
     answer, colour = trace.name(int(trace.answer[-1])), TRUTH if trace.correct else WRONG
     parts = [label(trace.question, 14)] if trace.question else []
-    parts += [verdict_mark(trace.correct), label(f"{answer}  ({percent(trace.beliefs[-1].max())})", 14, colour)]
+    parts += [mark(trace.correct), label(f"{answer}  ({percent(trace.beliefs[-1].max())})", 14, colour)]
     if not trace.correct:
         parts.append(label(f"it is {trace.name(trace.label)}", 14, MUTED))
     return beside(parts, 12, "centre")
@@ -157,17 +126,12 @@ def belief_colours(trace: Trace, step: int) -> list[Colour]:
 def belief_columns(trace: Trace, step: int, width: int, height: int = 48) -> np.ndarray:
     """The belief after a glimpse as upright bars, the names of the classes below, and the answer below these.
 
-    Args:
-        trace: the episode.
-        step: the glimpse, from 0.
-        width: in pixels, about; the bars take what their names need.
-        height: of the bar that stands for 1.
+    It is about `width` pixels wide: the bars take what their names need. A bar that stands for 1 is `height` high.
     """
     shown, colours = shown_classes(trace), belief_colours(trace, step)
     names = [_class_label(trace, index, colours[index]) for index in shown]
     pitch = max(8, width // len(shown))
-    upright = max(name.shape[1] for name in names) <= pitch + 2
-    if not upright:
+    if max(name.shape[1] for name in names) > pitch + 2:
         names, pitch = [np.rot90(name) for name in names], max(14, pitch)
     bars = []
     for index, name in zip(shown, names, strict=True):

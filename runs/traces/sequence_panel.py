@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from runs.traces.layout import MUTED, above, beside, blank, label, write
+from runs.traces.layout import MUTED, above, beside, blank, label
+from runs.traces.lettering import write
 from runs.traces.markdown import table
 from runs.traces.trace import Trace
 from runs.traces.weight_maps import heat

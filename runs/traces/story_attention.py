@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.trajectory import Trajectory
-from glimpse_env.tasks.records import Story
-from runs.traces.trace import array, last_correct, lines_at, story_of
+from runs.traces.trace import array, last_correct, lines_at, part_of, story_of
+
+REACH = 5
+"""Lines before and after a supporting line."""
 
 
 class StoryAttention(NamedTuple):
@@ -17,33 +19,132 @@ class StoryAttention(NamedTuple):
     Attributes:
         weights: (N, R, L) float64, of sum 1 over the lines of a story (0 where none was recalled).
         on_story: (N, R) float64, what share of the attention that was; the rest was on the question.
-        story: the stories, on the host.
-        group: (N,) int64, the group of each episode.
+        tokens, lines, question, support, target: of the stories, as `glimpse_env.tasks.records.Story` has them.
+        group: (N,) int64, the group of each episode; 0 where there are none.
         correct: (N,) bool, whether the last answer was right.
-        hidden: whether the stories are hidden: then the turns are glimpses, and the environment chose the first.
-        vocabulary: the words of the ids.
-        answers: the names of the classes.
-        group_key: what a group is called; "" where there are none.
     """
 
     weights: np.ndarray
     on_story: np.ndarray
-    story: Story
+    tokens: np.ndarray
+    lines: np.ndarray
+    question: np.ndarray
+    support: np.ndarray
+    target: np.ndarray
     group: np.ndarray
     correct: np.ndarray
-    hidden: bool
+
+
+def attention_of(env: Any, seed: int, trajectory: Trajectory) -> StoryAttention:
+    """Attention in a batch, with `watched` where stories are read: to the lines that were seen, else to those recalled.
+
+    Raises:
+        ValueError: for a task without stories, or a memory whose slots are not the lines of a story.
+    """
+    task, key = env.unwrapped.task, env.metadata["group_key"]
+    story, place = story_of(task, seed, trajectory.episodes), part_of(task.roles, "place")
+    if story is None:
+        raise ValueError(
+            "heat maps are drawn over images and stories, and this environment shows neither: draw it with "
+            "python -m runs.watch"
+        )
+    lines = story.tokens.shape[1]
+    if place:
+        location = array(trajectory.observations[place][..., 0])
+        attended = np.eye(lines)[lines_at(task, location, story.count).T]
+    else:
+        attended = recalled_lines(trajectory, lines)
+    total = attended.sum(-1)
+    attended /= np.where(total > 0, total, 1)[..., None]
+    group = array(trajectory.info[key]) if key else np.zeros(len(total), np.int64)
+    return StoryAttention(attended, total, *story, group, last_correct(trajectory))
+
+
+def recalled_lines(trajectory: Trajectory, lines: int) -> np.ndarray:
+    """(N, hops, lines) float64 read weights of each episode's last step, over the lines read before it.
+
+    Raises:
+        ValueError: for a memory whose slots do not hold one step each, or that was not watched.
+    """
+    watched = trajectory.watched
+    if watched is None or watched.read is None or watched.step is None:
+        raise ValueError(
+            "the slots of this memory are not the lines of a story: heat maps over a story that is read need a memory "
+            "such as episodic or hopfield; draw this one with python -m runs.watch"
+        )
+    last, step = array(trajectory.length - 1), array(watched.step)
+    read = array(watched.read)[last, np.arange(len(last))]
+    before = (step >= 0) & (step < last[:, None])  # the question itself is no line
+    recalled = np.zeros((len(last), read.shape[1], lines + 1))
+    np.put_along_axis(recalled, np.where(before, step, lines)[:, None].repeat(read.shape[1], 1), read, axis=2)
+    return recalled[..., :lines]
+
+
+class StoryMaps(NamedTuple):
+    """Mean attention, in [0, 1], over many stories.
+
+    Attributes:
+        by_line: (R, L) of each turn, on the last line, the last but one, …
+        by_support: (R, 2 reach + 1) of each turn, by distance from the nearest supporting line.
+        evenly_by_support: (2 reach + 1,) the same for attention spread evenly over each story.
+        by_class: (K, L) by the right answer, or by group where there are several: of the turns that the agent chose, on
+            the last line, the last but one, …
+        classes: the K names.
+        words: (V,) on lines that hold each word of the vocabulary.
+        evenly_words: (V,) the same for attention spread evenly.
+        question: on lines that share a word with the question, and
+        evenly_question: the same for attention spread evenly.
+        on_story: (R,) share of each turn's attention that was on the story; the rest was on the question.
+        vocabulary: the V words.
+    """
+
+    by_line: np.ndarray
+    by_support: np.ndarray
+    evenly_by_support: np.ndarray
+    by_class: np.ndarray
+    classes: tuple[str, ...]
+    words: np.ndarray
+    evenly_words: np.ndarray
+    question: float
+    evenly_question: float
+    on_story: np.ndarray
     vocabulary: tuple[str, ...]
-    answers: tuple[str, ...]
-    group_key: str
 
-    def chosen(self) -> int:
-        """The first turn, from 0, that was the agent's own choice."""
-        return min(int(self.hidden), self.weights.shape[1] - 1)
 
-    def evenly(self) -> np.ndarray:
-        """(N, 1, L) float64, attention spread evenly over each story."""
-        count = self.story.count[:, None]
-        return ((np.arange(self.weights.shape[2]) < count) / count)[:, None]
+def story_maps(env: Any, attention: StoryAttention) -> StoryMaps:
+    """Mean attention by place, around supporting lines, by class and by word."""
+    weights, tokens, count, group = attention.weights, attention.tokens, attention.lines, attention.group
+    vocabulary, key = env.metadata["words"], env.metadata["group_key"]
+    chosen = weights[:, first_chosen(env, weights.shape[1]) :]
+    evenly = ((np.arange(weights.shape[2]) < count[:, None]) / count[:, None])[:, None]
+    if len(np.unique(group)) > 1:
+        groups = {f"{key} {number}": group == number for number in np.unique(group)}
+    else:
+        groups = {name: attention.target == index for index, name in enumerate(env.metadata["answer_names"])}
+    groups = {name: rows for name, rows in groups.items() if rows.any()}
+    return StoryMaps(
+        from_the_end(weights, count),
+        around_support(weights, attention.support, REACH),
+        around_support(evenly, attention.support, REACH)[0],
+        np.stack([from_the_end(chosen[rows], count[rows]).mean(0) for rows in groups.values()]),
+        tuple(groups),
+        on_words(chosen, tokens, len(vocabulary)),
+        on_words(evenly, tokens, len(vocabulary)),
+        on_question_words(chosen, tokens, attention.question),
+        on_question_words(evenly, tokens, attention.question),
+        attention.on_story.mean(0),
+        vocabulary,
+    )
+
+
+def first_chosen(env: Any, turns: int) -> int:
+    """The first turn, from 0, that was the agent's own choice: of hidden stories the environment chooses the first."""
+    return min(int(is_hidden(env)), turns - 1)
+
+
+def is_hidden(env: Any) -> bool:
+    """Whether the stories are hidden: then the turns are glimpses."""
+    return "place" in env.metadata["roles"].values()
 
 
 def from_the_end(weights: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -113,71 +214,3 @@ def on_question_words(weights: np.ndarray, tokens: np.ndarray, question: np.ndar
     rare = np.where(np.isin(question, common), 0, question)
     shared = ((tokens[..., None] == rare[:, None, None]) & (tokens > 0)[..., None]).any((2, 3))
     return float((weights.mean(1) * shared).sum(-1).mean())
-
-
-class StoryLog:
-    """Collects attention to the lines of stories: those of a hidden story that were seen, else those recalled.
-
-    Pass it to `agents.evaluate` as the observer, or, where stories are read, trajectories with `watched`.
-
-    Args:
-        env: of stories, in the agent's own words.
-        seed: of the environment.
-    """
-
-    def __init__(self, env: Any, seed: int) -> None:
-        self.task, self.meta, self.seed = env.unwrapped.task, env.metadata, seed
-        self.place = next((name for name, role in env.metadata["roles"].items() if role == "place"), None)
-        self.parts: list[tuple[np.ndarray, ...]] = []
-
-    def __call__(self, trajectory: Trajectory, kept: int) -> None:
-        """Add the first `kept` rows.
-
-        Raises:
-            ValueError: for a task without stories, or a memory whose slots are not the lines of a story.
-        """
-        story = story_of(self.task, self.seed, trajectory.episodes)
-        if story is None:
-            raise ValueError(
-                "heat maps are drawn over images and stories, and this environment shows neither: draw it with "
-                "python -m runs.watch"
-            )
-        lines = story.tokens.shape[1]
-        if self.place is None:
-            attended = recalled_lines(trajectory, lines)
-        else:
-            location = array(trajectory.observations[self.place][..., 0])
-            attended = np.eye(lines)[lines_at(self.task, location, story.count).T]
-        total = attended.sum(-1)
-        attended /= np.where(total > 0, total, 1)[..., None]
-        correct = last_correct(trajectory)
-        key = self.meta["group_key"]
-        group = array(trajectory.info[key]) if key else np.zeros(len(correct), np.int64)
-        self.parts.append(tuple(part[:kept] for part in (attended, total, *story, group, correct)))
-
-    def attention(self) -> StoryAttention:
-        """Of all episodes so far, one at least."""
-        weights, on_story, *story, group, correct = (np.concatenate(part) for part in zip(*self.parts, strict=True))
-        words, answers, key = (self.meta[name] for name in ("words", "answer_names", "group_key"))
-        hidden = self.place is not None
-        return StoryAttention(weights, on_story, Story(*story), group, correct, hidden, words, answers, key)
-
-
-def recalled_lines(trajectory: Trajectory, lines: int) -> np.ndarray:
-    """(N, hops, lines) float64 read weights of each episode's last step, over the lines read before it.
-
-    Raises:
-        ValueError: for a memory whose slots do not hold one step each, or that was not watched.
-    """
-    watched = trajectory.watched
-    if watched is None or watched.read is None or watched.step is None:
-        raise ValueError(
-            "the slots of this memory are not the lines of a story: heat maps over a story that is read need a memory "
-            "such as episodic or hopfield; draw this one with python -m runs.watch"
-        )
-    last, step = array(trajectory.length - 1), array(watched.step)
-    read = array(watched.read)[last, np.arange(len(last))]
-    before = (step >= 0) & (step < last[:, None])  # the question itself is no line
-    recalled = np.zeros((len(last), read.shape[1], lines + 1))
-    np.put_along_axis(recalled, np.where(before, step, lines)[:, None].repeat(read.shape[1], 1), read, axis=2)
-    return recalled[..., :lines]

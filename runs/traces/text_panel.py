@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from runs.traces.layout import INK, MUTED, OTHER, TRACK, TRUTH, above, blank, label, text_width, write
+from runs.traces.layout import INK, MUTED, OTHER, TRACK, TRUTH, above, blank, label
+from runs.traces.lettering import text_width, write
 from runs.traces.markdown import bar, escape, table, verdict
 from runs.traces.panels import verdict_line
 from runs.traces.trace import Trace
@@ -47,14 +47,13 @@ def text_panel(trace: Trace, title: str) -> np.ndarray:
             needed = trace.needed is not None and trace.needed[row]
             write(panel, str(trace.line_numbers[row]), 60, top + 17, 12, TRUTH if needed else INK, align="end")
         if trace.gate is not None:
-            written = write_left + round(36 * float(trace.gate[row]))
-            cv2.rectangle(panel, (write_left, top + 6), (write_left + 36, top + 16), TRACK, -1)
-            cv2.rectangle(panel, (write_left, top + 6), (written, top + 16), OTHER, -1)
-        for hop in range(hops):
-            left = hops_left + hop * CELL
-            corner = (left + CELL - 3, top + LINE - 3)
-            cv2.rectangle(panel, (left, top + 2), corner, lit(float(recalled[hop, row])), -1)
-        cv2.rectangle(panel, (text_left, top + 2), (panel.shape[1] - 8, top + LINE - 3), lit(float(light)), -1)
+            bar_of = panel[top + 6 : top + 17, write_left : write_left + 37]
+            bar_of[:] = TRACK
+            bar_of[:, : 1 + round(36 * float(trace.gate[row]))] = OTHER
+        cells = panel[top + 2 : top + LINE - 2]
+        for hop, left in enumerate(range(hops_left, text_left, CELL)):
+            cells[:, left : left + CELL - 2] = lit(float(recalled[hop, row]))
+        cells[:, text_left:-7] = lit(float(light))
         write(panel, line, text_left + 8, top + 17, 14, INK)
     return above([label(title, 15, weight=600), panel, verdict_line(trace)], 8)
 

@@ -100,10 +100,10 @@ class Trace(NamedTuple):
 def play(
     agent: Any, env: Any, episodes: np.ndarray, *, seed: int = 0, gaze: str = "learned", watch: bool = False
 ) -> Iterator[tuple[Trajectory, int]]:
-    """Episodes in order, as many side by side as `env` has rows.
+    """Episodes in order, as many side by side as `env` has rows; the agent takes the likeliest action at every step.
 
     Args:
-        agent: takes the likeliest action at every step.
+        agent: of any kind.
         env: from `runs.environments`.
         episodes: (N,) their numbers, at least one.
         seed: of the environment.
@@ -130,23 +130,17 @@ def play(
 
 
 def record_traces(agent: Any, env: Any, episodes: np.ndarray, *, seed: int = 0, gaze: str = "learned") -> list[Trace]:
-    """Play episodes and keep what there was to see; see `play`.
-
-    Raises:
-        ValueError: for no episodes, an unknown gaze, or an agent whose answers are not finite.
-    """
-    traces: list[Trace] = []
-    for trajectory, kept in play(agent, env, episodes, seed=seed, gaze=gaze, watch=True):
-        traces += traces_of(trajectory, env, seed)[:kept]
-    return traces
+    """Play episodes and keep what there was to see; see `play` and `traces_of`."""
+    played = play(agent, env, episodes, seed=seed, gaze=gaze, watch=True)
+    return [trace for trajectory, kept in played for trace in traces_of(trajectory, env, seed)[:kept]]
 
 
 def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
     """A trace of each row.
 
     Args:
-        trajectory: of N episodes; with `watched` where a memory is to be drawn.
-        env: in which they were played, one of Glimpse's.
+        trajectory: with `watched` where a memory is to be drawn.
+        env: in which it was played, one of Glimpse's.
         seed: of the environment.
 
     Raises:
@@ -157,41 +151,51 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
         raise ValueError("the agent's answers are not finite numbers: its training has diverged, train it anew")
     assert trajectory.target is not None, "all of Glimpse's tasks tell the right answers"
     story = story_of(task, seed, trajectory.episodes)
-    asked = question_part(trajectory, roles, story)
+    place, asked = part_of(roles, "place"), question_part(trajectory, roles, story)
     part = next(name for name, role in roles.items() if role not in CONTEXT and name != asked)
-    place = next((name for name, role in roles.items() if role == "place"), None)
     words = Vocabulary(env.metadata["words"]) if env.metadata["words"] else None
-    observed = {name: trajectory.observations[name] for name in (part, place, asked) if name is not None}
-    by_class = env.metadata["action_roles"]["answer"] == "class"
     role = "values" if roles[part] == "tokens" and words is None else roles[part]
+    by_class, names = env.metadata["action_roles"]["answer"] == "class", tuple(env.metadata["answer_names"])
+    observed = {name: array(trajectory.observations[name]) for name in (part, place, asked) if name}
     traces = []
     for row, episode in enumerate(trajectory.episodes.tolist()):
         length, alive, scored = int(trajectory.length[row]), trajectory.alive[:, row], trajectory.scored[:, row]
-        seen, fields = array(observed[part][:length, row]), dict[str, Any]()
-        if place is not None:
-            fields["path"] = array(observed[place][:length, row])
-        if words is not None:
-            fields["lines"] = tuple(map(words.decode, seen))
-            fields["question"] = words.decode(array(observed[asked][0, row])) if asked else ""
-        if story is not None:
-            lines = np.arange(length)
-            if place is not None:
-                lines = lines_at(task, fields["path"][:, 0], story.count[row : row + 1])
-            fields |= {"line_numbers": lines + 1, "needed": np.isin(lines, story.support[row])}
-        if trajectory.watched is not None:
-            of_steps, at_end = ("read", "write", "gate"), ("contents", "step")
-            watched = {name: value for name, value in trajectory.watched._asdict().items() if value is not None}
-            fields |= {name: array(watched[name][:length, row]) for name in of_steps if name in watched}
-            fields |= {name: array(watched[name][row]) for name in at_end if name in watched}
-            if "step" in fields:  # what was written after the end of a shorter episode is none of its steps
-                fields["step"] = np.where(fields["step"] < length, fields["step"], -1)
+        seen = observed[part][:length, row]
         answer, target = (array(v[:, row][scored]) for v in (trajectory.actions["answer"], trajectory.target))
         beliefs = array(logits[:, row][alive].float().softmax(-1)) if by_class else np.zeros((int(alive.sum()), 0))
-        canvas, names = task.canvas(seed, episode), tuple(env.metadata["answer_names"])
-        traces.append(
-            Trace(episode, role, seen, answer, target, beliefs, names, canvas=canvas, retina=task.retina, **fields)
-        )
+        trace = Trace(episode, role, seen, answer, target, beliefs, names)
+        trace = trace._replace(canvas=task.canvas(seed, episode), retina=task.retina)
+        if place:
+            trace = trace._replace(path=observed[place][:length, row])
+        if words is not None:
+            question = words.decode(observed[asked][0, row]) if asked else ""
+            trace = trace._replace(lines=tuple(map(words.decode, seen)), question=question)
+        if story is not None:
+            lines = np.arange(length)
+            if place:
+                lines = lines_at(task, observed[place][:length, row, 0], story.count[row : row + 1])
+            trace = trace._replace(line_numbers=lines + 1, needed=np.isin(lines, story.support[row]))
+        traces.append(trace._replace(**watched_of(trajectory, row, length)))
     return traces
+
+
+def watched_of(trajectory: Trajectory, row: int, length: int) -> dict[str, Any]:
+    """What the memory did in an episode of this length, by the fields of `Trace`."""
+    if trajectory.watched is None:
+        return {}
+    watched = {name: value for name, value in trajectory.watched._asdict().items() if value is not None}
+    fields = {
+        name: array(value[row] if name in ("contents", "step") else value[:length, row])
+        for name, value in watched.items()
+    }
+    if "step" in fields:  # what was written after the end of a shorter episode is none of its steps
+        fields["step"] = np.where(fields["step"] < length, fields["step"], -1)
+    return fields
+
+
+def part_of(roles: dict[str, str], role: str) -> str:
+    """The first part of an observation with this role; "" where there is none."""
+    return next((name for name, found in roles.items() if found == role), "")
 
 
 def last_correct(trajectory: Trajectory) -> np.ndarray:
@@ -217,9 +221,9 @@ def lines_at(task: Any, location: np.ndarray, count: np.ndarray) -> np.ndarray:
     return task.backend.to_numpy(task.line_at(task.backend.asarray(location), task.backend.asarray(count)))
 
 
-def question_part(trajectory: Trajectory, roles: dict[str, str], story: Story | None) -> str | None:
-    """The part of the observation that shows the question from the beginning; None where none does."""
+def question_part(trajectory: Trajectory, roles: dict[str, str], story: Story | None) -> str:
+    """The part of the observation that shows the question from the beginning; "" where none does."""
     if story is None:
-        return None
-    texts = [name for name, role in roles.items() if role == "tokens"]
-    return next((n for n in texts if np.array_equal(trajectory.observations[n][0].cpu().numpy(), story.question)), None)
+        return ""
+    seen = {name: array(trajectory.observations[name][0]) for name, role in roles.items() if role == "tokens"}
+    return next((name for name, tokens in seen.items() if np.array_equal(tokens, story.question)), "")

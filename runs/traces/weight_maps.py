@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from runs.traces.layout import GROUND, MUTED, OTHER, TRACK, above, beside, blank, framed, label, text_width, write
+from runs.traces.layout import GROUND, MUTED, OTHER, TRACK, above, beside, blank, framed, grid, label
+from runs.traces.lettering import text_width, write
 from runs.traces.trace import Trace
 
 LIT = np.array([255, 190, 70])
@@ -37,37 +38,48 @@ def heat(weights: np.ndarray, height: int = 96, width: int = 420) -> np.ndarray:
     return cv2.resize(cells, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
-def weight_map(weights: np.ndarray, title: str, across: str = "step", down: str = "slot") -> np.ndarray:
+def weight_map(weights: np.ndarray, title: str, across: str) -> np.ndarray:
     """Weights (T, S) in [0, 1] as a map with numbered axes, both from 1."""
     steps, slots = weights.shape
-    pitch = float(np.clip(WIDE / steps, 1, 26)), float(np.clip(HIGH / slots, 1, 16))
-    width, height = round(pitch[0] * steps), round(pitch[1] * slots)
-    left = text_width(str(slots), 11) + 8
-    panel = blank(height + 18, left + max(width, 80) + 4)
-    panel[:height, left : left + width] = heat(weights, height, width)
-    cv2.rectangle(panel, (left - 1, 0), (left + width, height), TRACK, 1)
-    for number in ticks(slots, height / 15):
-        write(panel, str(number), left - 5, (number - 0.5) * pitch[1] + 4, 11, MUTED, align="end")
-    for number in ticks(steps, width / 24):
-        write(panel, str(number), left + (number - 0.5) * pitch[0], height + 14, 11, MUTED, align="centre")
-    return above([label(title, 13), label(f"{down} (down) by {across} (across)", 11, MUTED), panel], 3)
+    pitch = float(np.clip(HIGH / slots, 1, 16))
+    picture = heat(weights, round(pitch * slots), round(pitch_of(steps) * steps))
+    names = [(str(number), (number - 0.5) * pitch + 4) for number in ticks(slots, len(picture) / 15)]
+    panel = with_axes(picture, steps, names, str(slots), outlined=True)
+    return above([label(title, 13), label(f"slot (down) by {across} (across)", 11, MUTED), panel], 3)
 
 
-def gate_chart(gate: np.ndarray, across: str = "step") -> np.ndarray:
+def gate_chart(gate: np.ndarray, across: str) -> np.ndarray:
     """A write gate (T,) in [0, 1] as bars over time."""
     steps, height = len(gate), 60
-    pitch = float(np.clip(WIDE / steps, 1, 26))
-    width, left = round(pitch * steps), text_width("100 %", 11) + 8
-    panel = blank(height + 18, left + max(width, 80) + 4)
-    panel[:height, left : left + width] = TRACK
+    pitch = pitch_of(steps)
+    picture = blank(height, round(pitch * steps), TRACK)
     for step, value in enumerate(gate):
-        start, end = left + round(step * pitch), left + max(round((step + 1) * pitch) - (pitch > 3), 1)
-        panel[height - round(height * float(np.clip(value, 0, 1))) : height, start:end] = OTHER
-    for y, name in ((10, "100 %"), (height, "0")):
+        start, end = round(step * pitch), max(round((step + 1) * pitch) - (pitch > 3), 1)
+        picture[height - round(height * float(np.clip(value, 0, 1))) :, start:end] = OTHER
+    panel = with_axes(picture, steps, [("100 %", 10), ("0", height)], "100 %")
+    return above([label("write gate", 13), label(f"how much of each {across} was written", 11, MUTED), panel], 3)
+
+
+def pitch_of(steps: int) -> float:
+    """Pixels of a step across."""
+    return float(np.clip(WIDE / steps, 1, 26))
+
+
+def with_axes(
+    picture: np.ndarray, steps: int, names: list[tuple[str, float]], widest: str, *, outlined: bool = False
+) -> np.ndarray:
+    """A picture of this many steps, numbered below, and with names at these heights to its left."""
+    height, width = picture.shape[:2]
+    left = text_width(widest, 11) + 8
+    panel = blank(height + 18, left + max(width, 80) + 4)
+    panel[:height, left : left + width] = picture
+    if outlined:
+        cv2.rectangle(panel, (left - 1, 0), (left + width, height), TRACK, 1)
+    for name, y in names:
         write(panel, name, left - 5, y, 11, MUTED, align="end")
     for number in ticks(steps, width / 24):
-        write(panel, str(number), left + (number - 0.5) * pitch, height + 14, 11, MUTED, align="centre")
-    return above([label("write gate", 13), label(f"how much of each {across} was written", 11, MUTED), panel], 3)
+        write(panel, str(number), left + (number - 0.5) * pitch_of(steps), height + 14, 11, MUTED, align="centre")
+    return panel
 
 
 def ticks(count: int, room: float) -> list[int]:
@@ -84,19 +96,19 @@ def colour_bar() -> np.ndarray:
     return beside([label("weight 0", 11, MUTED), framed(bar, 1, TRACK), label("1", 11, MUTED)], 6, "centre")
 
 
-def memory_maps(trace: Trace, across: str = "step") -> np.ndarray | None:
+def memory_maps(trace: Trace, across: str) -> np.ndarray | None:
     """Write gate, write weights, and read weights of each hop or head over time; None for a memory without any."""
     used = used_slots(trace)
+    part = "hop" if trace.recalled is not None else "head"
     wrote = [] if trace.gate is None else [gate_chart(trace.gate, across)]
     if trace.write is not None:
         wrote.append(weight_map(trace.write[:, :used], "write", across))
-    part = "head" if trace.recalled is None else "hop"
     reads = [
         weight_map(weights[:, :used], f"read, {part} {number}", across)
         for number, weights in enumerate([] if trace.read is None else trace.read.swapaxes(0, 1), 1)
     ]
-    rows = [beside(reads[first : first + ACROSS], 24) for first in range(0, len(reads), ACROSS)]
-    columns = [above(part, 14) for part in (wrote, rows) if part]
+    columns = [above(wrote, 14)] if wrote else []
+    columns += [grid(reads, ACROSS, 24, 14)] if reads else []
     return above([colour_bar(), beside(columns, 24)], 14) if columns else None
 
 

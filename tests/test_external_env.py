@@ -371,6 +371,30 @@ def test_a_step_that_tells_no_target_after_others_did_is_not_given_an_old_one() 
         play(agent_for(env), env)
 
 
+class AtTheEnd(gym.Env):
+    """Fits the agent as it is, and tells its target in the last step alone."""
+
+    metadata = {"horizon": 2}  # noqa: RUF012
+    observation_space = spaces.Dict({"seen": spaces.Box(0, 1, (1,))})
+    action_space = spaces.Dict({"answer": spaces.Discrete(2)})
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.steps = 0
+        return {"seen": np.zeros(1, np.float32)}, {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        over = self.steps == 2
+        return {"seen": np.zeros(1, np.float32)}, 0.0, over, False, {"target": 1} if over else {}
+
+
+def test_a_target_in_some_steps_only_is_refused() -> None:
+    agent = make_agent(AtTheEnd(), AgentConfig(width=8))
+    with pytest.raises(ValueError, match="a target in some steps only"):
+        collect(agent, BatchedEnv(AtTheEnd(), CPU), np.zeros(1, np.int64))
+
+
 def test_a_recipe_that_cannot_be_is_refused() -> None:
     for changes, message in (
         ({"env": EnvConfig("Nowhere-v0")}, "--env Nowhere-v0 could not be made"),

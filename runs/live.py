@@ -11,7 +11,8 @@ import json
 import tempfile
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ PORT = 6007
 
 REFRESH = 2
 """Seconds between two questions of the page whether there is anything new."""
+
+WAITING: dict[str, Any] = {"version": None, "status": "waiting for the first validation …", "errors": []}
+"""The page's first state: `version` of the picture, `status` in words, `errors` as (episodes, percent)."""
 
 Draw = Callable[[Path, Path], Any]
 """Draws the checkpoint at the first path to the second."""
@@ -83,46 +87,22 @@ def find_run(place: str | Path) -> Path:
     return max(runs, key=lambda run: max(event.stat().st_mtime for event in run.glob("events.out.tfevents.*")))
 
 
-class Latest:
-    """The latest trace of a run, drawn where the weights have changed since it was last asked for.
-
-    Args:
-        run: folder of the run.
-        draw: what draws.
-    """
-
-    def __init__(self, run: Path, draw: Draw) -> None:
-        self.run, self.draw = run, draw
-        self.version: int | None = None
-        self.picture = b""
-        self.status = "waiting for the first validation …"
-        self.errors: list[tuple[int, float]] = []
-        self._lock = threading.Lock()
-
-    def state(self) -> dict[str, Any]:
-        """`version` of the picture (None before the first), `status` in words, `errors` as (episodes, percent)."""
-        with self._lock:
-            weights = self.run / "agent.pt"
-            if weights.is_file() and weights.stat().st_mtime_ns != self.version:
-                self._redraw(weights)
-            return {"version": self.version, "status": self.status, "errors": self.errors}
-
-    def _redraw(self, weights: Path) -> None:
-        version = weights.stat().st_mtime_ns
-        try:
-            training = load_checked(weights).get("training", {})
-            with tempfile.TemporaryDirectory() as folder:
-                out = Path(folder, "trace.png")
-                self.draw(weights, out)
-                self.picture = out.read_bytes()
-        except (ValueError, FileNotFoundError) as error:
-            self.status = f"error: {error}"
-            return
-        self.errors, self.version = validation_errors(self.run), version
-        self.status = (
-            f"{training.get('episodes', 0):,} episodes · {training.get('seconds', 0) / 60:.1f} minutes · "
-            f"least validation error {training.get('validation_error', float('nan')):.4g}"
-        )
+def latest(run: Path, draw: Draw, out: Path, before: dict[str, Any]) -> dict[str, Any]:
+    """The page's state after the state `before`: the weights are drawn to `out` where they have changed."""
+    weights = run / "agent.pt"
+    version = weights.stat().st_mtime_ns if weights.is_file() else None
+    if version == before["version"]:
+        return before
+    try:
+        draw(weights, out)
+        training, errors = load_checked(weights).get("training", {}), validation_errors(run)
+    except (ValueError, FileNotFoundError) as error:
+        return {**before, "status": f"error: {error}"}
+    status = (
+        f"{training.get('episodes', 0):,} episodes · {training.get('seconds', 0) / 60:.1f} minutes · "
+        f"least validation error {training.get('validation_error', float('nan')):.4g}"
+    )
+    return {"version": version, "status": status, "errors": errors}
 
 
 def validation_errors(run: Path) -> list[tuple[int, float]]:
@@ -136,39 +116,29 @@ def validation_errors(run: Path) -> list[tuple[int, float]]:
     return [(event.step, 100 * (1 - event.value)) for event in events.Scalars("eval/success_rate")]
 
 
-def make_server(latest: Latest, port: int) -> ThreadingHTTPServer:
-    """A server on this machine alone: `/`, `/state.json` and `/trace.png`.
+def make_server(run: Path, draw: Draw, port: int, folder: Path) -> ThreadingHTTPServer:
+    """A server, on this machine alone, of the page's files in `folder`: each question about its state renews them.
 
     Raises:
         ValueError: where the port is in use, or may not be used.
     """
-    page = PAGE.replace("@run@", html.escape(latest.run.resolve().name)).replace("@refresh@", str(1000 * REFRESH))
+    page = PAGE.replace("@run@", html.escape(run.resolve().name)).replace("@refresh@", str(1000 * REFRESH))
+    (folder / "index.html").write_text(page, encoding="utf-8")
+    state, lock = dict(WAITING), threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if path == "/":
-                self._answer(page.encode(), "text/html; charset=utf-8")
-            elif path == "/state.json":
-                self._answer(json.dumps(latest.state()).encode(), "application/json")
-            elif path == "/trace.png" and latest.picture:
-                self._answer(latest.picture, "image/png")
-            else:
-                self.send_error(404)
-
-        def _answer(self, body: bytes, kind: str) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(body)
+            with lock:  # no file is read while it is written
+                if self.path == "/state.json":
+                    state.update(latest(run, draw, folder / "trace.png", state))
+                    (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
+                super().do_GET()
 
         def log_message(self, *args: Any) -> None:
             """Nothing: a line for each question of the page would bury what matters."""
 
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        return ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(folder)))
     except (OSError, OverflowError) as error:
         raise ValueError(f"port {port} cannot be used ({error}): choose another with --port") from error
 
@@ -187,7 +157,7 @@ def serve(place: str | Path, draw: Draw, *, port: int = PORT) -> None:
     """
     run = find_run(place)
     torch.set_num_threads(1)  # the training needs the others
-    with make_server(Latest(run, draw), port) as server:
+    with tempfile.TemporaryDirectory() as folder, make_server(run, draw, port, Path(folder)) as server:
         print(f"{run} at http://127.0.0.1:{server.server_port}/   (Ctrl-C ends it)", flush=True)
         try:
             server.serve_forever()

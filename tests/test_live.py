@@ -7,7 +7,7 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -16,7 +16,7 @@ import pytest
 
 from agents import AgentConfig
 from agents.training.recipe import EnvConfig, Recipe
-from runs.live import Latest, find_run, make_server, validation_errors
+from runs.live import find_run, make_server, validation_errors
 from runs.training import train
 from runs.watch import main, watch
 
@@ -26,18 +26,19 @@ def run(images: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a short training."""
     folder = tmp_path_factory.mktemp("logs") / "toy<1>"
     env = EnvConfig("Classify-v0", images=images, size=24, patch=6, scales=2, num_glimpses=2)
-    recipe = Recipe("toy", env, AgentConfig(width=16, where_stream=8), episodes=8 * 40, batch=8)
+    recipe = Recipe("toy", env, AgentConfig(width=16, where_stream=8), episodes=8 * 20, batch=8)
     train(recipe, folder, device="cpu", quiet=True)
     return folder
 
 
 @pytest.fixture
-def serve() -> Iterator[object]:
-    """`serve(latest)` is the URL of a server on a free port."""
-    running = []
+def serve(tmp_path: Path) -> Iterator[object]:
+    """`serve(run, draw)` is the URL of a server on a free port."""
+    running, folder = [], tmp_path / "page"
+    folder.mkdir()
 
-    def serve(latest: Latest) -> str:
-        server = make_server(latest, 0)
+    def serve(run: Path, draw: Callable[[Path, Path], object]) -> str:
+        server = make_server(run, draw, 0, folder)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         running.append((server, thread))
@@ -62,7 +63,7 @@ def test_the_page_shows_the_latest_trace(run: Path, serve) -> None:
         drawn.append(checkpoint)
         watch(checkpoint, out, episodes=1, device="cpu")
 
-    url = serve(Latest(run, draw))
+    url = serve(run, draw)
     page = get(url + "/").decode()
     assert "toy&lt;1&gt;" in page
     assert "state.json" in page
@@ -70,7 +71,7 @@ def test_the_page_shows_the_latest_trace(run: Path, serve) -> None:
     state = json.loads(get(url + "/state.json"))
     assert len(state["errors"]) == 20
     assert state["errors"] == [list(pair) for pair in validation_errors(run)]
-    assert "320 episodes" in state["status"]
+    assert "160 episodes" in state["status"]
     picture = cv2.imdecode(np.frombuffer(get(f"{url}/trace.png?{state['version']}"), np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape[0] > 100
     assert json.loads(get(url + "/state.json"))["version"] == state["version"]
@@ -85,7 +86,7 @@ def test_the_page_shows_the_latest_trace(run: Path, serve) -> None:
 
 
 def test_it_waits_for_the_first_validation_and_survives_a_damaged_file(tmp_path: Path, serve) -> None:
-    url = serve(Latest(tmp_path, watch))
+    url = serve(tmp_path, watch)
     assert json.loads(get(url + "/state.json")) == {
         "version": None, "status": "waiting for the first validation …", "errors": []
     }  # fmt: skip
@@ -108,7 +109,7 @@ def test_a_run_is_found_by_its_folder_its_weights_or_as_the_newest(run: Path, tm
 def test_it_says_what_is_wrong(run: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"error: no run at .*none: name the folder"):
         main([str(tmp_path / "none"), "--live"])
-    with make_server(Latest(run, watch), 0) as server, pytest.raises(SystemExit, match=r"error: port .*--port"):
+    with make_server(run, watch, 0, tmp_path) as server, pytest.raises(SystemExit, match=r"error: port .*--port"):
         main([str(run), "--live", "--port", str(server.server_port)])
     with pytest.raises(SystemExit, match="error: port 70000"):
         main([str(run), "--live", "--port", "70000"])

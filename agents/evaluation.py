@@ -89,7 +89,7 @@ def evaluate(
     batched = BatchedEnv(env, next(agent.parameters()).device)
     if batched.read_ahead:  # alike lengths side by side, so that few steps are read in vain
         numbers = numbers[np.argsort(batched.lengths(seed, numbers), kind="stable")]
-    tally = _Tally(batched)
+    tally = _Tally(batched, len(numbers))
     width = batched.num_envs
     with evaluating(agent):
         for first in range(0, len(numbers), width):
@@ -100,16 +100,16 @@ def evaluate(
             tally.add(trajectory, kept)
             if observer is not None:
                 observer(trajectory, kept)
-    return tally.result(len(numbers))
+    return tally.result()
 
 
 class _Tally:
-    """Sums over batches of episodes."""
+    """Sums over batches of episodes, and means over all."""
 
-    def __init__(self, env: BatchedEnv) -> None:
-        self.env = env
+    def __init__(self, env: BatchedEnv, episodes: int) -> None:
+        self.env, self.episodes = env, episodes
         self.wrong = self.answers = 0
-        self.sums = dict.fromkeys(("nats", "all_nats", "return", "length"), 0.0)
+        self.means = dict.fromkeys(("bits", "nats", "return", "length"), 0.0)
         self.by_step = torch.zeros(env.horizon, dtype=torch.int64)
         self.failed: list[Tensor] = []
         self.groups: list[Tensor] = []
@@ -120,12 +120,12 @@ class _Tally:
         scored, alive = trajectory.scored[:, :kept], trajectory.alive[:, :kept]
         likelihood = trajectory.log_likelihood[:, :kept]
         for name, value in (
-            ("nats", -(likelihood * scored)),
-            ("all_nats", -(likelihood * alive)),
-            ("return", trajectory.reward[:, :kept]),
-            ("length", trajectory.length[:kept]),
+            ("bits", -likelihood[scored].sum() / (math.log(2) * self.episodes)),
+            ("nats", -likelihood[alive].sum() / self.episodes),
+            ("return", trajectory.reward[:, :kept].double().sum() / self.episodes),
+            ("length", trajectory.length[:kept].double().sum() / self.episodes),
         ):
-            self.sums[name] += float(value.sum())
+            self.means[name] += float(value)
         for name in self.metrics:
             self.metrics[name] += float(trajectory.info[name][:kept].sum())
         if trajectory.hits is None:
@@ -142,21 +142,21 @@ class _Tally:
         if key:
             self.groups.append(trajectory.info[key][:kept].cpu())
 
-    def result(self, episodes: int) -> EvalResult:
+    def result(self) -> EvalResult:
         """Means over all episodes."""
-        known = bool(self.failed)
+        known, episodes = bool(self.failed), self.episodes
         failed = torch.cat(self.failed).double() if known else torch.zeros(0).double()
         group = torch.cat(self.groups) if self.groups else torch.zeros(0, dtype=torch.int64)
         acts = known and not self.env.read_ahead
         return EvalResult(
             100 * self.wrong / max(1, self.answers) if known else None,
-            self.sums["nats"] / (math.log(2) * episodes),
+            self.means["bits"],
             100 * float(failed.mean()) if known else 100.0,
             [round(100 * count / episodes, 4) for count in self.by_step.tolist()] if acts else [],
             {int(number): 100 * float(failed[group == number].mean()) for number in group.unique()},
-            self.sums["return"] / episodes,
-            self.sums["length"] / episodes,
-            self.sums["all_nats"] / episodes,
+            self.means["return"],
+            self.means["length"],
+            self.means["nats"],
             {name: total / episodes for name, total in self.metrics.items()},
             episodes,
         )

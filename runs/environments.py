@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,12 @@ GAZE_STREAM = 2
 
 
 def task_name(id: str) -> str | None:
-    """The name of a Glimpse task from an id: `Copy-v0`, `Glimpse/Copy-v0` or `module:Glimpse/Copy-v0`; None for
-    others."""
+    """The task that an id such as `Copy-v0`, `Glimpse/Copy-v0` or `module:Glimpse/Copy-v0` names; None for others."""
     module, _, name = id.rpartition(":")
-    if module:
-        try:
-            importlib.import_module(module)
-        except ImportError:
-            return None  # told, with its cause, when the environment is made
+    if module and not name.startswith("Glimpse/"):
+        return None
+    if module and importlib.util.find_spec(module) is not None:
+        importlib.import_module(module)  # registers its tasks
     name = name.removeprefix("Glimpse/")
     return name if name in TASKS else None
 

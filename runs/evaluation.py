@@ -23,8 +23,8 @@ SCENES = 10_000
 """Test episodes of a task that shows images, unless another number is asked for."""
 
 BATCH = 500
-READ_BATCH = 125
-"""Episodes side by side: of those that are acted in, and of those that are read whole."""
+STORIES = 125
+"""Episodes side by side, and of stories that are read whole."""
 
 
 def evaluate_checkpoint(
@@ -102,7 +102,7 @@ def _own_env(
     changed: dict[str, Any] = {} if data is None else {"data": str(data)}
     changed |= {**(words or {}), **parse_options(arguments)}
     reads = "place" not in {part.role for part in agent.spec.observation.values()}
-    batch = min(BATCH, recipe.batch) if name is None else READ_BATCH if reads else BATCH
+    batch = min(BATCH, recipe.batch) if name is None else STORIES if reads and words else BATCH
     try:
         env = make_env(recipe, "test", batch, device, **changed)
     except TypeError as error:
@@ -130,7 +130,9 @@ def _measured(recipe: Recipe, agent: AttentionAgent, env: Any, episodes: int) ->
     return report_of(agent, result, control, env.metadata["horizon"] if acts else None)
 
 
-def report_of(agent: AttentionAgent, result: EvalResult, control: EvalResult | None, glimpses: int | None) -> dict[str, Any]:
+def report_of(
+    agent: AttentionAgent, result: EvalResult, control: EvalResult | None, glimpses: int | None
+) -> dict[str, Any]:
     """The entries of a report; `glimpses` are None for an agent that reads."""
     bits = agent.spec.action["answer"].role == "bits"
     report: dict[str, Any] = {"mean_return": result.mean_return, "steps": result.mean_length}
@@ -153,7 +155,7 @@ def report_of(agent: AttentionAgent, result: EvalResult, control: EvalResult | N
                 report["error_random_gaze"] = control.error
     if result.error_by_group and glimpses is None:
         report["error_by_task"] = {str(task): round(error, 4) for task, error in result.error_by_group.items()}
-    return report | {f"{name}_rate": 100 * value for name, value in result.metrics.items()}
+    return report | {f"{name}_rate": round(100 * value, 4) for name, value in result.metrics.items()}
 
 
 def lines_of(report: dict[str, Any]) -> list[str]:

@@ -49,7 +49,7 @@ def whole_image(name: str, base: Recipe, size: int, encoder: GlimpseKind, episod
 
 def reader(**options: Option) -> AgentConfig:
     """A reader of whole episodes that remembers by an episodic memory alone."""
-    return AgentConfig(width=128, core="none", memory="episodic", memory_options=format_options(options), ignore=())
+    return AgentConfig(width=128, core="none", memory="episodic", memory_options=format_options(options))
 
 
 def controlled(units: int, memory: str, **options: Option) -> AgentConfig:
@@ -124,7 +124,7 @@ def hidden_story(task: int, gaze: str) -> Recipe:
     recipe = Recipe(
         name if gaze == "learned" else f"{name}-{gaze}",
         EnvConfig("BabiGaze-v0", num_glimpses=glimpses, scales=scales, arguments=(f"task={task}", "size=100k")),
-        agent if lines else replace(options, initial_saccade=-1.0),
+        agent if lines else replace(options, ignore=(), initial_saccade=-1.0),
         gaze,
         episodes,
         batch=128,

@@ -1,6 +1,8 @@
-"""A device that does not exist: tensors that claim to lie on it hold their numbers on the host, and record every crossing.
+"""A device that does not exist: tensors that claim to lie on it hold their numbers on the host, and record every
+crossing.
 
-What runs on it runs as on a GPU, as far as a CPU can tell: an operation that mixes devices, an implicit copy and a wait for
+What runs on it runs as on a GPU, as far as a CPU can tell: an operation that mixes devices, an implicit copy and a wait
+    for
 the device are recorded with the line of the project that asked for it.
 """
 

@@ -50,7 +50,8 @@ def observed(parts: dict[str, PartSpec], rows: int) -> dict[str, Tensor]:
 )
 @pytest.mark.parametrize("row", ENCODERS)
 def test_contract(row: str, config: AgentConfig):
-    """Rows do not depend on each other, every parameter learns, and what draws the gaze has the size that is promised."""
+    """Rows do not depend on each other, every parameter learns, and what draws the gaze has the size that is
+    promised."""
     parts = parts_of(row)
     encoders = Encoders(parts, config).eval()
     assert encoders.table.names == (row,)

@@ -1,4 +1,4 @@
-"""Two updates of every recipe on a device that does not exist: no operation mixes devices, and the numbers are the CPU's."""
+"""Two updates of every recipe on a device that does not exist: nothing mixes devices; the numbers are the CPU's."""
 
 from __future__ import annotations
 
@@ -23,16 +23,22 @@ NAMES = sorted(
 
 
 def small(name: str):
-    """The recipe with a small batch, and stories that need not be generated in great number."""
+    """The recipe with a small batch, few glimpses, and stories that need not be generated in great number."""
     recipe = RECIPES[name]
     arguments = tuple(
         text.replace("100k", "1k").replace("10k", "1k").replace("joint", "1") for text in recipe.env.arguments
     )
-    batch = min(recipe.batch, 8)
+    glimpses = recipe.env.num_glimpses and min(recipe.env.num_glimpses, 3)
+    batch = min(recipe.batch, 4)
     return replace(
-        recipe, env=replace(recipe.env, arguments=arguments), batch=batch, episodes=2 * batch, init_from=None, bucket_batches=1,
+        recipe,
+        env=replace(recipe.env, arguments=arguments, num_glimpses=glimpses),
+        batch=batch,
+        episodes=2 * batch,
+        init_from=None,
+        bucket_batches=1,
         oversample=1,
-    )  # fmt: skip
+    )
 
 
 def two_updates(name: str, device: torch.device) -> dict[str, torch.Tensor]:

@@ -24,7 +24,7 @@ def command(recipe: Recipe) -> str:
     known = RECIPES.get(recipe.name)
     if known is None:
         return "(custom)"
-    own, other = ({**asdict(one), **asdict(one.agent), **asdict(one.env)} for one in (recipe, known))
+    own, other = ({**asdict(one), **asdict(one.agent), "arguments": one.env.arguments} for one in (recipe, known))
     changed = [
         f" --{name.replace('_', '-')} {' '.join(value) if isinstance(value, (list, tuple)) else value}"
         for name, value in own.items()

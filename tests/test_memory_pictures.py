@@ -83,7 +83,7 @@ def test_the_trace_of_a_sequence(copier: Recipe) -> None:
     assert trace.write.shape == (2 * length + 1, 6)
     assert trace.read.shape == (2 * length + 1, 1, 6)
     assert trace.gate is None
-    assert trace.recalled is None
+    assert trace.recalled.shape == (0, 2 * length + 1)
 
 
 def story(lines: tuple[str, ...], read: np.ndarray, **fields: object) -> Trace:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,22 +23,12 @@ SUFFIXES = (".png", ".npz", ".json")
 """Of the files that `encode` makes."""
 
 
-class Kind(NamedTuple):
-    """How attention to images, or to stories, is kept and drawn.
+Kind = tuple[Callable[..., Any], Callable[..., Any], Callable[..., np.ndarray]]
+"""How attention is kept and drawn, each from the environment on: a batch as a named tuple of arrays (N, …), `correct`
+among them; means over all episodes; and the picture."""
 
-    Attributes:
-        record: from an environment, its seed and a trajectory to a tuple of arrays (N, …), `correct` among them.
-        maps: from the environment and the arrays of all episodes to means over them.
-        sheet: from the environment, the arrays, the means, a title and a subtitle to a picture.
-    """
-
-    record: Callable[..., Any]
-    maps: Callable[..., Any]
-    sheet: Callable[..., np.ndarray]
-
-
-IMAGES = Kind(fixations_of, heat_maps, heat_sheet)
-STORIES = Kind(attention_of, story_maps, story_sheet)
+IMAGES: Kind = (fixations_of, heat_maps, heat_sheet)
+STORIES: Kind = (attention_of, story_maps, story_sheet)
 
 
 def heat(
@@ -72,26 +62,27 @@ def heat(
         ValueError: for no episodes, an unknown gaze, an environment of neither images nor stories, an agent that sees
             all at once, or a memory that cannot be drawn over a story.
     """
-    kind = STORIES if env.unwrapped.task.image_size is None else IMAGES
-    if kind is IMAGES and env.metadata["horizon"] == 1:
+    images = env.unwrapped.task.image_size is not None
+    record_of, maps_of, draw = IMAGES if images else STORIES
+    if images and env.metadata["horizon"] == 1:
         raise ValueError("this agent sees the whole image in a single glimpse: it has no gaze to draw")
     looks = agent.spec.named("place") is not None
-    chosen = sample_episodes(episodes, episodes_in(env), more=kind is IMAGES)
+    chosen = sample_episodes(episodes, episodes_in(env), more=images)
     if not looks:  # short stories first: all of a batch are as long as the longest
         chosen = chosen[np.argsort(env.unwrapped.lengths(seed, chosen), kind="stable")]
     batches, agreement = [], []
     for trajectory, kept in play(agent, env, chosen, seed=seed, gaze=gaze, watch=not looks):
-        record = kind.record(env, seed, trajectory)
+        record = record_of(env, seed, trajectory)
         batches.append(type(record)(*(values[:kept] for values in record)))
         if prior is not None:
             agreement.append(prior.at(trajectory)[1][1:, :kept])
     record = joined(batches)
-    maps = kind.maps(env, record)
+    maps = maps_of(env, record)
     measured: dict[str, Any] = {"episodes": len(chosen), "error": 100 * float(1 - record.correct.mean())}
     if prior is not None:
         measured["saliency_agreement"] = float(torch.cat(agreement, 1).mean())
     how = f"{gaze} gaze" if looks else f"{agent.config.memory} memory, last recall"
-    picture = kind.sheet(env, record, maps, title, subtitle(source, how, measured))
+    picture = draw(env, record, maps, title, subtitle(source, how, measured))
     return picture, {**maps._asdict(), **measured}
 
 

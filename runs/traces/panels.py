@@ -24,11 +24,8 @@ LETTER = 12
 def scene_panel(trace: Trace, seen: int, frame: int, *, reveal: bool = False) -> np.ndarray:
     """The canvas, dimmed where no finest window has been, with the numbered path and the last glimpse's windows.
 
-    Args:
-        trace: the episode.
-        seen: how many of its glimpses have been, at least 1.
-        frame: the longer side in pixels, at most.
-        reveal: show all of the canvas, and no windows.
+    So it is after `seen` glimpses, at least 1. Its longer side has `frame` pixels at most. With `reveal`, all of the
+    canvas is shown, and no windows.
     """
     assert trace.path is not None
     assert trace.canvas is not None
@@ -90,12 +87,12 @@ def _patch(patch: np.ndarray, scale: int, side: int, border: int) -> np.ndarray:
 
 def glimpses_panel(trace: Trace, title: str) -> np.ndarray:
     """The finest patches one by one, each with how much of it was recalled for the last answer, hop by hop."""
-    columns, recalled = [], () if trace.recalled is None else trace.recalled
+    columns, recalled = [], trace.recalled
     for step, glimpse in enumerate(trace.seen):
         patch = _patch(glimpse[0], 0, 60, 1)
         hops = [blank(14, patch.shape[1], lit(float(weights[step]))) for weights in recalled]
         columns.append(above([number_panel(step + 1, last=step == len(trace.seen) - 1), patch, *hops], 6, "centre"))
-    legend = "glimpses" + ("" if trace.recalled is None else ", and how much each hop recalled of it at the end")
+    legend = "glimpses" + (", and how much each hop recalled of it at the end" if len(recalled) else "")
     parts = [label(title, 15, weight=600), label(legend, 12, MUTED), beside(columns, 10), verdict_line(trace)]
     return above(parts, 8)
 

@@ -139,12 +139,7 @@ def story_maps(env: Any, attention: StoryAttention) -> StoryMaps:
 
 def first_chosen(env: Any, turns: int) -> int:
     """The first turn, from 0, that was the agent's own choice: of hidden stories the environment chooses the first."""
-    return min(int(is_hidden(env)), turns - 1)
-
-
-def is_hidden(env: Any) -> bool:
-    """Whether the stories are hidden: then the turns are glimpses."""
-    return "place" in env.metadata["roles"].values()
+    return min(int("place" in env.metadata["roles"].values()), turns - 1)
 
 
 def from_the_end(weights: np.ndarray, count: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from runs.traces.heat_pictures import CLASSES, colours
 from runs.traces.layout import GROUND, INK, MUTED, OTHER, TRACK, beside, blank, section, sheet
 from runs.traces.lettering import shorten, text_width, write
-from runs.traces.story_attention import REACH, StoryAttention, StoryMaps, first_chosen, is_hidden
+from runs.traces.story_attention import REACH, StoryAttention, StoryMaps, first_chosen
 
 PLACES = 12
 """Lines from the end of a story that a picture shows; numbers are kept of all."""
@@ -77,7 +77,7 @@ def story_sheet(env: Any, attention: StoryAttention, maps: StoryMaps, title: str
     Returns:
         (height, width, 3) uint8 RGB.
     """
-    turns, hidden = len(maps.by_line), is_hidden(env)
+    turns, hidden = len(maps.by_line), "place" in env.metadata["roles"].values()
     turn = "glimpse" if hidden else "hop"
     names = [f"{turn} {number}" for number in range(1, turns + 1)]
     names[0] += " (given)" if hidden else ""

@@ -22,14 +22,7 @@ ROWS = 250
 
 
 class Subject(NamedTuple):
-    """What is drawn.
-
-    Attributes:
-        agent: with its weights.
-        recipe: that it was trained by.
-        make_env: from a number of rows to an environment.
-        source: what the episodes are, in words.
-    """
+    """An agent, its recipe, what makes an environment of so many rows, and what the episodes are, in words."""
 
     agent: AttentionAgent
     recipe: Recipe
@@ -38,13 +31,7 @@ class Subject(NamedTuple):
 
 
 def load_subject(checkpoint: str | Path, split: str, images: Path | None, device: str) -> Subject:
-    """The agent of a checkpoint, and environments that suit it.
-
-    Args:
-        checkpoint: a weight file (`agent.pt`, `runs/pretrained/*.pt`) or a training's `checkpoint.pt`.
-        split: "train", "validation", "test", or "all" of your own images.
-        images: the user's own canvases in place of the recipe's episodes.
-        device: "auto", "cpu", "cuda", …
+    """The agent of a weight file or checkpoint, and environments that suit it, of a split or of the user's own images.
 
     Raises:
         FileNotFoundError: where there is no such checkpoint.

@@ -26,7 +26,7 @@ def text_panel(trace: Trace, title: str) -> np.ndarray:
 
     Of a hidden story, the glimpses in turn, each with the number of its line, green where the answer rests on it.
     """
-    recalled = no_weights(trace) if trace.recalled is None else trace.recalled
+    recalled = trace.recalled
     hops, hidden = len(recalled), bool(trace.question) and trace.line_numbers is not None
     write_left = 76 if hidden else 30
     hops_left = write_left + (0 if trace.gate is None else 46)
@@ -60,7 +60,7 @@ def text_panel(trace: Trace, title: str) -> np.ndarray:
 
 def text_table(trace: Trace) -> str:
     """The lines as they were seen, what was written of each, and recalled of it at the end, hop by hop."""
-    recalled, light = no_weights(trace) if trace.recalled is None else trace.recalled, together(trace)
+    recalled, light = trace.recalled, together(trace)
     heads = ["line"]
     heads += [] if trace.needed is None else ["needed"]
     heads += [] if trace.gate is None else ["written"]
@@ -77,11 +77,6 @@ def text_table(trace: Trace) -> str:
     return "\n\n".join([*head, verdict(trace), table(heads, rows)])
 
 
-def no_weights(trace: Trace) -> np.ndarray:
-    """(0, T): no hops."""
-    return np.zeros((0, len(trace.lines)))
-
-
 def together(trace: Trace) -> np.ndarray:
     """(T,) what was recalled of each line, mean over the hops; zeros where that is not known."""
-    return np.zeros(len(trace.lines)) if trace.recalled is None else trace.recalled.mean(0)
+    return trace.recalled.sum(0) / max(1, len(trace.recalled))

@@ -81,10 +81,10 @@ class Trace(NamedTuple):
         return any(value is not None for value in (self.read, self.write, self.gate))
 
     @property
-    def recalled(self) -> np.ndarray | None:
-        """(hops, T) read weights of each step in the last step; None where slots do not hold steps."""
+    def recalled(self) -> np.ndarray:
+        """(hops, T) read weights of each step in the last step; (0, T) where slots do not hold steps."""
         if self.read is None or self.step is None:
-            return None
+            return np.zeros((0, len(self.seen)))
         recalled = np.zeros((self.read.shape[1], len(self.seen)))
         held = self.step >= 0
         recalled[:, self.step[held]] = self.read[-1][:, held]
@@ -100,15 +100,9 @@ class Trace(NamedTuple):
 def play(
     agent: Any, env: Any, episodes: np.ndarray, *, seed: int = 0, gaze: str = "learned", watch: bool = False
 ) -> Iterator[tuple[Trajectory, int]]:
-    """Episodes in order, as many side by side as `env` has rows; the agent takes the likeliest action at every step.
+    """Episodes (N,) in order, as many side by side as `env` has rows, each action the likeliest.
 
-    Args:
-        agent: of any kind.
-        env: from `runs.environments`.
-        episodes: (N,) their numbers, at least one.
-        seed: of the environment.
-        gaze: "learned", or a scripted one of the environment's.
-        watch: keep what the memory did.
+    `gaze` is "learned", or a scripted one of the environment's; `watch` keeps what the memory did.
 
     Yields:
         a trajectory, and how many of its rows count: the last one is filled up with the first episodes.
@@ -136,12 +130,7 @@ def record_traces(agent: Any, env: Any, episodes: np.ndarray, *, seed: int = 0, 
 
 
 def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
-    """A trace of each row.
-
-    Args:
-        trajectory: with `watched` where a memory is to be drawn.
-        env: in which it was played, one of Glimpse's.
-        seed: of the environment.
+    """A trace of each row of a trajectory in one of Glimpse's environments with this seed.
 
     Raises:
         ValueError: where an answer is not finite.

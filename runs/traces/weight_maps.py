@@ -84,9 +84,8 @@ def with_axes(
 
 def ticks(count: int, room: float) -> list[int]:
     """1 and round numbers up to `count`, about `room` of them."""
-    for gap in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000):
-        if count / gap <= max(2.0, room):
-            break
+    gaps = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+    gap = next((gap for gap in gaps if count / gap <= max(2.0, room)), 1000)
     return [*range(1, count + 1, 2)] if gap == 2 else sorted({1, *range(gap, count + 1, gap)})
 
 
@@ -99,7 +98,7 @@ def colour_bar() -> np.ndarray:
 def memory_maps(trace: Trace, across: str) -> np.ndarray | None:
     """Write gate, write weights, and read weights of each hop or head over time; None for a memory without any."""
     used = used_slots(trace)
-    part = "hop" if trace.recalled is not None else "head"
+    part = "hop" if len(trace.recalled) else "head"
     wrote = [] if trace.gate is None else [gate_chart(trace.gate, across)]
     if trace.write is not None:
         wrote.append(weight_map(trace.write[:, :used], "write", across))

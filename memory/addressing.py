@@ -10,7 +10,6 @@ has the formulas that need gradients written by hand to be fast.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import reduce
 
 import torch
@@ -21,22 +20,33 @@ EPSILON = 1e-6
 """Keeps norms, logarithms and quotients finite."""
 
 
-def query_mask(parts: Sequence[tuple[int, bool]]) -> Tensor:
-    """Which entries of an interface vector come from the query; parts are (size, whether it comes from the query)."""
-    return torch.tensor([asked for size, asked in parts for _ in range(size)])
-
-
-def interface_vector(interface: nn.Linear, from_query: Tensor, write: Tensor, query: Tensor) -> Tensor:
-    """The parameters of all heads, (N, interface size): some from what is written, some from what is asked.
+class Interface(nn.Linear):
+    """A linear map to the parameters of all heads: of those that read from the query, of the others from the write.
 
     Args:
-        interface: the map, the same for both.
-        from_query: (interface size,) bool, see `query_mask`.
-        write: (N, input size).
-        query: (N, input size); the same tensor object as `write` makes one product of matrices of two.
+        input_size: width of what is written, and of what is asked.
+        sizes: of each parameter by its name, for the heads that read and for those that write.
     """
-    vector = interface(write)
-    return vector if query is write else torch.where(from_query, interface(query), vector)
+
+    from_query: Tensor
+
+    def __init__(self, input_size: int, sizes: dict[str, tuple[int, int]]) -> None:
+        super().__init__(input_size, sum(map(sum, sizes.values())))
+        self.sizes = {name: sum(size) for name, size in sizes.items()}
+        halves = torch.tensor([[True, False]] * len(sizes)).flatten()
+        mask = halves.repeat_interleave(torch.tensor(list(sizes.values())).flatten())
+        self.register_buffer("from_query", mask, persistent=False)
+
+    def forward(self, write: Tensor, query: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+        """Each parameter, (N, its size), of writes and queries (N, input_size); the same object makes one product."""
+        vector = super().forward(write)
+        if query is not write:
+            vector = torch.where(self.from_query, super().forward(query), vector)
+        return self.parts(vector)
+
+    def parts(self, vector: Tensor) -> dict[str, Tensor]:
+        """The parameters in a vector (..., sum of the sizes), by their names."""
+        return dict(zip(self.sizes, vector.split(list(self.sizes.values()), -1), strict=True))
 
 
 def oneplus(x: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def recall_weights(query: Tensor, keys: Tensor, log_gate: Tensor, offset: Tensor
     Args:
         query: (N, heads, Q, d).
         keys: (N, heads, M, d).
-        log_gate: (N, M).
+        log_gate: (N, M, 1).
         offset: broadcasts to (N, heads, Q, M): age bias, -inf where there is nothing to recall.
 
     Returns:
@@ -46,7 +46,7 @@ def recall_weights(query: Tensor, keys: Tensor, log_gate: Tensor, offset: Tensor
     """
     # the gate is one more dimension of the keys: this saves a pass over (N, heads, Q, M), which is large
     query = torch.cat([query * query.shape[-1] ** -0.5, torch.ones_like(query[..., :1])], dim=-1)
-    keys = torch.cat([keys, log_gate[:, None, :, None].expand(*keys.shape[:3], 1)], dim=-1)
+    keys = torch.cat([keys, log_gate[:, None].expand(*keys.shape[:3], 1)], dim=-1)
     return torch.softmax((query @ keys.mT).add_(offset), dim=-1)
 
 
@@ -107,7 +107,7 @@ class AttentionBlock(nn.Module):
             query: (N, heads, Q, d).
             keys: (N, heads, M, d).
             values: (N, heads, M, d).
-            log_gate: (N, M), of the slots.
+            log_gate: (N, M, 1), of the slots.
             offset: (N or 1, 1, Q, M), 0, or -inf where there is nothing to recall.
             bucket: (N or 1, Q, M) int64, buckets of the ages.
 

@@ -57,6 +57,15 @@ def reset_rows(state: MemoryState, fresh: MemoryState, episode_start: Tensor) ->
     }
 
 
+def check_rows(state: MemoryState, rows: int) -> None:
+    """ValueError unless each tensor of the state has this many rows."""
+    for name, value in state.items():
+        if value.shape[0] != rows:
+            raise ValueError(
+                f"the state's {name!r} has {value.shape[0]} rows, the write {rows}: start with initial_state({rows})"
+            )
+
+
 def check_steps(writes: Tensor, queries: Tensor, episode_start: Tensor | None, input_size: int) -> None:
     """ValueError unless writes and queries are (T, N, input_size), T >= 1, and episode_start (T, N) bool or None."""
     if writes.dim() != 3 or writes.shape[2] != input_size or not len(writes) or queries.shape != writes.shape:
@@ -115,12 +124,7 @@ class Memory(nn.Module, ABC):
                 f"write and query must both be (N, {self.input_size}), got {tuple(write.shape)} and "
                 f"{tuple(query.shape)}"
             )
-        for name, value in state.items():
-            if value.shape[0] != write.shape[0]:
-                raise ValueError(
-                    f"the state's {name!r} has {value.shape[0]} rows, the write {write.shape[0]}: "
-                    f"start with initial_state({write.shape[0]})"
-                )
+        check_rows(state, write.shape[0])
         if episode_start is None:
             return state
         return reset_rows(state, self.initial_state(write.shape[0]), episode_start)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from memory import addressing
-from memory.addressing import content_weights, interface_vector, oneplus, query_mask
+from memory.addressing import Interface, content_weights, oneplus
 from memory.base import Memory, MemoryState, Watch
 from memory.links import follow_links, match_slots
 
@@ -54,25 +54,21 @@ class DNC(Memory):
         self.input_size, self.read_size = input_size, reads * width
         self.slots, self.width, self.reads = slots, width, reads
         self.links, self.masked, self.deallocate, self.sharpen = links, masked, deallocate, sharpen
-        parts = (
-            # size for the read heads, size for the write head
-            (reads * width, width),  # keys
-            (reads, 1),  # their strengths
-            (reads * width, width) if masked else (0, 0),  # their masks
-            (0, width),  # erase vector
-            (0, width),  # write vector
-            (0, reads),  # free gates: what is freed is written over
-            (0, 1),  # allocation gate
-            (0, 1),  # write gate
-            (3 * reads if links else 0, 0),  # read modes
-            (2 * reads if sharpen else 0, 0),  # sharpness forward, backward
+        self.interface = Interface(
+            input_size,
+            {
+                "keys": (reads * width, width),
+                "strengths": (reads, 1),
+                "masks": (reads * width, width) if masked else (0, 0),
+                "erase": (0, width),
+                "add": (0, width),
+                "free": (0, reads),  # what is freed is written over
+                "allocate": (0, 1),
+                "write_gate": (0, 1),
+                "modes": (3 * reads if links else 0, 0),
+                "sharpness": (2 * reads if sharpen else 0, 0),  # forward, backward
+            },
         )
-        self._sizes = [sum(part) for part in parts]
-        self._lookup = content_weights if masked else match_slots
-        self.interface = nn.Linear(input_size, sum(self._sizes))
-        self.from_query: Tensor
-        halves = [half for reading, writing in parts for half in ((reading, True), (writing, False))]
-        self.register_buffer("from_query", query_mask(halves), persistent=False)
 
     def initial_state(self, batch: int) -> MemoryState:
         """Nothing written, nothing read: zeros, as in the paper."""
@@ -96,34 +92,32 @@ class DNC(Memory):
         """Writes, then reads what is now there (Methods)."""
         state = self.begin(write, query, state, episode_start)
         batch, heads = write.shape[0], self.reads + 1
-        keys, strengths, masks, erase, add, free, allocate, write_gate, modes, sharpness = interface_vector(
-            self.interface, self.from_query, write, query
-        ).split(self._sizes, 1)
-        keys, strengths = keys.view(batch, heads, self.width), oneplus(strengths)
-        erase, free = torch.sigmoid(erase), torch.sigmoid(free)
-        allocate, write_gate = torch.sigmoid(allocate), torch.sigmoid(write_gate)
-        lookup = [keys, strengths]
+        given = self.interface(write, query)
+        lookup = [given["keys"].view(batch, heads, self.width), oneplus(given["strengths"])]
         if self.masked:
-            lookup.append(torch.sigmoid(masks).view(batch, heads, self.width))
+            lookup.append(torch.sigmoid(given["masks"]).view(batch, heads, self.width))
+        find = content_weights if self.masked else match_slots
+        gates = (torch.sigmoid(given[name]) for name in ("erase", "free", "allocate", "write_gate"))
+        erase, free, allocate, write_gate = gates
         retained = addressing.retention(state["reading"], free)
         usage = addressing.usage(state["usage"], state["write"], retained)
-        content = self._lookup(state["memory"], *(part[:, -1:] for part in lookup)).squeeze(1)
+        content = find(state["memory"], *(part[:, -1:] for part in lookup)).squeeze(1)
         writing = addressing.write_weights(content, addressing.allocation(usage), allocate, write_gate)
         memory = state["memory"] * retained.unsqueeze(2) if self.deallocate else state["memory"]
-        change = torch.addcmul(add.unsqueeze(1), erase.unsqueeze(1), memory, value=-1)
+        change = torch.addcmul(given["add"].unsqueeze(1), erase.unsqueeze(1), memory, value=-1)
         memory = memory + writing.unsqueeze(2) * change
         after = {"memory": memory, "usage": usage, "write": writing, "write_gate": write_gate}
 
-        reading = self._lookup(memory, *(part[:, :-1] for part in lookup))
+        reading = find(memory, *(part[:, :-1] for part in lookup))
         if self.links:
             after["links"], forward, backward = follow_links(
                 state["links"], state["precedence"], writing, state["reading"]
             )
             after["precedence"] = addressing.precedence(state["precedence"], writing)
             if self.sharpen:
-                ahead, back = oneplus(sharpness).chunk(2, 1)
+                ahead, back = oneplus(given["sharpness"]).chunk(2, 1)
                 forward, backward = addressing.sharpen(forward, ahead), addressing.sharpen(backward, back)
-            modes = torch.softmax(modes.view(batch, self.reads, 3), -1)
+            modes = torch.softmax(given["modes"].view(batch, self.reads, 3), -1)
             reading = addressing.read_weights(backward, reading, forward, modes)
         after["reading"] = reading
         after["read"] = (reading @ memory).flatten(1)

@@ -25,8 +25,11 @@ from memory.association import Association
 from memory.attention_block import TIMES, AttentionBlock, age_buckets, recall_in_hops
 from memory.base import Memory, MemoryState, Watch
 
-SLOTS = {"keys": 3, "values": 3, "log_gate": 1, "associated": 2}
-"""The dimension of the slots in what the state holds of them."""
+
+def episode_first(writes: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
+    """(T, N, ...) to (N, T, ...); one tensor stays one."""
+    first = writes.transpose(0, 1)
+    return first, first if queries is writes else queries.transpose(0, 1)
 
 
 class Episodic(Memory):
@@ -36,7 +39,7 @@ class Episodic(Memory):
     keys, values and gate come from the write stream, what is read from the query stream. Where they are one tensor,
     there is one stream.
 
-    The state is {"keys", "values": (N, hops, heads, slots, width / heads), "log_gate": (N, slots), "time": (N,)
+    The state is {"keys", "values": (N, hops, heads, slots, width / heads), "log_gate": (N, slots, 1), "time": (N,)
     int64, steps since the episode began, "read": (N, hops, slots), the last weights, mean over heads, "gate": (N, 1),
     the last gate}, and with associations "associated" (N, 3 associations + 2, slots, width / 2). Slots are used in
     turn, and the oldest is overwritten.
@@ -105,7 +108,7 @@ class Episodic(Memory):
         state = {
             "keys": slots,
             "values": torch.zeros_like(slots),
-            "log_gate": like.new_zeros(batch, self.slots),
+            "log_gate": like.new_zeros(batch, self.slots, 1),
             "time": torch.zeros(batch, dtype=torch.int64, device=like.device),
             "read": like.new_zeros(batch, self.hops, self.slots),
             "gate": like.new_zeros(batch, 1),
@@ -118,62 +121,23 @@ class Episodic(Memory):
         self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """One step: writes, then reads; see `Memory.forward`."""
-        state = self.begin(write, query, state, episode_start)
-        time = state["time"]
-        age = ring.slot_ages(time, self.slots)[:, None]
-        here = (age == 0).mT
-        x = self.embed(write)[:, None]
-        y = x if query is write else self.embed(query)[:, None]
-        gate = self._log_gate(x)
-        log_gate = torch.where(here[..., 0], gate, state["log_gate"])
-        hidden = ring.hidden(age, time[:, None], self.slots)
-        keys, values = [], []
-
-        def slots(key: Tensor, value: Tensor, hop: int) -> tuple[Tensor, Tensor]:
-            keys.append(torch.where(here[:, None], key, state["keys"][:, hop]))
-            values.append(torch.where(here[:, None], value, state["values"][:, hop]))
-            return keys[-1], values[-1]
-
-        offset, bucket = ring.unseen(hidden, x), self.bucket[age]
-        y, reads = recall_in_hops(self.stages, self.hop_embedding, x, y, slots, log_gate, offset, bucket)
-        state_after = {
-            "keys": torch.stack(keys, 1),
-            "values": torch.stack(values, 1),
-            "log_gate": log_gate,
-            "time": time + 1,
-            "read": torch.stack(reads, 1)[:, :, 0],
-            "gate": gate.exp(),
-        }
-        read = self.norm(y)
-        if self.association is not None:
-            written = torch.where(here[:, None], self.association.project(write[:, None]), state["associated"])
-            read = read + self.association(query[:, None], written, ~hidden & (age > 0))
-            state_after["associated"] = written
-        return read[:, 0], state_after
+        span = ring.one_step(self.begin(write, query, state, episode_start), self.slots)
+        writes = write[:, None]
+        read, items = self._read(span, writes, writes if query is write else query[:, None])
+        return read[:, 0], self._after(span, items)
 
     def unroll(
         self, writes: Tensor, queries: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """Many steps at once, without a loop over time; see `Memory.unroll`. Fastest with None for fresh rows."""
-        old = ring.begin(writes, queries, state, episode_start, self.input_size)
-        time = ring.step_times(len(writes), old.get("time"), episode_start, writes.device)
-        read, by_hop, new = self._steps(writes, queries, old, time)
-        last = time[:, -1].expand(writes.shape[1])
-        started = None if episode_start is None else episode_start.any(0)
-        new |= {name: torch.stack(by_hop[name], 1) for name in ("keys", "values")}
-        state_after = {}
-        for name, value in new.items():
-            dim = SLOTS[name]
-            before = old[name].movedim(dim, 1) if old else None
-            state_after[name] = ring.fill(value.movedim(dim, 1), before, last, started, self.slots).movedim(1, dim)
-        weights = ring.by_slot(torch.stack(by_hop["read"], 1), time, bool(old), self.slots)
-        last_step = {"time": last + 1, "read": weights[:, :, -1], "gate": new["log_gate"][:, -1:].exp()}
-        return read, state_after | last_step
+        span = ring.many_steps(writes, queries, state, episode_start, self.input_size, self.slots)
+        read, items = self._read(span, *episode_first(writes, queries))
+        return read.transpose(0, 1), self._after(span, items)
 
     def read_episodes(self, writes: Tensor, queries: Tensor, steps: Tensor | None = None) -> Tensor:
         """Reads of whole fresh episodes; see `Memory.read_episodes`. The last hop computes the wanted steps alone."""
-        ring.begin(writes, queries, None, None, self.input_size)
-        return self._steps(writes, queries, {}, ring.step_times(len(writes), None, None, writes.device), steps)[0]
+        span = ring.many_steps(writes, queries, None, None, self.input_size, self.slots)
+        return self._read(span, *episode_first(writes, queries), steps)[0].transpose(0, 1)
 
     def watch(self, state: MemoryState) -> Watch:
         """All of `Watch`: `read` is the mean over heads, `contents` the last hop's values, heads side by side."""
@@ -186,43 +150,37 @@ class Episodic(Memory):
             step=ring.stored_steps(state["time"], self.slots),
         )
 
-    def _log_gate(self, x: Tensor) -> Tensor:
-        return x.new_zeros(x.shape[:2]) if self.write_gate is None else F.logsigmoid(self.write_gate(x))[..., 0]
-
-    def _steps(
-        self, writes: Tensor, queries: Tensor, old: MemoryState, time: Tensor, steps: Tensor | None = None
-    ) -> tuple[Tensor, dict[str, list[Tensor]], dict[str, Tensor]]:
-        """All steps side by side, after those of the state `old`, which is {} for fresh rows.
-
-        Returns:
-            reads (Q or T, N, width); "keys", "values" and "read" (the weights) hop by hop; what else was written.
-        """
-        one, writes = queries is writes, writes.transpose(0, 1)
-        queries = writes if one else queries.transpose(0, 1)
+    def _read(
+        self, span: ring.Span, writes: Tensor, queries: Tensor, steps: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, list[Tensor]]]:
+        """All steps of a span at once, (N, T, ...): reads (N, Q or T, width), and all items and weights, hop by hop."""
         x = self.embed(writes)
-        y = x if one else self.embed(queries)
-        gate = self._log_gate(x)
-        age = ring.recalled_ages(writes.shape[1], old.get("time"), self.slots, writes.device)
-        hidden = ring.hidden(age, time, self.slots)
-        by_hop: dict[str, list[Tensor]] = {"keys": [], "values": []}
+        y = x if queries is writes else self.embed(queries)
+        gate = x.new_zeros(*x.shape[:2], 1) if self.write_gate is None else F.logsigmoid(self.write_gate(x))
+        hidden = ring.hidden(span.age, span.time, self.slots)
+        items: dict[str, list[Tensor]] = {"keys": [], "values": [], "log_gate": [span.items(gate, "log_gate")]}
 
         def slots(key: Tensor, value: Tensor, hop: int) -> tuple[Tensor, Tensor]:
-            by_hop["keys"].append(key)
-            by_hop["values"].append(value)
-            if not old:
-                return key, value
-            return torch.cat([old["keys"][:, hop], key], 2), torch.cat([old["values"][:, hop], value], 2)
+            items["keys"].append(span.items(key, "keys", hop))
+            items["values"].append(span.items(value, "values", hop))
+            return items["keys"][-1], items["values"][-1]
 
-        log_gate = torch.cat([old["log_gate"], gate], 1) if old else gate
-        offset, bucket = ring.unseen(hidden, x), self.bucket[age.clamp(0, self.slots - 1)]
+        offset = x.new_zeros(hidden.shape).masked_fill(hidden, -math.inf)[:, None]
+        bucket = self.bucket[span.age.clamp(0, self.slots - 1)]
         hops = self.stages, self.hop_embedding
-        y, by_hop["read"] = recall_in_hops(*hops, x, y, slots, log_gate, offset, bucket, steps)
-        read, new = self.norm(y), {"log_gate": gate}
+        y, items["read"] = recall_in_hops(*hops, x, y, slots, items["log_gate"][0], offset, bucket, steps)
+        read, items["gate"] = self.norm(y), [gate[:, -1].exp()]
         if self.association is not None:
-            new["associated"] = self.association.project(writes)
-            written = torch.cat([old["associated"], new["associated"]], 2) if old else new["associated"]
-            earlier = ~hidden & (age > 0)
+            items["associated"] = [span.items(self.association.project(writes), "associated")]
+            earlier = ~hidden & (span.age > 0)
             if steps is not None:
                 queries, earlier = ring.at_steps(queries, steps), ring.at_steps(earlier, steps)
-            read = read + self.association(queries, written, earlier)
-        return read.transpose(0, 1), by_hop, new
+            read = read + self.association(queries, items["associated"][0], earlier)
+        return read, items
+
+    def _after(self, span: ring.Span, items: dict[str, list[Tensor]]) -> MemoryState:
+        """The state after the last step."""
+        gate, weights = items["gate"][0], torch.stack(items["read"], 1)[:, :, 0]
+        state = {name: torch.stack([span.kept(hop) for hop in items[name]], 1) for name in ("keys", "values")}
+        state |= {name: span.kept(items[name][0]) for name in ("log_gate", "associated") if name in items}
+        return state | {"time": span.time[:, -1].expand(len(gate)) + 1, "read": span.by_slot(weights), "gate": gate}

@@ -92,33 +92,25 @@ class Hopfield(Memory):
         self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """One step: asks, then stores; see `Memory.forward`."""
-        state = self.begin(write, query, state, episode_start)
-        time, patterns = state["time"], state["patterns"]
-        unseen = ring.hidden(ring.slot_ages(time - 1, self.slots), time - 1, self.slots)[:, None]
+        span = ring.one_step(self.begin(write, query, state, episode_start), self.slots)
+        before, patterns = span.state["time"] - 1, span.state["patterns"]
+        unseen = ring.hidden(ring.slot_ages(before, self.slots), before, self.slots)[:, None]
         read, weights = retrieve(self.query(query)[:, None], patterns, self.beta, self.updates, unseen)
-        here = ring.slot_ages(time, self.slots)[..., None] == 0
-        patterns = torch.where(here, self.pattern(write)[:, None], patterns)
-        return read[:, 0], {"patterns": patterns, "time": time + 1, "read": weights}
+        patterns = span.items(self.pattern(write)[:, None], "patterns")
+        return read[:, 0], {"patterns": patterns, "time": before + 2, "read": weights}
 
     def unroll(
         self, writes: Tensor, queries: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """Many steps at once, without a loop over time; see `Memory.unroll`. Fastest with None for fresh rows."""
-        steps, n = writes.shape[:2]
-        old = ring.begin(writes, queries, state, episode_start, self.input_size)
-        before = old.get("time")
-        time = ring.step_times(steps, before, episode_start, writes.device)
-        age = ring.recalled_ages(steps, before, self.slots, writes.device)
-        new = self.pattern(writes.transpose(0, 1))
-        patterns = torch.cat([old["patterns"], new], 1) if old else new
-        unseen = ring.hidden(age - 1, time - 1, self.slots)
+        span = ring.many_steps(writes, queries, state, episode_start, self.input_size, self.slots)
+        patterns = span.items(self.pattern(writes.transpose(0, 1)), "patterns")
+        unseen = ring.hidden(span.age - 1, span.time - 1, self.slots)
         read, weights = retrieve(self.query(queries.transpose(0, 1)), patterns, self.beta, self.updates, unseen)
-        last = time[:, -1].expand(n)
-        started = None if episode_start is None else episode_start.any(0)
         return read.transpose(0, 1), {
-            "patterns": ring.fill(new, old.get("patterns"), last, started, self.slots),
-            "time": last + 1,
-            "read": ring.by_slot(weights[:, None, -1:], time, bool(old), self.slots)[:, :, 0],
+            "patterns": span.kept(patterns),
+            "time": span.time[:, -1].expand(writes.shape[1]) + 1,
+            "read": span.by_slot(weights[:, -1:]),
         }
 
     def watch(self, state: MemoryState) -> Watch:

@@ -8,16 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from memory.addressing import (
-    content_weights,
-    erase_add,
-    interface_vector,
-    interpolate,
-    oneplus,
-    query_mask,
-    sharpen,
-    shift,
-)
+from memory.addressing import Interface, content_weights, erase_add, interpolate, oneplus, sharpen, shift
 from memory.base import Memory, MemoryState, Watch
 
 BLANK = 1e-6
@@ -70,15 +61,12 @@ class NTM(Memory):
         self.input_size, self.read_size = input_size, reads * width
         self.slots, self.width, self.reads, self.writes = slots, width, reads, writes
         heads = reads + writes
-        addressing = (width, 1, 1, 1, 2 * shift + 1)  # of each head: key, strength, gate, sharpness, shifts
-        self._sizes = (*(heads * size for size in addressing), writes * width, writes * width)
-        self.interface = nn.Linear(input_size, sum(self._sizes))
+        of_each = {"keys": width, "strengths": 1, "gates": 1, "sharpness": 1, "shifts": 2 * shift + 1}
+        sizes = {name: (reads * size, writes * size) for name, size in of_each.items()}
+        self.interface = Interface(input_size, {**sizes, "erase": (0, writes * width), "add": (0, writes * width)})
         nn.init.xavier_uniform_(self.interface.weight, gain=1.4)
         nn.init.zeros_(self.interface.bias)
-        nn.init.constant_(self.interface.bias.split(self._sizes)[2], STAY)
-        parts = [part for size in addressing for part in ((reads * size, True), (writes * size, False))]
-        self.from_query: Tensor
-        self.register_buffer("from_query", query_mask([*parts, (2 * writes * width, False)]), persistent=False)
+        nn.init.constant_(self.interface.parts(self.interface.bias)["gates"], STAY)
         self.initial_weights = nn.Parameter(FOCUS * F.one_hot(torch.zeros(heads, dtype=torch.int64), slots))
         self.initial_read = nn.Parameter(0.01 * torch.randn(self.read_size))
 
@@ -104,15 +92,15 @@ class NTM(Memory):
         """Addresses (section 3.3), writes (3.2), reads (3.1)."""
         state = self.begin(write, query, state, episode_start)
         batch, heads = write.shape[0], self.reads + self.writes
-        parts = interface_vector(self.interface, self.from_query, write, query).split(self._sizes, 1)
-        keys = torch.tanh(parts[0]).view(batch, heads, self.width)
-        kernel = torch.softmax(parts[4].view(batch, heads, -1), -1)
-        erase = torch.sigmoid(parts[5]).view(batch, self.writes, self.width)
-        add = torch.tanh(parts[6]).view(batch, self.writes, self.width)
+        given = self.interface(write, query)
+        keys = torch.tanh(given["keys"]).view(batch, heads, self.width)
+        kernel = torch.softmax(given["shifts"].view(batch, heads, -1), -1)
+        erase = torch.sigmoid(given["erase"]).view(batch, self.writes, self.width)
+        add = torch.tanh(given["add"]).view(batch, self.writes, self.width)
 
-        weights = content_weights(state["memory"], keys, F.softplus(parts[1]))
-        weights = interpolate(weights, state["weights"], torch.sigmoid(parts[2]))
-        weights = sharpen(shift(weights, kernel), oneplus(parts[3]))
+        weights = content_weights(state["memory"], keys, F.softplus(given["strengths"]))
+        weights = interpolate(weights, state["weights"], torch.sigmoid(given["gates"]))
+        weights = sharpen(shift(weights, kernel), oneplus(given["sharpness"]))
         reading, writing = weights.split([self.reads, self.writes], 1)
         memory = erase_add(state["memory"], writing, erase, add)
         read = (reading @ memory).flatten(1)

@@ -209,13 +209,12 @@ def test_gradients_by_hand(rng: np.random.Generator, monkeypatch: pytest.MonkeyP
 
 
 def test_a_parameter_of_the_heads_comes_from_the_write_or_from_the_query() -> None:
-    interface = torch.nn.Linear(2, 4)
-    mask = addressing.query_mask([(1, True), (2, False), (0, True), (1, True)])
+    interface = addressing.Interface(2, {"keys": (1, 2), "gates": (1, 0)})
     write, query = torch.randn(2, 3, 2).unbind()
-    vector = addressing.interface_vector(interface, mask, write, query)
-    assert torch.equal(vector[:, [0, 3]], interface(query)[:, [0, 3]])
-    assert torch.equal(vector[:, [1, 2]], interface(write)[:, [1, 2]])
-    assert torch.equal(addressing.interface_vector(interface, mask, write, write), interface(write))
+    both, one, other = interface(write, query), interface(write, write), interface(query, query)
+    assert {name: part.shape for name, part in both.items()} == {"keys": (3, 3), "gates": (3, 1)}
+    assert torch.equal(both["keys"], torch.cat([other["keys"][:, :1], one["keys"][:, 1:]], 1))
+    assert torch.equal(both["gates"], other["gates"])
 
 
 def test_an_ntm_is_blank_at_first_and_learns_where_its_heads_start() -> None:

@@ -221,7 +221,7 @@ def test_two_processes_stop_at_ctrl_c_where_one_process_would_be(recipe: Recipe,
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    printed, errors = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=300)
     assert process.returncode == 130, errors
     assert "runs.train classify --resume parts" in printed
     saved = load_checked(tmp_path / "parts" / "checkpoint.pt")

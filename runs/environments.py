@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,11 @@ def task_name(id: str) -> str | None:
     module, _, name = id.rpartition(":")
     if module and not name.startswith("Glimpse/"):
         return None
-    if module and importlib.util.find_spec(module) is not None:
-        importlib.import_module(module)  # registers its tasks
+    if module:
+        try:
+            importlib.import_module(module)  # registers its tasks
+        except ImportError:
+            return None  # said, with its cause, when the environment is made
     name = name.removeprefix("Glimpse/")
     return name if name in TASKS else None
 

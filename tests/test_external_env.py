@@ -398,6 +398,7 @@ def test_a_target_in_some_steps_only_is_refused() -> None:
 def test_a_recipe_that_cannot_be_is_refused() -> None:
     for changes, message in (
         ({"env": EnvConfig("Nowhere-v0")}, "--env Nowhere-v0 could not be made"),
+        ({"env": EnvConfig("nowhere.tasks:Glimpse/Mine-v0")}, "could not be made .*No module named 'nowhere'"),
         ({"env": EnvConfig(DOOR, arguments=("walls=3",))}, "could not be made.*walls"),
         ({"gaze": "last"}, "no scripted gaze 'last'; it has random"),
         ({"estimator": "gain"}, "--target"),

@@ -144,12 +144,7 @@ def make_server(run: Path, draw: Draw, port: int, folder: Path) -> ThreadingHTTP
 
 
 def serve(place: str | Path, draw: Draw, *, port: int = PORT) -> None:
-    """Serve the latest trace of a run until Ctrl-C.
-
-    Args:
-        place: a run's folder, a weight file in it, or a folder of runs, of which the newest is shown.
-        draw: draws a checkpoint to a file, as `runs.watch.watch` does.
-        port: on this machine.
+    """Serve the latest trace of the run at `place`, see `find_run`, until Ctrl-C.
 
     Raises:
         FileNotFoundError: where there is no run.

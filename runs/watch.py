@@ -84,7 +84,8 @@ def main(arguments: list[str] | None = None) -> None:
         traces = tyro.cli(watch, args=arguments)
     except (ValueError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
-    print(f"{len(traces)} episodes, {sum(trace.correct for trace in traces)} answered right")
+    if traces:
+        print(f"{len(traces)} episodes, {sum(trace.correct for trace in traces)} answered right")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def run(images: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a short training."""
     folder = tmp_path_factory.mktemp("logs") / "toy<1>"
     env = EnvConfig("Classify-v0", images=images, size=24, patch=6, scales=2, num_glimpses=2)
-    recipe = Recipe("toy", env, AgentConfig(width=16, where_stream=8), episodes=8 * 20, batch=8)
+    recipe = Recipe("toy", env, AgentConfig(width=16, where_stream=8), episodes=8 * 4, batch=8)
     train(recipe, folder, device="cpu", quiet=True)
     return folder
 
@@ -69,9 +69,9 @@ def test_the_page_shows_the_latest_trace(run: Path, serve) -> None:
     assert "state.json" in page
     assert not drawn  # nothing is drawn until the page asks
     state = json.loads(get(url + "/state.json"))
-    assert len(state["errors"]) == 20
+    assert len(state["errors"]) == 4
     assert state["errors"] == [list(pair) for pair in validation_errors(run)]
-    assert "160 episodes" in state["status"]
+    assert "32 episodes" in state["status"]
     picture = cv2.imdecode(np.frombuffer(get(f"{url}/trace.png?{state['version']}"), np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape[0] > 100
     assert json.loads(get(url + "/state.json"))["version"] == state["version"]

@@ -14,11 +14,8 @@ from runs.traces.lettering import shorten
 from runs.traces.panels import belief_columns, belief_rows, number_panel, patches_panel, scene_panel
 from runs.traces.trace import Trace
 
-FRAME = 300
-"""The longer side of a scene in a contact sheet, in pixels."""
-
-CELL = 252
-"""The same in an animation."""
+FRAME, CELL = 300, 252
+"""The longer side of a scene in a contact sheet, and in an animation, in pixels."""
 
 CHART = 210
 """The width of a belief chart in an animation, in pixels."""

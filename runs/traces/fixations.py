@@ -73,23 +73,18 @@ class HeatMaps(NamedTuple):
 def heat_maps(env: Any, fixations: Fixations, bandwidth: float = BANDWIDTH) -> HeatMaps:
     """Densities of fixations by glimpse and by class, over the canvas and over the image to be recognised."""
     task = env.unwrapped.task
-    canvas, image = np.array(task.canvas_size), np.array(task.image_size)
-    relative = (fixations.path - fixations.centre[:, None]) * (canvas / image)[::-1]  # in halves of the image
+    halves = np.divide(task.canvas_size, task.image_size)[::-1]
+    relative = (fixations.path - fixations.centre[:, None]) * halves
     of_class = [fixations.target == index for index in range(len(task.answer_names))]
-
-    def densities(path: np.ndarray, extent: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    maps = []
+    for path, extent in ((fixations.path, task.canvas_size), (relative, task.image_size)):
         size = cells_for(extent)
-        glimpses = [path[:, step] for step in range(path.shape[1])]
-        chosen = [path[rows, 1:].reshape(-1, 2) for rows in of_class]  # the environment chooses the first
-        by_glimpse, by_class = (
-            np.stack([fixation_density(points, size, bandwidth * max(size)) for points in parts])
-            for parts in (glimpses, chosen)
-        )
-        return by_glimpse, by_class
-
-    on_canvas, on_target = densities(fixations.path, task.canvas_size), densities(relative, task.image_size)
+        by_glimpse = [path[:, step] for step in range(path.shape[1])]
+        by_class = [path[rows, 1:].reshape(-1, 2) for rows in of_class]  # the environment chooses the first
+        for groups in (by_glimpse, by_class):
+            maps.append(np.stack([fixation_density(points, size, bandwidth * max(size)) for points in groups]))
     episodes = np.array([rows.sum() for rows in of_class])
-    return HeatMaps(*on_canvas, *on_target, episodes, task.answer_names, bandwidth)
+    return HeatMaps._make([*maps, episodes, task.answer_names, bandwidth])
 
 
 def fixation_density(points: np.ndarray, size: tuple[int, int], bandwidth: float) -> np.ndarray:
@@ -99,9 +94,9 @@ def fixation_density(points: np.ndarray, size: tuple[int, int], bandwidth: float
     as one in the middle. Points beyond the map are given to no cell.
 
     Args:
-        points: (M, 2) float, (x right, y down), -1 the left or top edge of the map and 1 the right or bottom.
+        points: (M, 2) float, (x right, y down), from -1 to 1 between the edges of the map.
         size: (rows, columns) of cells.
-        bandwidth: standard deviation of the kernel in cells, positive.
+        bandwidth: standard deviation of the kernel in cells.
 
     Returns:
         (rows, columns) float64, whose sum is the share of points on the map; zeros for no points.

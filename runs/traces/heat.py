@@ -42,11 +42,11 @@ def heat(
     seed: int = 0,
     prior: SaliencyPrior | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Heat maps of an agent: a training can log them at its end.
+    """Heat maps of an agent of images or of stories.
 
     Args:
-        agent: of images or of stories.
-        env: of its kind, from `runs.environments`.
+        agent: with its weights.
+        env: from `runs.environments`.
         episodes: how many, drawn from all there are; of stories, no more than there are.
         title: of the picture.
         source: what the episodes are, for the line below it.

@@ -143,12 +143,7 @@ def first_chosen(env: Any, turns: int) -> int:
 
 
 def from_the_end(weights: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """(R, L) mean attention by place from the end, the last line of each story first.
-
-    Args:
-        weights: (N, R, L) attention over lines.
-        count: (N,) lines of each story.
-    """
+    """(R, L) mean of attention (N, R, L) by place from the end, the last of each story's `count` (N,) lines first."""
     places = count[:, None] - 1 - np.arange(weights.shape[2])
     turned = np.take_along_axis(weights, np.maximum(places, 0)[:, None], axis=2)
     return np.where(places[:, None] >= 0, turned, 0.0).mean(0) if len(weights) else weights.sum(0)
@@ -158,12 +153,7 @@ def around_support(weights: np.ndarray, support: np.ndarray, reach: int) -> np.n
     """(R, 2 reach + 1) mean attention by distance from the nearest supporting line, from `reach` lines before to after.
 
     Of two supporting lines as near, the earlier counts. Attention further away is left out; stories of which no
-    supporting line is named are no part of the mean.
-
-    Args:
-        weights: (N, R, L) attention over lines.
-        support: (N, F) supporting lines, padded with -1.
-        reach: lines.
+    supporting line is named are no part of the mean. `weights` is (N, R, L), and `support` (N, F), padded with -1.
     """
     named = (support >= 0).any(1)
     weights, support = weights[named], support[named]
@@ -180,13 +170,7 @@ def around_support(weights: np.ndarray, support: np.ndarray, reach: int) -> np.n
 
 
 def on_words(weights: np.ndarray, tokens: np.ndarray, words: int) -> np.ndarray:
-    """(words,) mean attention on the lines that hold each word, in [0, 1]: over stories and turns.
-
-    Args:
-        weights: (N, R, L) attention over lines.
-        tokens: (N, L, W) ids, padded with 0.
-        words: size of the vocabulary.
-    """
+    """(words,) mean of attention (N, R, L) on the lines that hold each word. Of tokens (N, L, W), 0 is no word."""
     ids = np.sort(tokens, axis=-1)
     once = ids > 0
     once[..., 1:] &= ids[..., 1:] != ids[..., :-1]  # a word that a line holds twice counts once
@@ -195,14 +179,9 @@ def on_words(weights: np.ndarray, tokens: np.ndarray, words: int) -> np.ndarray:
 
 
 def on_question_words(weights: np.ndarray, tokens: np.ndarray, question: np.ndarray) -> float:
-    """Mean attention, in [0, 1], on lines that share a word with the question.
+    """Mean of attention (N, R, L), in [0, 1], on lines that share a word with the question.
 
-    Words that more than half of all lines hold ("the") do not count.
-
-    Args:
-        weights: (N, R, L) attention over lines.
-        tokens: (N, L, W) ids, padded with 0.
-        question: (N, W') ids, padded with 0.
+    Words that more than half of all lines hold ("the") do not count. Ids (N, L, W) and (N, W') are padded with 0.
     """
     lines = tokens[(tokens > 0).any(-1)]
     common = [word for word in np.unique(lines) if (lines == word).any(1).mean() > 0.5]

@@ -12,11 +12,8 @@ from runs.traces.trace import Trace
 LIT = np.array([255, 190, 70])
 """What attention lights with: full at weight 1."""
 
-WIDE = 260
-"""Width of a map in pixels, about."""
-
-HIGH = 200
-"""Its height, at most."""
+WIDE, HIGH = 260, 200
+"""Width of a map in pixels, about, and its height, at most."""
 
 ACROSS = 2
 """Maps of read weights side by side, at most."""
@@ -32,7 +29,7 @@ def lit(weight: float) -> tuple[int, int, int]:
     return tuple(int(value) for value in colour)  # type: ignore[return-value]
 
 
-def heat(weights: np.ndarray, height: int = 96, width: int = 420) -> np.ndarray:
+def heat(weights: np.ndarray, height: int, width: int) -> np.ndarray:
     """Weights (T, S) as a map, steps from left to right and slots from top to bottom."""
     cells = np.array([[lit(weight) for weight in row] for row in np.clip(weights.T, 0, 1)], np.uint8)
     return cv2.resize(cells, (width, height), interpolation=cv2.INTER_NEAREST)

@@ -65,11 +65,8 @@ class SaliencyPrior:
             return canvas_values(self.values, path)
         numbers = torch.as_tensor(trajectory.episodes, device=path.device)
         story = self.task.story(torch.full_like(numbers, self.seed), numbers)
-        return line_values(self.lines(story.tokens), story.count, self.task.line_at(path[..., 0], story.count))
-
-    def lines(self, tokens: Tensor) -> Tensor:
-        """(N, L) values in [-1, 1] of lines (N, L, words) of ids: the sum of the weights of their words."""
-        return self.values[tokens].sum(-1).clamp(-1, 1)
+        lines = self.values[story.tokens].sum(-1).clamp(-1, 1)
+        return line_values(lines, story.count, self.task.line_at(path[..., 0], story.count))
 
 
 def place_of(task: Any) -> str:

@@ -116,8 +116,7 @@ def test_the_memory_of_a_batch_is_at_least_that_of_its_tables(noise_digits: None
 
 def test_contenders_step_in_processes_of_their_own() -> None:
     with contender(True, 0, 3) as call:
-        assert call() > 0
-        assert call() > 0
+        assert medians({"ours": call}, repeats=1)["ours"] > 0
 
 
 @pytest.mark.filterwarnings("ignore")  # of PyTorch, about itself

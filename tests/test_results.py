@@ -11,6 +11,7 @@ from agents.training.recipe import EnvConfig
 from runs.evaluation import evaluate_checkpoint
 from runs.recipes import RECIPES
 from runs.tables import sequences
+from runs.tables.gathering import merged
 from runs.tables.recall import LONGER, MEMN2N, PUBLISHED, RULES, by_task, recall_row
 from runs.training import train
 
@@ -58,7 +59,7 @@ def test_a_seed_that_never_solves_its_task_needs_infinitely_many_sequences() -> 
             for n, s in enumerate((300, None, 700))
         ),
     ]
-    text = sequences.sequences_table(sequences.merged(rows, [{**rows[1], "solved": 500}]))
+    text = sequences.sequences_table(merged(rows, [{**rows[1], "solved": 500}], sequences.key_of))
     assert "| `copy-none` | 1 | 0 | not reached | – | 900 | 60 |" in text
     assert "| `copy-ntm` | 3 | 2 | **700** | 500 · – · 700 | 900 | 0.5 |" in text
     assert sequences.sequences_table([]) == ""

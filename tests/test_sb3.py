@@ -24,13 +24,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from agents import AgentConfig
 from agents.sb3 import GlimpseFeatures, role_of
-from glimpse_env.sb3 import GymVecEnv
 from agents.training.recipe import EnvConfig, Recipe
+from glimpse_env.sb3 import GymVecEnv
 from glimpse_env.wrappers import FlatAction, GridAction, VectorFlatAction, VectorGridAction
 from runs.sb3.environments import make_env, make_training_env
-from runs.sb3.play import answer_probabilities, evaluate_model, play, record_model
+from runs.sb3.play import answer_probabilities, evaluate_model, play
 from runs.sb3.training import make_model, train
-from runs.tables.sb3 import OURS, merged, row_of, sb3_table
+from runs.tables.gathering import merged
+from runs.tables.sb3 import OURS, key_of, row_of, sb3_table
+from runs.traces.trace import traces_of
 from runs.train_sb3 import Options
 from runs.training import train as train_agent
 
@@ -273,8 +275,8 @@ def test_a_trace_is_what_was_seen_and_believed(algorithm: str, action: str, toy:
     given = options(algorithm, toy, action=action, envs=8)
     env = make_env(given, "validation", 3)
     model = make_model(given, make_training_env(given), torch.device("cpu"))
-    traces = record_model(model, env, np.arange(3), 5)
-    played = play(model, env, np.arange(3), 5)
+    played = play(model, env, np.arange(3), 5, beliefs=True)
+    traces = traces_of(played, env, 5)
     assert played.hits is not None
     assert [trace.correct for trace in traces] == played.hits[-1, :, 0].tolist()
     for row, trace in enumerate(traces):
@@ -338,7 +340,7 @@ def test_runs_are_gathered_in_a_table(tmp_path: Path) -> None:
     row = row_of(tmp_path)
     assert row == values
     ours, other = {**values, "learner": OURS}, {**values, "id": "Glimpse/A-v0"}
-    rows = merged([ours, {**values, "error": 50.0}], [row, other])
+    rows = merged([ours, {**values, "error": 50.0}], [row, other], key_of)
     assert rows == [other, row, ours]
     assert "| `Glimpse/B-v0` | PPO | 9,000 | **12.35** | 1.5 min | 100 | m |" in sb3_table(rows)
     assert sb3_table([]) == ""

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from runs.benchmarks import Figure
-from runs.benchmarks.timing import medians, medians_of, seconds_of
+from runs.benchmarks.timing import medians
 
 WIDTHS = (1, 16, 256, 4096)
 TASKS = ("MNIST-v0", "ClutteredMNIST-v0", "ClutteredMNIST100-v0")
@@ -85,19 +85,16 @@ def _prepare(ours: bool, width: int, count: int) -> None:
     _run = steps(the_same_work(ours, width), count)
 
 
-def _measure() -> float:
-    return seconds_of(_run)
+def _play() -> None:
+    _run()
 
 
 @contextmanager
-def contender(ours: bool, width: int, count: int) -> Iterator[Callable[[], float]]:
-    """A process of its own that steps at each call, and returns the seconds that this took.
-
-    `ap_gym` loads its images in a thread, which would slow down ours if both shared a process.
-    """
+def contender(ours: bool, width: int, count: int) -> Iterator[Callable[[], None]]:
+    """A process of its own that steps at each call: the thread in which `ap_gym` loads images would slow down ours."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, _prepare, (ours, width, count)) as pool:
-        yield lambda: pool.submit(_measure).result()
+        yield lambda: pool.submit(_play).result()
 
 
 def against_ap_gym(repeats: int, bar: tqdm) -> list[Figure]:
@@ -113,7 +110,7 @@ def against_ap_gym(repeats: int, bar: tqdm) -> list[Figure]:
                 name: stack.enter_context(contender(name.startswith("Glimpse"), width, count))
                 for name, count in counts.items()
             }
-            times = medians_of(calls, repeats=repeats, bar=bar)
+            times = medians(calls, repeats=repeats, bar=bar)
         rates = {name: max(width, 1) * counts[name] / seconds for name, seconds in times.items()}
         figures += [Figure(f"{name}, {label}", rate, "steps/s") for name, rate in rates.items()]
         peer, own = rates.values()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from tqdm import tqdm
 
@@ -25,17 +24,10 @@ def medians(calls: Mapping[str, Callable[[], object]], repeats: int = 5, bar: tq
         repeats: measured rounds, each of which makes every call once, in turn.
         bar: moved on by one a round.
     """
-    return medians_of({name: partial(seconds_of, call) for name, call in calls.items()}, repeats, bar)
-
-
-def medians_of(timed: Mapping[str, Callable[[], float]], repeats: int = 5, bar: tqdm | None = None) -> dict[str, float]:
-    """As `medians`, of calls that say themselves how many seconds they took."""
-    times: dict[str, list[float]] = {name: [] for name in timed}
-    for number in range(repeats + 1):
-        for name, call in timed.items():
-            seconds = call()
-            if number:
-                times[name].append(seconds)
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats + 1):
+        for name, call in calls.items():
+            times[name].append(seconds_of(call))
         if bar is not None:
             bar.update()
-    return {name: statistics.median(values) for name, values in times.items()}
+    return {name: statistics.median(seconds[1:]) for name, seconds in times.items()}

@@ -30,22 +30,13 @@ def make_env(options: Options, split: str, count: int, **overrides: Any) -> Vect
 
 
 def make_training_env(options: Options) -> VecEnv:
-    """The environment to train in, as Stable-Baselines3 takes it.
+    """The environment to train in, as Stable-Baselines3 takes it: Glimpse's natively, others by its own means.
 
     Raises:
         ValueError: for an unknown id, or arguments that it does not take.
     """
-    if task_name(options.id) is None:
-        return make_external_env(options)
-    return VecMonitor(GymVecEnv(make_env(options, "train", options.envs, autoreset_mode="SameStep")))
-
-
-def make_external_env(options: Options) -> VecEnv:
-    """Any other registered environment, by Stable-Baselines3's own means.
-
-    Raises:
-        ValueError: for an unknown id, or arguments that it does not take.
-    """
+    if task_name(options.id) is not None:
+        return VecMonitor(GymVecEnv(make_env(options, "train", options.envs, autoreset_mode="SameStep")))
     try:
         return make_vec_env(options.id, options.envs, env_kwargs=dict(parse_options(options.task_kwargs)))
     except (gym.error.Error, TypeError) as error:

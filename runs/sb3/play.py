@@ -1,4 +1,4 @@
-"""Episodes of a Stable-Baselines3 model, as trajectories, traces and figures."""
+"""Episodes of a Stable-Baselines3 model, as trajectories and figures."""
 
 from __future__ import annotations
 
@@ -10,30 +10,16 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from agents import Trajectory
-from runs.traces.trace import Trace, traces_of
 
 DRAWS = 1_000
 """Samples of the scores of a flat action, from which the probability of each answer is estimated."""
 
 
 class ModelResult(NamedTuple):
-    """What episodes came to.
-
-    Attributes:
-        error: percent of wrong answers: 100 (1 - mean return).
-        wrong_episodes: percent of the episodes with any wrong answer.
-        mean_return: mean over episodes of the sum of their rewards.
-        mean_length: mean number of steps.
-        metrics: mean of each of `metadata["episode_metrics"]`.
-        path_metrics: of all fixations, by TensorBoard's tags; empty without a gaze.
-    """
+    """What episodes came to: the error in percent, 100 (1 - mean return), and figures by TensorBoard's tags."""
 
     error: float
-    wrong_episodes: float
-    mean_return: float
-    mean_length: float
-    metrics: dict[str, float]
-    path_metrics: dict[str, float]
+    scalars: dict[str, float]
 
 
 def play(model: OnPolicyAlgorithm, env: Any, episodes: np.ndarray, seed: int, *, beliefs: bool = False) -> Trajectory:
@@ -102,19 +88,15 @@ def evaluate_model(model: OnPolicyAlgorithm, env: Any, episodes: int, seed: int)
     rows = {key: np.concatenate(part) for key, part in parts.items()}
     path, numbers = rows.pop("path", np.zeros((0, 1))), np.arange(episodes)
     mean = {key: float(values.mean()) for key, values in rows.items()}
-    return ModelResult(
-        100 * (1 - mean["return"]),
-        100 * mean["wrong"],
-        mean["return"],
-        mean["length"],
-        {key: mean[key] for key in env.metadata["episode_metrics"]},
-        env.unwrapped.task.path_metrics(path, np.full_like(numbers, seed), numbers) if path.shape[1] > 1 else {},
-    )
-
-
-def record_model(model: OnPolicyAlgorithm, env: Any, episodes: np.ndarray, seed: int) -> list[Trace]:
-    """Play episodes and keep what there was to see. Arguments as for `play`."""
-    return traces_of(play(model, env, episodes, seed, beliefs=True), env, seed)
+    scalars = {
+        "eval/success_rate": 1 - mean["wrong"],
+        "eval/mean_reward": mean["return"],
+        "eval/mean_ep_length": mean["length"],
+        **{f"attention/{key}_rate": mean[key] for key in env.metadata["episode_metrics"]},
+    }
+    if path.shape[1] > 1:
+        scalars |= env.unwrapped.task.path_metrics(path, np.full_like(numbers, seed), numbers)
+    return ModelResult(100 * (1 - mean["return"]), scalars)
 
 
 @torch.no_grad()

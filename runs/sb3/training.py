@@ -20,7 +20,7 @@ from agents.training.checkpoint import write_atomically
 from agents.training.machine import machine_name
 from runs.environments import episodes_in, pick_device, task_name
 from runs.evaluation import TEST_SEED
-from runs.sb3.environments import make_env, make_external_env, make_training_env
+from runs.sb3.environments import make_env, make_training_env
 from runs.sb3.play import evaluate_model
 from runs.sb3.validation import Validation
 from runs.validation import BATCH, VALIDATION_SEED
@@ -128,12 +128,14 @@ def test(options: Options, model: Any, validation: Validation) -> dict[str, Any]
     episodes = min(options.test_episodes, episodes_in(env))
     result = evaluate_model(model, env, episodes, TEST_SEED)
     report = {"episodes": episodes, "validation_error": validation.results[-1][1].error, "error": result.error}
-    return report | {f"{name}_rate": 100 * value for name, value in result.metrics.items()}
+    return report | {
+        f"{key}_rate": 100 * result.scalars[f"attention/{key}_rate"] for key in env.metadata["episode_metrics"]
+    }
 
 
 def mean_reward(options: Options, model: Any) -> float:
     """Of 100 episodes of an environment that is not Glimpse's."""
-    env = make_external_env(options)
+    env = make_training_env(options)
     env.seed(VALIDATION_SEED % 2**31)
     reward, _ = evaluate_policy(model, env, 100, warn=False)
     env.close()

@@ -10,9 +10,10 @@ from stable_baselines3.common.logger import TensorBoardOutputFormat
 
 from runs.environments import episodes_in
 from runs.sb3.environments import make_env
-from runs.sb3.play import ModelResult, evaluate_model, record_model
+from runs.sb3.play import ModelResult, evaluate_model, play
 from runs.traces.pictures import pictures_of
 from runs.traces.tensorboard_media import DRAWN, add_traces
+from runs.traces.trace import traces_of
 from runs.validation import BATCH, VALIDATION_SEED
 
 if TYPE_CHECKING:
@@ -58,17 +59,12 @@ class Validation(BaseCallback):
         """Play, write and print."""
         model: Any = self.model
         result = evaluate_model(model, self.env, min(VALIDATION_EPISODES, episodes_in(self.env)), VALIDATION_SEED)
-        scalars = {
-            "eval/success_rate": 1 - result.wrong_episodes / 100,
-            "eval/mean_reward": result.mean_return,
-            "eval/mean_ep_length": result.mean_length,
-            **result.path_metrics,
-            **{f"attention/{name}_rate": value for name, value in result.metrics.items()},
-        }
-        for key, value in scalars.items():
+        for key, value in result.scalars.items():
             self.logger.record(key, value)
         words = f"validation error {result.error:.2f} %"
-        traces = record_model(model, self.drawn, np.arange(DRAWN), VALIDATION_SEED)
+        traces = traces_of(
+            play(model, self.drawn, np.arange(DRAWN), VALIDATION_SEED, beliefs=True), self.drawn, VALIDATION_SEED
+        )
         for writer in (f.writer for f in self.logger.output_formats if isinstance(f, TensorBoardOutputFormat)):
             add_traces(writer, traces, self.num_timesteps, self.name, f"{self.num_timesteps:,} steps · {words}")
             for number, trace in enumerate(traces):

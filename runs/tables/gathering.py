@@ -18,17 +18,23 @@ def load_rows(path: Path) -> Rows:
     return json.loads(path.read_text()) if path.is_file() else []
 
 
-def gather(path: Path, folders: tuple[Path, ...], row_of: Callable[[Path], Any], merged: Callable[..., Rows]) -> Rows:
+def merged(rows: Rows, new: Rows, key: Callable[[dict[str, Any]], Any]) -> Rows:
+    """All rows in the order of their keys; a new one replaces that of the same key."""
+    table = {key(row): row for row in [*rows, *new]}
+    return [table[each] for each in sorted(table)]
+
+
+def gather(path: Path, folders: tuple[Path, ...], row_of: Callable[[Path], Any], key: Callable[..., Any]) -> Rows:
     """Add the rows of finished runs to the file at `path`; where a run has none, exit and say why.
 
     Args:
         path: of the rows gathered so far.
         folders: of the runs.
         row_of: a run's row; raises ValueError or FileNotFoundError where it has none.
-        merged: the old rows and the new in one list.
+        key: of a row, see `merged`.
     """
     try:
-        rows = merged(load_rows(path), [row_of(folder) for folder in folders])
+        rows = merged(load_rows(path), [row_of(folder) for folder in folders], key)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
     write_atomically((json.dumps(rows, indent=1) + "\n").encode(), path)

@@ -81,10 +81,9 @@ def row_of(folder: Path) -> dict[str, Any]:
     return {key: metrics[key] for key in ("id", "learner", "error", "steps", "seconds", "machine")}
 
 
-def merged(rows: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All rows in order; a new one replaces that of the same learner on the same environment."""
-    table = {(row["id"], row["learner"]): row for row in [*rows, *new]}
-    return [table[key] for key in sorted(table, key=lambda key: (key[0], key[1] == OURS, key[1]))]
+def key_of(row: dict[str, Any]) -> tuple[str, bool, str]:
+    """One row for each learner on each environment, this agent's last."""
+    return row["id"], row["learner"] == OURS, row["learner"]
 
 
 def sb3_table(rows: list[dict[str, Any]]) -> str:
@@ -103,7 +102,7 @@ def main(folders: tyro.conf.Positional[tuple[Path, ...]], /) -> None:
     Args:
         folders: Of runs.train_sb3 or runs.train.
     """
-    print(sb3_table(gather(ROWS, folders, row_of, merged)))
+    print(sb3_table(gather(ROWS, folders, row_of, key_of)))
 
 
 if __name__ == "__main__":

@@ -58,10 +58,9 @@ def row_of(folder: Path) -> dict[str, Any]:
     return {**row, "solved": solved, "bits": curve[-1].value}
 
 
-def merged(rows: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All rows in order; a new one replaces that of the same recipe and seed."""
-    table = {(row["recipe"], row["seed"]): row for row in [*rows, *new]}
-    return [table[key] for key in sorted(table)]
+def key_of(row: dict[str, Any]) -> tuple[str, int]:
+    """One row for each recipe and seed."""
+    return row["recipe"], row["seed"]
 
 
 def sequences_table(rows: list[dict[str, Any]]) -> str:
@@ -85,7 +84,7 @@ def main(folders: tyro.conf.Positional[tuple[Path, ...]], /) -> None:
     Args:
         folders: Of runs.train.
     """
-    print(sequences_table(gather(ROWS, folders, row_of, merged)))
+    print(sequences_table(gather(ROWS, folders, row_of, key_of)))
 
 
 if __name__ == "__main__":

@@ -116,32 +116,31 @@ def test_words_weigh_lines(story: Recipe, tmp_path: Path, name: str) -> None:
             assert float(scores[t, n]) == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_gaze_follows_its_map(recipe: Recipe, left: str, tmp_path: Path) -> None:
-    recipe = replace(recipe, episodes=64 * 80)
-    agreement = {}
-    for name, path, weight in (("own", None, 0.0), ("toward", left, 0.1), ("away", left, -0.1)):
-        changed = replace(recipe, saliency_prior=path, saliency_weight=weight)
-        train(changed, tmp_path / name, device="cpu", quiet=True)
-        out = [tmp_path / "heat.json"]
-        numbers = heatmap(tmp_path / name / "agent.pt", out, episodes=90, saliency_prior=Path(left), device="cpu")
-        agreement[name] = numbers["saliency_agreement"]
-    assert agreement["toward"] > agreement["own"] + 0.4
-    assert agreement["away"] < agreement["own"] - 0.4
+def agreement(recipe: Recipe, path: str | Path, weight: float) -> float:
+    """How well the gaze agrees with the map in the last updates of a training that follows it by this weight."""
+    trainer = begin(replace(recipe, saliency_prior=str(path), saliency_weight=weight))
+    logged = [train_update(trainer) for _ in range(recipe.updates())]
+    return float(np.mean([float(scalars["attention/saliency_agreement"]) for scalars in logged[-5:]]))
+
+
+def test_a_gaze_follows_its_map(recipe: Recipe, left: str) -> None:
+    recipe = replace(recipe, episodes=64 * 40, lr=1e-2)
+    own, toward, away = (agreement(recipe, left, weight) for weight in (0.0, 0.5, -0.5))
+    assert toward > own + 0.4
+    assert away < own - 0.4
 
 
 def test_a_gaze_follows_words(story: Recipe, tmp_path: Path) -> None:
     (tmp_path / "words.csv").write_text("mary,1\n")
-    scores = []
-    for weight in (0.0, 3.0):
-        trainer = begin(replace(story, saliency_prior=str(tmp_path / "words.csv"), saliency_weight=weight))
-        logged = [train_update(trainer) for _ in range(story.updates())]
-        scores.append(np.mean([float(scalars["attention/saliency_agreement"]) for scalars in logged[-10:]]))
-    assert scores[1] > scores[0] + 0.1
+    own, toward = (agreement(story, tmp_path / "words.csv", weight) for weight in (0.0, 3.0))
+    assert toward > own + 0.1
 
 
 def test_a_training_goes_on_with_the_same_map_only(recipe: Recipe, left: str, tmp_path: Path) -> None:
-    recipe = replace(recipe, saliency_prior=left)
+    recipe = replace(recipe, saliency_prior=left, episodes=128)
     train(recipe, tmp_path / "run", device="cpu", quiet=True)
+    numbers = heatmap(tmp_path / "run" / "agent.pt", [tmp_path / "heat.json"], episodes=90, saliency_prior=Path(left))
+    assert -1 <= numbers["saliency_agreement"] <= 1  # in a map of two values
     begin(recipe).restore(load_checked(tmp_path / "run" / "checkpoint.pt"))
     picture = cv2.imread(left, cv2.IMREAD_GRAYSCALE)
     cv2.imwrite(left, 255 - picture)

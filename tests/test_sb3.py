@@ -223,21 +223,21 @@ def test_it_learns(algorithm: Any, action: str, toy: dict[str, Any]) -> None:
     settings = ("learning_rate=3e-3", *(("n_steps=2",) if algorithm is A2C else ("batch_size=128", "n_steps=8")))
     given = options(algorithm.__name__, toy, action=action, options=settings)
     model = make_model(given, make_training_env(given), torch.device("cpu"))
-    model.learn(10_000)
+    model.learn(6_000)
     assert evaluate_model(model, make_env(given, "train", 100, order="sequential"), 100, 0).error < 45  # by chance 67
 
 
 def test_a_training_leaves_curves_and_traces_and_a_model(toy: dict[str, Any], tmp_path: Path) -> None:
-    given = options("A2C", toy, steps=4_096)
+    given = options("A2C", toy, steps=2_048)
     metrics = train(given, tmp_path)
     assert metrics == json.loads((tmp_path / "metrics.json").read_text())
-    assert (metrics["learner"], metrics["steps"], metrics["episodes"]) == ("A2C", 4_096, 9)
+    assert (metrics["learner"], metrics["steps"], metrics["episodes"]) == ("A2C", 2_048, 9)
     assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"events", "metrics", "model"}
     events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0, "images": 0}).Reload()
     expected = {"rollout/ep_rew_mean", "rollout/success_rate", "train/value_loss", "time/fps", "eval/success_rate"}
     assert expected | {"eval/mean_reward", "attention/saccade_length"} <= set(events.Tags()["scalars"])
     pictures = events.Images("trace/0/gaze")
-    assert pictures[-1].step == 4_096
+    assert pictures[-1].step == 2_048
     assert len(pictures) == len(events.Scalars("eval/success_rate")) >= 4
     again = A2C.load(tmp_path / "model.zip", device="cpu")
     four, three = (evaluate_model(again, make_env(given, "test", rows), 9, 0) for rows in (4, 3))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.trajectory import Trajectory
-from runs.traces.trace import array, last_correct, lines_at, part_of, story_of
+from runs.traces.trace import array, last_correct, lines_at, over_steps, part_of, story_of
 
 REACH = 5
 """Lines before and after a supporting line."""
@@ -74,10 +74,7 @@ def recalled_lines(trajectory: Trajectory, lines: int) -> np.ndarray:
         )
     last, step = array(trajectory.length - 1), array(watched.step)
     read = array(watched.read)[last, np.arange(len(last))]
-    before = (step >= 0) & (step < last[:, None])  # the question itself is no line
-    recalled = np.zeros((len(last), read.shape[1], lines + 1))
-    np.put_along_axis(recalled, np.where(before, step, lines)[:, None].repeat(read.shape[1], 1), read, axis=2)
-    return recalled[..., :lines]
+    return over_steps(read, np.where(step < last[:, None], step, -1), lines)  # the question itself is no line
 
 
 class StoryMaps(NamedTuple):

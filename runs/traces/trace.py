@@ -85,10 +85,7 @@ class Trace(NamedTuple):
         """(hops, T) read weights of each step in the last step; (0, T) where slots do not hold steps."""
         if self.read is None or self.step is None:
             return np.zeros((0, len(self.seen)))
-        recalled = np.zeros((self.read.shape[1], len(self.seen)))
-        held = self.step >= 0
-        recalled[:, self.step[held]] = self.read[-1][:, held]
-        return recalled
+        return over_steps(self.read[-1:], self.step[None], len(self.seen))[0]
 
     def name(self, answer: int) -> str:
         """A class in words."""
@@ -180,6 +177,13 @@ def watched_of(trajectory: Trajectory, row: int, length: int) -> dict[str, Any]:
     if "step" in fields:  # what was written after the end of a shorter episode is none of its steps
         fields["step"] = np.where(fields["step"] < length, fields["step"], -1)
     return fields
+
+
+def over_steps(read: np.ndarray, step: np.ndarray, steps: int) -> np.ndarray:
+    """(N, H, steps) float64, read weights (N, H, S) of slots, given to the steps (N, S) that these hold; -1 is none."""
+    weights = np.zeros((*read.shape[:2], steps + 1))  # the last is cut off
+    np.put_along_axis(weights, np.broadcast_to(step[:, None], read.shape), read, axis=2)
+    return weights[..., :steps]
 
 
 def part_of(roles: dict[str, str], role: str) -> str:

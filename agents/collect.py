@@ -39,7 +39,7 @@ def collect(
         env: of as many rows as there are episodes.
         episodes: (N,) episode numbers.
         seed: of the environment, for every row.
-        noise: (T, N, noise size) uniform numbers in [0, 1) by part of the action: these parts are drawn from their
+        noise: (T, N, …) random numbers by part of the action, from `Head.noise`: these parts are drawn from their
             distributions, all others are the likeliest.
         std: standard deviation of the places that are drawn, in the policy's unit.
         given: (T, N, …) or (T - 1, N, …) actions by part, in place of the agent's: a scripted gaze.

@@ -54,10 +54,10 @@ def test_contract(role: str):
     assert mode.shape[1:] == PARTS[role].shape
     if role == "logits":
         with pytest.raises(ValueError, match="target"):
-            head.draw(params, torch.rand(ROWS, head.noise_size), 0.5)
+            head.draw(params, head.noise(torch.rand(ROWS, head.noise_size)), 0.5)
         action = torch.randint(0, 5, (ROWS,))
     else:
-        action = head.draw(params.detach(), torch.rand(ROWS, head.noise_size), 0.5)
+        action = head.draw(params.detach(), head.noise(torch.rand(ROWS, head.noise_size)), 0.5)
         assert action.shape == mode.shape
         assert action.dtype == mode.dtype
     log_prob = head.log_prob(params, action, 0.5)
@@ -85,7 +85,9 @@ def test_draws_have_the_distribution_of_the_logits():
 
 def test_places_are_drawn_around_the_mean_with_the_deviation():
     head = head_of("place")
-    drawn = head.draw(torch.tensor([1.0, -2.0]).expand(100_000, 2), torch.rand(100_000, head.noise_size), 0.3)
+    drawn = head.draw(
+        torch.tensor([1.0, -2.0]).expand(100_000, 2), head.noise(torch.rand(100_000, head.noise_size)), 0.3
+    )
     torch.testing.assert_close(drawn.mean(0), torch.tensor([1.0, -2.0]), atol=5e-3, rtol=0)
     torch.testing.assert_close(drawn.std(0), torch.tensor([0.3, 0.3]), atol=5e-3, rtol=0)
     assert abs(float(torch.corrcoef(drawn.T)[0, 1])) < 0.02

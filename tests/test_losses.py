@@ -213,7 +213,7 @@ def test_the_policy_gradient_trains_the_policy_and_nothing_else(config: AgentCon
     agent, decision = decide(config)
     head = agent.heads[name]
     params = decision.params[name]
-    action = head.draw(params.detach(), torch.rand(4, head.noise_size), 0.1)
+    action = head.draw(params.detach(), head.noise(torch.rand(4, head.noise_size)), 0.1)
     (head.log_prob(params, action, 0.1) * torch.randn(4)).sum().backward()
     assert trained(agent) == {f"heads.for_{name}"}
     assert {id(p) for p in head.parameters()} <= {id(p) for p in agent.policy_parameters()}

@@ -42,7 +42,7 @@ class Head(nn.Module):
         acts_on_next: whether an action matters only for what follows it, so that an episode's last one is left out of
             the policy gradient.
         uses_view: whether it uses more than the features.
-        noise_size: random numbers that a draw takes.
+        noise_size: uniform random numbers that a draw takes.
     """
 
     policy = False
@@ -62,12 +62,16 @@ class Head(nn.Module):
         """The likeliest action, (B, …) as the action space has it."""
         raise NotImplementedError
 
+    def noise(self, uniform: Tensor) -> Tensor:
+        """The random numbers that `draw` takes, of uniform ones (…, noise_size) in [0, 1)."""
+        return uniform
+
     def draw(self, params: Tensor, noise: Tensor, deviation: Tensor | float) -> Tensor:
         """An action drawn from the distribution.
 
         Args:
             params: (B, …), from `forward`.
-            noise: (B, noise_size) uniform numbers in [0, 1).
+            noise: (B, …), from `noise`.
             deviation: standard deviation, for places.
         """
         raise NotImplementedError

@@ -127,9 +127,13 @@ class PlaceHead(Head):
         """The mean."""
         return params
 
+    def noise(self, uniform: Tensor) -> Tensor:
+        """(…, D) standard normal numbers."""
+        return standard_normal(uniform)[..., : self.part.values]
+
     def draw(self, params: Tensor, noise: Tensor, deviation: Tensor | float) -> Tensor:
         """A place around the mean."""
-        return params + deviation * standard_normal(noise)[..., : self.part.values]
+        return params + deviation * noise
 
     def log_prob(self, params: Tensor, action: Tensor, deviation: Tensor | float = 1.0) -> Tensor:
         """(…,) of places (…, D)."""

@@ -30,7 +30,7 @@ def drawn_parts(agent: Any, env: BatchedEnv, answer_signal: str, given: tuple[st
 
 
 def exploration_noise(agent: Any, env: BatchedEnv, parts: tuple[str, ...], seed: int, update: int) -> dict[str, Tensor]:
-    """(T, N, noise size) uniform numbers in [0, 1) for each of these parts: this process's rows of the batch.
+    """(T, N, …) random numbers for each of these parts, as its head draws by them: this process's rows of the batch.
 
     Every process draws those of all rows, and takes its own: `rank`, `rank + world size`, …
     """
@@ -41,5 +41,6 @@ def exploration_noise(agent: Any, env: BatchedEnv, parts: tuple[str, ...], seed:
     noise = {}
     for name in parts:
         shape = (steps, env.num_envs * world_size(), agent.heads[name].noise_size)
-        noise[name] = torch.rand(shape, generator=generator)[:, rank() :: world_size()].to(env.device)
+        uniform = torch.rand(shape, generator=generator)[:, rank() :: world_size()]
+        noise[name] = agent.heads[name].noise(uniform).to(env.device)
     return noise

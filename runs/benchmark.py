@@ -16,11 +16,11 @@ from tqdm import tqdm
 
 from agents.training.checkpoint import write_atomically
 from agents.training.machine import machine_name
-from runs.benchmarks import Figure
 from runs.benchmarks.cost_plot import cost_plot
 from runs.benchmarks.environments import TASKS, WIDTHS, against_ap_gym, environment_speed
 from runs.benchmarks.memories import memories
 from runs.benchmarks.sizes import CNN_LIMIT, SIZES, cost_by_size
+from runs.benchmarks.timing import Figure
 from runs.benchmarks.training import training
 
 SECTIONS: dict[str, tuple[Callable[[int, tqdm], list[Figure]], int]] = {
@@ -39,12 +39,7 @@ def as_json(report: dict[str, list[Figure]]) -> bytes:
     return (json.dumps({"machine": machine_name(), **sections}, indent=1) + "\n").encode()
 
 
-def main(
-    json: Path | None = None,
-    plot: Path | None = None,
-    repeats: int = 5,
-    only: str | None = None,
-) -> None:
+def main(json: Path | None = None, plot: Path | None = None, repeats: int = 5, only: str | None = None) -> None:
     """Measure, print a table, and write it.
 
     Args:

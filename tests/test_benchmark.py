@@ -17,12 +17,11 @@ import pytest
 from tqdm import tqdm
 
 from runs.benchmark import as_json, draw, main
-from runs.benchmarks import Figure
 from runs.benchmarks.cost_plot import cost_plot
 from runs.benchmarks.environments import contender, memory, steps
 from runs.benchmarks.memories import memories
 from runs.benchmarks.sizes import cost_by_size
-from runs.benchmarks.timing import medians
+from runs.benchmarks.timing import Figure, medians
 from runs.benchmarks.training import measure
 from runs.recipes import RECIPES
 from runs.traces.layout import OTHER, TRUTH, Colour

@@ -16,8 +16,7 @@ import gymnasium as gym
 import numpy as np
 from tqdm import tqdm
 
-from runs.benchmarks import Figure
-from runs.benchmarks.timing import medians
+from runs.benchmarks.timing import Figure, medians
 
 WIDTHS = (1, 16, 256, 4096)
 TASKS = ("MNIST-v0", "ClutteredMNIST-v0", "ClutteredMNIST100-v0")

@@ -13,8 +13,7 @@ from tqdm import tqdm
 
 from memory import compile_memory
 from memory.dnc import DNC
-from runs.benchmarks import Figure
-from runs.benchmarks.timing import medians
+from runs.benchmarks.timing import Figure, medians
 
 STEPS = 8
 INPUT = 64
@@ -63,11 +62,7 @@ def compiled(*args: Any, **kwargs: Any) -> nn.Module:
 
 def contenders(bar: tqdm) -> dict[str, Callable[..., nn.Module]]:
     """What is measured, by name; the package where it is installed, the compiled step where it can be compiled."""
-    found: dict[str, Callable[..., nn.Module]] = {
-        "DNC": DNC,
-        "DNC compiled": compiled,
-        "package dnc": Packaged,
-    }
+    found: dict[str, Callable[..., nn.Module]] = {"DNC": DNC, "DNC compiled": compiled, "package dnc": Packaged}
     if importlib.util.find_spec("dnc") is None:
         bar.write("dnc is not installed: skipped (pip install '.[bench]')")
         del found["package dnc"]

@@ -15,8 +15,7 @@ from agents.encoders.convolutional import deep_layers
 from glimpse_env.backend import get_backend
 from glimpse_env.image_ops import image_ops
 from glimpse_env.retina import Retina
-from runs.benchmarks import Figure
-from runs.benchmarks.timing import medians
+from runs.benchmarks.timing import Figure, medians
 
 SIZES = (60, 128, 256, 512, 1024, 2048)
 CNN_LIMIT = 1024

@@ -1,12 +1,21 @@
-"""Fair timings: several things in turn (A B A B …), the median of each."""
+"""Fair timings: several things in turn (A B A B …), the median of each, and the figures that are reported."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from tqdm import tqdm
+
+
+class Figure(NamedTuple):
+    """A line of the report: what was measured, its value and unit."""
+
+    name: str
+    value: float
+    unit: str
 
 
 def seconds_of(call: Callable[[], object]) -> float:

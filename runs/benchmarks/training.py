@@ -16,8 +16,7 @@ from tqdm import tqdm
 
 from agents.training.distributed import process_group
 from agents.training.trainer import Trainer, share_of, train_update
-from runs.benchmarks import Figure
-from runs.benchmarks.timing import medians, seconds_of
+from runs.benchmarks.timing import Figure, medians, seconds_of
 from runs.environments import make_env
 from runs.launch import free_port, processes_for
 from runs.recipes import RECIPES

@@ -1,4 +1,4 @@
-"""A training with Stable-Baselines3, on Glimpse or on any other registered environment."""
+"""A training with Stable-Baselines3 and its validations, on Glimpse or on any other registered environment."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
+import numpy as np
 import torch
 from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.logger import TensorBoardOutputFormat, configure
 
 from agents.options import parse_options
 from agents.sb3 import GlimpseFeatures
@@ -21,8 +23,10 @@ from agents.training.machine import machine_name
 from runs.environments import episodes_in, pick_device, task_name
 from runs.evaluation import TEST_SEED
 from runs.sb3.environments import make_env, make_training_env
-from runs.sb3.play import evaluate_model
-from runs.sb3.validation import Validation
+from runs.sb3.play import ModelResult, evaluate_model, play
+from runs.traces.pictures import pictures_of
+from runs.traces.tensorboard_media import DRAWN, add_traces
+from runs.traces.trace import traces_of
 from runs.validation import BATCH, VALIDATION_SEED
 
 if TYPE_CHECKING:
@@ -36,6 +40,63 @@ ROLLOUT = {"PPO": 32, "A2C": 8, "RecurrentPPO": 32}
 
 WIDTH, HIDDEN = 256, 128
 """Width of the features and of the hidden layers; units of the LSTM."""
+
+
+VALIDATIONS = 20
+"""How often a training is validated."""
+
+VALIDATION_EPISODES = 1_000
+"""At most; no image or question is shown twice."""
+
+
+class Validation(BaseCallback):
+    """Now and then the error on the validation split, and the same few episodes as pictures or text.
+
+    Args:
+        options: of the training, on a Glimpse id.
+
+    Attributes:
+        results: of all validations, with the steps before each.
+    """
+
+    def __init__(self, options: Options) -> None:
+        super().__init__()
+        self.name, self.quiet = f"{options.algorithm} · {options.id}", options.quiet
+        self.env, self.drawn = (make_env(options, "validation", count) for count in (BATCH, DRAWN))
+        self.every = self.due = max(1, options.steps // VALIDATIONS)
+        self.results: list[tuple[int, ModelResult]] = []
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_start(self) -> None:
+        if self.num_timesteps >= self.due:  # just after an update
+            self.due = self.num_timesteps + self.every
+            self.validate()
+
+    def _on_training_end(self) -> None:
+        if not self.results or self.results[-1][0] != self.num_timesteps:
+            self.validate()
+
+    def validate(self) -> None:
+        """Play, write and print."""
+        model: Any = self.model
+        result = evaluate_model(model, self.env, min(VALIDATION_EPISODES, episodes_in(self.env)), VALIDATION_SEED)
+        for key, value in result.scalars.items():
+            self.logger.record(key, value)
+        words = f"validation error {result.error:.2f} %"
+        traces = traces_of(
+            play(model, self.drawn, np.arange(DRAWN), VALIDATION_SEED, beliefs=True), self.drawn, VALIDATION_SEED
+        )
+        for writer in (f.writer for f in self.logger.output_formats if isinstance(f, TensorBoardOutputFormat)):
+            add_traces(writer, traces, self.num_timesteps, self.name, f"{self.num_timesteps:,} steps · {words}")
+            for number, trace in enumerate(traces):
+                if pictures_of(trace).animation is None:
+                    writer.add_text(f"trace/{number}/text", pictures_of(trace).table(trace), self.num_timesteps)
+        self.logger.dump(self.num_timesteps)
+        self.results.append((self.num_timesteps, result))
+        if not self.quiet:
+            print(f"{self.num_timesteps:>11,} steps   {words}", flush=True)
 
 
 def make_model(options: Options, env: Any, device: torch.device) -> Any:

@@ -12,7 +12,7 @@ def parameter_count(agent: AttentionAgent) -> int:
     return sum(p.numel() for key, p in agent.named_parameters() if not key.startswith("baseline."))
 
 
-def table_row(cells: list[Any]) -> str:
+def table_row(*cells: Any) -> str:
     """A line of a Markdown table."""
     return f"| {' | '.join(str(cell) for cell in cells)} |\n"
 

@@ -41,5 +41,4 @@ def external_row(name: str, report: dict[str, Any], answers: int, parameters: in
     """
     base = report["mean_return"] + report["cross_entropy"] / math.log(answers)
     numbers = [f"{report['steps']:.0f}", f"**{report['error']:.2f}**", f"{report['mean_return']:.2f}", f"{base:.2f}"]
-    cells = [f"`{name}`", *numbers, PUBLISHED.get(name, "–"), f"{parameters:,}"]
-    return table_row(cells)
+    return table_row(f"`{name}`", *numbers, PUBLISHED.get(name, "–"), f"{parameters:,}")

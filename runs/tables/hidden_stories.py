@@ -37,4 +37,4 @@ def story_row(
     """
     errors = [f"**{report['error']:.2f}**", f"{report['error_random_gaze']:.2f}"]
     hits, whole = f"{report['support_hit_rate']:.1f} %", f"{reader[task]:.2f}" if task in reader else "–"
-    return table_row([f"`{name}`", report["glimpses"], lines or "–", *errors, hits, whole, f"{parameters:,}"])
+    return table_row(f"`{name}`", report["glimpses"], lines or "–", *errors, hits, whole, f"{parameters:,}")

@@ -59,18 +59,10 @@ def result_row(name: str, report: dict[str, Any], agent: AttentionAgent, cost: i
     paper, controls = PAPER.get(name, ("–", ""))
     quoted = f"{paper} ({controls})" if controls else paper
     chance = f"{report['error_random_gaze']:.2f}" if report["glimpses"] > 1 else "–"
-    cells = [
-        f"`{name}`",
-        report["glimpses"],
-        f"**{report['error']:.2f}**",
-        chance,
-        quoted,
-        f"{parameter_count(agent):,}",
-        f"{cost:,}",
-    ]
-    return table_row(cells)
+    error, size = f"**{report['error']:.2f}**", f"{parameter_count(agent):,}"
+    return table_row(f"`{name}`", report["glimpses"], error, chance, quoted, size, f"{cost:,}")
 
 
 def by_glimpse_row(name: str, report: dict[str, Any]) -> str:
     """A line of the second table."""
-    return table_row([f"`{name}`", " · ".join(f"{error:.2f}" for error in report["error_by_glimpse"])])
+    return table_row(f"`{name}`", " · ".join(f"{error:.2f}" for error in report["error_by_glimpse"]))

@@ -69,14 +69,14 @@ def recall_row(name: str, report: dict[str, Any], memory: str, parameters: int, 
     error = f"**{report['error']:.{4 if unit else 2}f}**{unit}"
     wrong, published = f"{report['wrong_episodes']:.2f} %", PUBLISHED.get(name, "–")
     episodes, time = f"{run['episodes']:,}{begun}", f"{run['machine']}, {run['seconds'] / 60:.1f} min"
-    return table_row([f"`{name}`", memory, error, wrong, published, f"{parameters:,}", episodes, time])
+    return table_row(f"`{name}`", memory, error, wrong, published, f"{parameters:,}", episodes, time)
 
 
 def longer_row(name: str, report: dict[str, Any]) -> str:
     """A line of the table of longer sequences."""
     setting = " ".join([*report["arguments"], *report.get("memory_options", [])])
     right, whole = f"{100 - report['wrong_answers']:.2f} %", f"{100 - report['wrong_episodes']:.1f} %"
-    return table_row([f"`{name}`", setting, f"{report['bits']:.4f}", right, whole])
+    return table_row(f"`{name}`", setting, f"{report['bits']:.4f}", right, whole)
 
 
 def by_task(name: str, reports: list[dict[str, Any]]) -> str:

@@ -92,7 +92,7 @@ def sb3_table(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         time, pace = f"{row['seconds'] / 60:.1f} min", f"{row['steps'] / row['seconds']:,.0f}"
         steps, error = f"{row['steps']:,}", f"**{row['error']:.2f}**"
-        lines.append(table_row([f"`{row['id']}`", row["learner"], steps, error, time, pace, row["machine"]]))
+        lines.append(table_row(f"`{row['id']}`", row["learner"], steps, error, time, pace, row["machine"]))
     return HEAD + "".join(lines) if lines else ""
 
 

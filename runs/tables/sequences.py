@@ -74,7 +74,7 @@ def sequences_table(rows: list[dict[str, Any]]) -> str:
         median = f"**{middle:,.0f}**" if np.isfinite(middle) else "not reached"
         bits, most = np.median([row["bits"] for row in runs]), max(row["read"] for row in runs)
         solved = sum(np.isfinite(needed))
-        lines.append(table_row([f"`{recipe}`", len(runs), solved, median, each, f"{most:,}", f"{bits:.3g}"]))
+        lines.append(table_row(f"`{recipe}`", len(runs), solved, median, each, f"{most:,}", f"{bits:.3g}"))
     return HEAD + "".join(lines) if lines else ""
 
 

@@ -38,4 +38,4 @@ def training_row(name: str, recipe: Recipe, run: dict[str, Any]) -> str:
     time = f"{run['seconds'] / 60:.1f} min"
     machine = f"{run['machine']}, {run['processes']} process{'es' * (run['processes'] > 1)}"
     error = f"return {-run['validation_error']:.2f}" if recipe.by_return() else f"{run['validation_error']:.2f}"
-    return table_row([f"`{name}`", command(recipe), recipe.seed, f"{run['episodes']:,}", error, time, machine])
+    return table_row(f"`{name}`", command(recipe), recipe.seed, f"{run['episodes']:,}", error, time, machine)

@@ -10,16 +10,21 @@ from runs.evaluation import evaluate_checkpoint, lines_of
 from runs.watch import watch
 
 
-def report(folder: Path, *, device: str = "auto") -> str:
+def report(folder: Path, metrics: dict[str, float], *, by_return: bool, device: str = "auto") -> str:
     """Evaluate the run's weights on the test split, draw its gaze, and describe both in a table.
 
     Args:
         folder: of a finished run, holding `agent.pt`; `gaze.png` and `gaze.apng` are written there.
+        metrics: of the training.
+        by_return: whether it was validated by its return.
         device: "auto", "cpu", "cuda", …
     """
     weights = folder / "agent.pt"
     result = evaluate_checkpoint(weights, device=device)
-    lines = [f"{result['recipe']} on {result['env_id']}: {result['episodes']:,} test episodes", ""]
+    best = metrics["validation_error"]
+    words = f"return {-best:.4g}" if by_return else f"error {best:.4g}"
+    lines = ["", f"{metrics['seconds'] / 60:.1f} minutes of training, validation {words}"]
+    lines += [f"{result['recipe']} on {result['env_id']}: {result['episodes']:,} test episodes", ""]
     lines += [*lines_of(result), ""]
     rows = [("weights", weights), ("logs", folder)]
     if result.get("glimpses", 0) > 1 and load_agent(weights).spec.named("glimpse") is not None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import tyro
 
 from agents.training.checkpoint import load_checked
@@ -20,9 +18,7 @@ from runs.launch import launch, processes_for
 from runs.recipes import RECIPES
 from runs.report import report
 from runs.traces.tensorboard_media import check_writable
-from runs.training import train
-
-LOGS = Path(__file__).parent / "logs"
+from runs.training import new_folder, train
 
 
 @dataclass(frozen=True)
@@ -71,14 +67,12 @@ def run(options: Options) -> int:
             raise ValueError("--resume goes on with the recipe of the folder: give no other field beside it")
         saved = load_checked(options.resume / "checkpoint.pt")
         recipe, processes = Recipe.from_dict(saved["recipe"]), saved.get("processes", processes)
-    folder = options.resume or options.folder or LOGS / f"{recipe.name}-{recipe.seed}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = options.resume or options.folder or new_folder(f"{recipe.name}-{recipe.seed}")
     check_writable(folder)
     if "WORLD_SIZE" not in os.environ and device.type == "cpu" and processes > 1:
         for split in ("train", "validation"):  # fetches the data once, and what is wrong is said once
             make_env(recipe, split, 1, device)
         return launch(processes, [*sys.argv[1:], *([] if options.resume else ["--folder", str(folder)])])
-    if device.type == "cpu":
-        torch.set_num_threads(1)
     try:
         metrics = train(
             recipe,
@@ -94,10 +88,7 @@ def run(options: Options) -> int:
             print(f"\ninterrupted; go on with: {sys.executable} -m runs.train {name} --resume {folder}")
         return 130
     if rank() == 0:
-        best = metrics["validation_error"]
-        words = f"return {-best:.4g}" if recipe.by_return() else f"error {best:.4g}"
-        print(f"\n{metrics['seconds'] / 60:.1f} minutes of training, validation {words}")
-        print(report(folder, device=options.device))
+        print(report(folder, metrics, by_return=recipe.by_return(), device=options.device))
     return 0
 
 

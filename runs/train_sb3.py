@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +11,7 @@ import torch
 import tyro
 
 from runs.traces.tensorboard_media import check_writable
-from runs.train import LOGS
+from runs.training import new_folder
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def main() -> None:
     options = tyro.cli(Options)
     options = replace(options, id=options.id.removeprefix("glimpse_env:"))
     name = options.id.replace("/", "-")
-    folder = options.folder or LOGS / f"{options.algorithm}-{name}-{options.seed}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = options.folder or new_folder(f"{options.algorithm}-{name}-{options.seed}")
     if options.device == "cpu":
         torch.set_num_threads(1)
     try:

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from agents.training import loop
 from agents.training.recipe import Recipe
@@ -13,6 +16,13 @@ from agents.training.trainer import Trainer
 from runs.environments import make_env, pick_device
 from runs.log import TrainingLog
 from runs.saliency_prior import load_saliency_prior
+
+LOGS = Path(__file__).parent / "logs"
+
+
+def new_folder(name: str) -> Path:
+    """Where a run of this name writes, if no other place is named."""
+    return LOGS / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def train(
@@ -38,6 +48,8 @@ def train(
         As there; and ValueError where the folder cannot be written.
     """
     where = pick_device(device)
+    if where.type == "cpu":
+        torch.set_num_threads(1)  # several processes share the cores
 
     def environment(split: str, batch: int) -> Any:
         return make_env(recipe, split, batch, where)

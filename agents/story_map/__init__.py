@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from agents.story_map.agent import StoryMapAgent, StoryMapConfig
+from agents.story_map.agent import StoryMapAgent
+from agents.story_map.map import StoryMapConfig
 
 __all__ = ["StoryMapAgent", "StoryMapConfig"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,24 +9,12 @@ import torch
 from torch import Tensor
 
 from agents.agent import AgentState, AttentionAgent, Decision, unflattened
-from agents.config import AgentConfig, CoreKind
 from agents.spec import EnvSpec, Observation
-from agents.story_map.map import InferredStory, StoryMap
+from agents.story_map.map import InferredStory, StoryMap, StoryMapConfig
 from memory import MemoryState, Watch
 
 SURVEYED = 8192
 """Episodes in which lines are collected at random before a training."""
-
-
-@dataclass(frozen=True)
-class StoryMapConfig(AgentConfig):
-    """The form of a `StoryMapAgent`."""
-
-    core: CoreKind = "none"
-    memory: str = "episodic"
-    ignore: tuple[str, ...] = ()
-    map_lines: int = 24
-    """Lines of the story, from its end on, that are mapped and inferred where they were not seen."""
 
 
 class StoryMapAgent(AttentionAgent):

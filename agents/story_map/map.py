@@ -10,25 +10,35 @@ the story.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from agents.config import AgentConfig, CoreKind
 from agents.encoders.hidden_text import HiddenText
 from agents.encoders.sentence import Sentences
 from agents.spec import Observation, Parts
 from agents.story_map.beliefs import line_beliefs
 from memory import MemoryState
 
-if TYPE_CHECKING:
-    from agents.story_map.agent import StoryMapConfig
-
 KNOWN = 1024
 """Sentences that can be known, at most."""
 
 NEAR, LATER = 24, 8
 """Lines around the present one that the gaze sees in the map, and how many of them follow it."""
+
+
+@dataclass(frozen=True)
+class StoryMapConfig(AgentConfig):
+    """The form of a `StoryMapAgent`."""
+
+    core: CoreKind = "none"
+    memory: str = "episodic"
+    ignore: tuple[str, ...] = ()
+    map_lines: int = 24
+    """Lines of the story, from its end on, that are mapped and inferred where they were not seen."""
 
 
 class InferredStory(NamedTuple):

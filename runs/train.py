@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import tyro
 
 from agents.training.checkpoint import load_checked
@@ -73,6 +74,8 @@ def run(options: Options) -> int:
         for split in ("train", "validation"):  # fetches the data once, and what is wrong is said once
             make_env(recipe, split, 1, device)
         return launch(processes, [*sys.argv[1:], *([] if options.resume else ["--folder", str(folder)])])
+    if device.type == "cpu":
+        torch.set_num_threads(1)
     try:
         metrics = train(
             recipe,

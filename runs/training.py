@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from agents.training import loop
 from agents.training.recipe import Recipe
 from agents.training.trainer import Trainer
@@ -48,8 +46,6 @@ def train(
         As there; and ValueError where the folder cannot be written.
     """
     where = pick_device(device)
-    if where.type == "cpu":
-        torch.set_num_threads(1)  # several processes share the cores
 
     def environment(split: str, batch: int) -> Any:
         return make_env(recipe, split, batch, where)

@@ -237,7 +237,7 @@ def test_terminated_and_resumed_by_the_command_line(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """SIGTERM, and `--resume` with nothing else; the weights are those of an uninterrupted run."""
-    monkeypatch.setattr("runs.train.report", lambda folder, device: "report")
+    monkeypatch.setattr("runs.train.report", lambda folder, metrics, **_: "report")
 
     def run(*arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", ["train", *arguments])

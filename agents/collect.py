@@ -157,8 +157,7 @@ def _choose(
 
 
 def _targets(env: BatchedEnv, steps: list, alive: Tensor) -> tuple[Tensor | None, Tensor]:
-    """The targets (T, N, …) that the environment tells, None where it tells none, and which answers count (T, N)
-    bool."""
+    """The right answers (T, N, …), None where the environment tells none, and which of them count, (T, N) bool."""
     nothing = torch.zeros_like(alive[0])
     scored = torch.stack([outcome.info.get("scored", nothing) for outcome in steps]) & alive
     told = ["target" in outcome.info for outcome in steps]
@@ -166,6 +165,8 @@ def _targets(env: BatchedEnv, steps: list, alive: Tensor) -> tuple[Tensor | None
         return None, scored
     if any(not tells and bool(now.any()) for tells, now in zip(told, alive, strict=True)):
         raise ValueError("info tells a target in some steps only: it must after every step, or never")
+    if "scored" not in steps[0].info:
+        raise ValueError("info tells a target and not whether the answer counts: give info['scored'] (N,) bool, too")
     last = steps[0].info["target"]  # once all rows are over, a vector environment tells nothing more
     targets = [last := outcome.info.get("target", last) for outcome in steps]
     return torch.stack(targets), scored

@@ -12,6 +12,8 @@ from gymnasium import spaces
 
 from agents import AgentConfig, AttentionAgent, BatchedEnv, collect, make_agent
 from agents.evaluation import evaluate
+from agents.training.losses import trajectory_loss
+from agents.training.recipe import Recipe
 
 CPU = torch.device("cpu")
 IMAGES = {"images": np.random.default_rng(0).integers(0, 255, (40, 10, 10), np.uint8), "labels": np.arange(40) % 4}
@@ -116,6 +118,23 @@ class Countdown(gym.Env):
     def step(self, action):
         self.left, self.step_number = self.left - 1, self.step_number + 1
         return {"left": np.float32([self.left])}, float(self.step_number), self.left == 0, False, {}
+
+
+class Undecided(Countdown):
+    """Tells right answers, and not which of them count."""
+
+    def step(self, action):
+        observation, reward, ended, cut, _ = super().step(action)
+        return observation, reward, ended, cut, {"target": 1}
+
+
+def test_what_cannot_be_learned_from_is_refused():
+    with pytest.raises(ValueError, match="whether the answer counts"):
+        collect(agent_for(Undecided()), BatchedEnv(Undecided(), CPU), np.array([0]))
+    agent = agent_for(Countdown())
+    trajectory = collect(agent, BatchedEnv(Countdown(), CPU), np.array([2]))
+    with pytest.raises(ValueError, match='answer_signal="reward"'):
+        trajectory_loss(Recipe(), agent, trajectory)
 
 
 def test_episodes_of_unequal_length_without_a_target():

@@ -55,11 +55,19 @@ def trajectory_loss(
 
     Returns:
         The loss, and what is worth logging.
+
+    Raises:
+        ValueError: where nothing can be learned from.
     """
     scalars = {
         "rollout/ep_rew_mean": trajectory.reward.sum(0).mean(),
         "rollout/ep_len_mean": trajectory.length.to(torch.float32).mean(),
     }
+    if trajectory.hits is None and not trajectory.log_prob:
+        raise ValueError(
+            "there is nothing to learn from: the environment tells no target, and nothing was drawn; learn the answer from "
+            'reward (answer_signal="reward")'
+        )
     loss = trajectory.log_likelihood.new_zeros(())
     if trajectory.hits is not None:
         scored = trajectory.scored.to(torch.float32)

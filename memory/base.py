@@ -66,20 +66,6 @@ def check_rows(state: MemoryState, rows: int) -> None:
             )
 
 
-def check_steps(writes: Tensor, queries: Tensor, episode_start: Tensor | None, input_size: int) -> None:
-    """ValueError unless writes and queries are (T, N, input_size), T >= 1, and episode_start (T, N) bool or None."""
-    if writes.dim() != 3 or writes.shape[2] != input_size or not len(writes) or queries.shape != writes.shape:
-        raise ValueError(
-            f"writes and queries must both be (T, N, {input_size}) with T >= 1, "
-            f"got {tuple(writes.shape)} and {tuple(queries.shape)}"
-        )
-    if episode_start is not None and (episode_start.shape != writes.shape[:2] or episode_start.dtype != torch.bool):
-        raise ValueError(
-            f"episode_start must be {tuple(writes.shape[:2])} bool, "
-            f"got {tuple(episode_start.shape)} {episode_start.dtype}"
-        )
-
-
 class Memory(nn.Module, ABC):
     """A differentiable memory, batched; its state is passed in and out, nothing is hidden in `self`.
 
@@ -129,6 +115,22 @@ class Memory(nn.Module, ABC):
             return state
         return reset_rows(state, self.initial_state(write.shape[0]), episode_start)
 
+    def check_steps(
+        self, writes: Tensor, queries: Tensor, state: MemoryState | None, episode_start: Tensor | None
+    ) -> None:
+        """What `unroll` does first: refuse shapes that do not fit."""
+        if writes.dim() != 3 or writes.shape[2] != self.input_size or not len(writes) or queries.shape != writes.shape:
+            raise ValueError(
+                f"writes and queries must both be (T, N, {self.input_size}) with T >= 1, "
+                f"got {tuple(writes.shape)} and {tuple(queries.shape)}"
+            )
+        if episode_start is not None and (episode_start.shape != writes.shape[:2] or episode_start.dtype != torch.bool):
+            raise ValueError(
+                f"episode_start must be {tuple(writes.shape[:2])} bool, "
+                f"got {tuple(episode_start.shape)} {episode_start.dtype}"
+            )
+        check_rows(state or {}, writes.shape[1])
+
     def unroll(
         self, writes: Tensor, queries: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
@@ -146,7 +148,7 @@ class Memory(nn.Module, ABC):
         Raises:
             ValueError: where a shape does not fit.
         """
-        check_steps(writes, queries, episode_start, self.input_size)
+        self.check_steps(writes, queries, state, episode_start)
         state = self.initial_state(writes.shape[1]) if state is None else state
         reads = []
         for time, write in enumerate(writes):

@@ -130,13 +130,15 @@ class Episodic(Memory):
         self, writes: Tensor, queries: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """Many steps at once, without a loop over time; see `Memory.unroll`. Fastest with None for fresh rows."""
-        span = ring.many_steps(writes, queries, state, episode_start, self.input_size, self.slots)
+        self.check_steps(writes, queries, state, episode_start)
+        span = ring.many_steps(writes, state, episode_start, self.slots)
         read, items = self._read(span, *episode_first(writes, queries))
         return read.transpose(0, 1), self._after(span, items)
 
     def read_episodes(self, writes: Tensor, queries: Tensor, steps: Tensor | None = None) -> Tensor:
         """Reads of whole fresh episodes; see `Memory.read_episodes`. The last hop computes the wanted steps alone."""
-        span = ring.many_steps(writes, queries, None, None, self.input_size, self.slots)
+        self.check_steps(writes, queries, None, None)
+        span = ring.many_steps(writes, None, None, self.slots)
         return self._read(span, *episode_first(writes, queries), steps)[0].transpose(0, 1)
 
     def watch(self, state: MemoryState) -> Watch:

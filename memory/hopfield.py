@@ -103,7 +103,8 @@ class Hopfield(Memory):
         self, writes: Tensor, queries: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """Many steps at once, without a loop over time; see `Memory.unroll`. Fastest with None for fresh rows."""
-        span = ring.many_steps(writes, queries, state, episode_start, self.input_size, self.slots)
+        self.check_steps(writes, queries, state, episode_start)
+        span = ring.many_steps(writes, state, episode_start, self.slots)
         patterns = span.items(self.pattern(writes.transpose(0, 1)), "patterns")
         unseen = ring.hidden(span.age - 1, span.time - 1, self.slots)
         read, weights = retrieve(self.query(queries.transpose(0, 1)), patterns, self.beta, self.updates, unseen)

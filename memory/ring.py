@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from memory.base import MemoryState, check_rows, check_steps
+from memory.base import MemoryState
 
 
 def slot_ages(time: Tensor, slots: int) -> Tensor:
@@ -90,23 +90,11 @@ def one_step(state: MemoryState, slots: int) -> Span:
     return Span(state, state["time"][:, None], slot_ages(state["time"], slots)[:, None], slots, True)
 
 
-def many_steps(
-    writes: Tensor,
-    queries: Tensor,
-    state: MemoryState | None,
-    episode_start: Tensor | None,
-    input_size: int,
-    slots: int,
-) -> Span:
+def many_steps(writes: Tensor, state: MemoryState | None, episode_start: Tensor | None, slots: int) -> Span:
     """The span of the steps of `Memory.unroll` after a state with `time`.
 
     A state in which no row has made a step is dropped, on the CPU alone: elsewhere this would wait for the device.
-
-    Raises:
-        ValueError: where a shape does not fit.
     """
-    check_steps(writes, queries, episode_start, input_size)
-    check_rows(state or {}, writes.shape[1])
     step = torch.arange(len(writes), device=writes.device)
     time, age = step[None], (step[:, None] - step)[None]
     if state is None or (writes.device.type == "cpu" and not state["time"].any()):

@@ -346,8 +346,7 @@ def test_large_ages_share_buckets():
 def test_ring_by_hand():
     assert ring.slot_ages(torch.tensor([1, 5]), 4).tolist() == [[1, 0, 3, 2], [1, 0, 3, 2]]
     start = torch.tensor([[False, True], [False, False], [True, False]])
-    given, state = torch.zeros(3, 2, 1), {"time": torch.tensor([4, 7])}
-    span = ring.many_steps(given, given, state, start, 1, 4)
+    span = ring.many_steps(start, {"time": torch.tensor([4, 7])}, start, 4)
     assert span.time.tolist() == [[4, 5, 0], [0, 1, 2]]
     assert ring.stored_steps(torch.tensor([0, 1, 6]), 4).tolist() == [[-1] * 4, [0, -1, -1, -1], [4, 5, 2, 3]]
     assert ring.last_written(torch.tensor([0, 1, 6]), 4).tolist() == [[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]

@@ -99,7 +99,7 @@ def test_words_weigh_lines(story: Recipe, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(text)
     recipe = replace(story, saliency_prior=str(tmp_path / name), batch=20, seed=4)
     trainer = begin(recipe)
-    noise = {"location": torch.rand(3, 20, 2)}
+    noise = {"location": torch.randn(3, 20, 1)}
     trajectory = collect(trainer.agent, trainer.env, np.arange(20), seed=4, noise=noise, std=1.0)
     assert trainer.prior is not None
     values, scores = trainer.prior.at(trajectory)

@@ -65,8 +65,8 @@ def trajectory_loss(
     }
     if trajectory.hits is None and not trajectory.log_prob:
         raise ValueError(
-            "there is nothing to learn from: the environment tells no target, and nothing was drawn; learn the answer from "
-            'reward (answer_signal="reward")'
+            "there is nothing to learn from: the environment tells no target, and nothing was drawn; learn the answer "
+            'from reward (answer_signal="reward")'
         )
     loss = trajectory.log_likelihood.new_zeros(())
     if trajectory.hits is not None:

@@ -37,9 +37,9 @@ def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
     """
     a, b, c = COEFFICIENTS
     x = matrix / matrix.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
-    for _ in range(steps):
+    for _ in range(steps):  # x <- a x + (b s + c s²) x, s = x x'
         square = x @ x.mT
-        x = a * x + (b * square + c * square @ square) @ x
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     return x
 
 

@@ -4,7 +4,7 @@ Memory networks (Sukhbaatar et al. 2015) read in hops: what was recalled becomes
 memories (Miller et al. 2016) address by one vector and answer with another. Here every hop has slots of its own: step t
 enters as x_0 = W input; hop l writes the key and the value of x_l, recalls from all that it has written so far, and
 adds what it recalled, x_{l+1} = x_l + recall. With shared weights, all steps of an episode side by side are a causal
-Universal Transformer (Dehghani et al. 2019), and `unroll` computes them so.
+Universal Transformer (Dehghani et al. 2019), and `read_episodes` computes them so.
 
 Attention filters what is stored, and filters it again when it is recalled. The gate g = sigmoid(w . x_0 + b) of a step
 is stored with its slot, and the weight of a slot is proportional to g exp(q . k / sqrt(d) + bias(age)): the hops never
@@ -15,6 +15,7 @@ recall a step that was written with gate 0. Beside the hops, `associations` adds
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -24,12 +25,6 @@ from memory import ring
 from memory.association import Association
 from memory.attention_block import TIMES, AttentionBlock, age_buckets, recall_in_hops
 from memory.base import Memory, MemoryState, Watch
-
-
-def episode_first(writes: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
-    """(T, N, ...) to (N, T, ...); one tensor stays one."""
-    first = writes.transpose(0, 1)
-    return first, first if queries is writes else queries.transpose(0, 1)
 
 
 class Episodic(Memory):
@@ -46,7 +41,7 @@ class Episodic(Memory):
 
     Args:
         input_size: size of what comes in at a step.
-        slots: steps that can be stored. `unroll` is fastest where it is no more than the longest episode.
+        slots: steps that can be stored.
         width: size of the residual stream and of what is read.
         heads: heads of attention; divides `width`.
         hops: times that the memory is read at a step.
@@ -121,25 +116,35 @@ class Episodic(Memory):
         self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """One step: writes, then reads; see `Memory.forward`."""
-        span = ring.one_step(self.begin(write, query, state, episode_start), self.slots)
-        writes = write[:, None]
-        read, items = self._read(span, writes, writes if query is write else query[:, None])
-        return read[:, 0], self._after(span, items)
+        state = self.begin(write, query, state, episode_start)
+        age = ring.slot_ages(state["time"], self.slots)
+        after: dict[str, list[Tensor]] = {}
 
-    def unroll(
-        self, writes: Tensor, queries: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
-    ) -> tuple[Tensor, MemoryState]:
-        """Many steps at once, without a loop over time; see `Memory.unroll`. Fastest with None for fresh rows."""
-        self.check_steps(writes, queries, state, episode_start)
-        span = ring.many_steps(writes, state, episode_start, self.slots)
-        read, items = self._read(span, *episode_first(writes, queries))
-        return read.transpose(0, 1), self._after(span, items)
+        def put(name: str, new: Tensor, hop: int | None = None) -> Tensor:
+            before = state[name] if hop is None else state[name][:, hop]
+            after.setdefault(name, []).append(ring.put(before, new, age))
+            return after[name][-1]
+
+        writes = write[:, None]
+        queries = writes if query is write else query[:, None]
+        read, gate, weights = self._read(writes, queries, state["time"][:, None], age[:, None], put)
+        kept = {name: torch.stack(hops, 1) if name in ("keys", "values") else hops[0] for name, hops in after.items()}
+        return read[:, 0], kept | {
+            "time": state["time"] + 1,
+            "read": torch.stack(weights, 1)[:, :, 0],
+            "gate": gate[:, 0],
+        }
 
     def read_episodes(self, writes: Tensor, queries: Tensor, steps: Tensor | None = None) -> Tensor:
-        """Reads of whole fresh episodes; see `Memory.read_episodes`. The last hop computes the wanted steps alone."""
+        """All steps of whole fresh episodes at once, without a loop over time; see `Memory.read_episodes`.
+
+        The last hop computes the wanted steps alone. Fastest where the slots are no more than the steps.
+        """
         self.check_steps(writes, queries, None, None)
-        span = ring.many_steps(writes, None, None, self.slots)
-        return self._read(span, *episode_first(writes, queries), steps)[0].transpose(0, 1)
+        time, age = ring.episode_ages(writes)
+        first = writes.transpose(0, 1)
+        asked = first if queries is writes else queries.transpose(0, 1)
+        return self._read(first, asked, time, age, lambda _, new, hop=None: new, steps)[0].transpose(0, 1)
 
     def watch(self, state: MemoryState) -> Watch:
         """All of `Watch`: `read` is the mean over heads, `contents` the last hop's values, heads side by side."""
@@ -153,36 +158,44 @@ class Episodic(Memory):
         )
 
     def _read(
-        self, span: ring.Span, writes: Tensor, queries: Tensor, steps: Tensor | None = None
-    ) -> tuple[Tensor, dict[str, list[Tensor]]]:
-        """All steps of a span at once, (N, T, ...): reads (N, Q or T, width), and all items and weights, hop by hop."""
+        self,
+        writes: Tensor,
+        queries: Tensor,
+        time: Tensor,
+        age: Tensor,
+        put: Callable[..., Tensor],
+        steps: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Steps side by side, episode first.
+
+        Args:
+            writes: (N, T, input_size).
+            queries: (N, T, input_size).
+            time: (N or 1, T) int64, the number of each step in its episode.
+            age: (N or 1, T, M) int64, of the M slots that each step may recall.
+            put: from a name of the state, what the steps write there (N, ..., T, size), and the hop, to the M slots.
+            steps: (Q, N) int64, the steps whose reads are wanted; None for all.
+
+        Returns:
+            reads (N, Q or T, width), gates (N, T, 1), and of each hop the weights (N, 1, M) of the last read.
+        """
         x = self.embed(writes)
         y = x if queries is writes else self.embed(queries)
         gate = x.new_zeros(*x.shape[:2], 1) if self.write_gate is None else F.logsigmoid(self.write_gate(x))
-        hidden = ring.hidden(span.age, span.time, self.slots)
-        items: dict[str, list[Tensor]] = {"keys": [], "values": [], "log_gate": [span.items(gate, "log_gate")]}
+        hidden = ring.hidden(age, time, self.slots)
+        offset = x.new_zeros(hidden.shape).masked_fill(hidden, -math.inf)[:, None]
+        bucket = self.bucket[age.clamp(0, self.slots - 1)]
 
         def slots(key: Tensor, value: Tensor, hop: int) -> tuple[Tensor, Tensor]:
-            items["keys"].append(span.items(key, "keys", hop))
-            items["values"].append(span.items(value, "values", hop))
-            return items["keys"][-1], items["values"][-1]
+            return put("keys", key, hop), put("values", value, hop)
 
-        offset = x.new_zeros(hidden.shape).masked_fill(hidden, -math.inf)[:, None]
-        bucket = self.bucket[span.age.clamp(0, self.slots - 1)]
         hops = self.stages, self.hop_embedding
-        y, items["read"] = recall_in_hops(*hops, x, y, slots, items["log_gate"][0], offset, bucket, steps)
-        read, items["gate"] = self.norm(y), [gate[:, -1].exp()]
+        y, weights = recall_in_hops(*hops, x, y, slots, put("log_gate", gate), offset, bucket, steps)
+        read = self.norm(y)
         if self.association is not None:
-            items["associated"] = [span.items(self.association.project(writes), "associated")]
-            earlier = ~hidden & (span.age > 0)
+            written = put("associated", self.association.project(writes))
+            earlier = ~hidden & (age > 0)
             if steps is not None:
                 queries, earlier = ring.at_steps(queries, steps), ring.at_steps(earlier, steps)
-            read = read + self.association(queries, items["associated"][0], earlier)
-        return read, items
-
-    def _after(self, span: ring.Span, items: dict[str, list[Tensor]]) -> MemoryState:
-        """The state after the last step."""
-        gate, weights = items["gate"][0], torch.stack(items["read"], 1)[:, :, 0]
-        state = {name: torch.stack([span.kept(hop) for hop in items[name]], 1) for name in ("keys", "values")}
-        state |= {name: span.kept(items[name][0]) for name in ("log_gate", "associated") if name in items}
-        return state | {"time": span.time[:, -1].expand(len(gate)) + 1, "read": span.by_slot(weights), "gate": gate}
+            read = read + self.association(queries, written, earlier)
+        return read, gate.exp(), weights

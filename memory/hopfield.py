@@ -53,7 +53,7 @@ class Hopfield(Memory):
 
     Args:
         input_size: size of what comes in at a step.
-        slots: patterns that can be stored. `unroll` is fastest where it is no more than the longest episode.
+        slots: patterns that can be stored.
         width: size of a pattern, and of what is read.
         beta: inverse temperature; None for 1 / sqrt(width), the paper's, as in attention.
         updates: steps of the rule from the query to what is read.
@@ -92,27 +92,20 @@ class Hopfield(Memory):
         self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:
         """One step: asks, then stores; see `Memory.forward`."""
-        span = ring.one_step(self.begin(write, query, state, episode_start), self.slots)
-        before, patterns = span.state["time"] - 1, span.state["patterns"]
-        unseen = ring.hidden(ring.slot_ages(before, self.slots), before, self.slots)[:, None]
+        state = self.begin(write, query, state, episode_start)
+        time, patterns = state["time"], state["patterns"]
+        unseen = ring.hidden(ring.slot_ages(time - 1, self.slots), time - 1, self.slots)[:, None]
         read, weights = retrieve(self.query(query)[:, None], patterns, self.beta, self.updates, unseen)
-        patterns = span.items(self.pattern(write)[:, None], "patterns")
-        return read[:, 0], {"patterns": patterns, "time": before + 2, "read": weights}
+        patterns = ring.put(patterns, self.pattern(write)[:, None], ring.slot_ages(time, self.slots))
+        return read[:, 0], {"patterns": patterns, "time": time + 1, "read": weights}
 
-    def unroll(
-        self, writes: Tensor, queries: Tensor, state: MemoryState | None = None, episode_start: Tensor | None = None
-    ) -> tuple[Tensor, MemoryState]:
-        """Many steps at once, without a loop over time; see `Memory.unroll`. Fastest with None for fresh rows."""
-        self.check_steps(writes, queries, state, episode_start)
-        span = ring.many_steps(writes, state, episode_start, self.slots)
-        patterns = span.items(self.pattern(writes.transpose(0, 1)), "patterns")
-        unseen = ring.hidden(span.age - 1, span.time - 1, self.slots)
-        read, weights = retrieve(self.query(queries.transpose(0, 1)), patterns, self.beta, self.updates, unseen)
-        return read.transpose(0, 1), {
-            "patterns": span.kept(patterns),
-            "time": span.time[:, -1].expand(writes.shape[1]) + 1,
-            "read": span.by_slot(weights[:, -1:]),
-        }
+    def read_episodes(self, writes: Tensor, queries: Tensor, steps: Tensor | None = None) -> Tensor:
+        """All steps of whole fresh episodes at once, without a loop over time; see `Memory.read_episodes`."""
+        self.check_steps(writes, queries, None, None)
+        time, age = ring.episode_ages(writes)
+        unseen, patterns = ring.hidden(age - 1, time - 1, self.slots), self.pattern(writes.transpose(0, 1))
+        read, _ = retrieve(self.query(queries.transpose(0, 1)), patterns, self.beta, self.updates, unseen)
+        return (read if steps is None else ring.at_steps(read, steps)).transpose(0, 1)
 
     def watch(self, state: MemoryState) -> Watch:
         """All of `Watch` but a gate: `read` is 0 where nothing had been stored, `contents` are the patterns."""

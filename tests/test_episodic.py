@@ -153,36 +153,29 @@ def test_steps_are_the_formulas(options: dict[str, Any], slots: int, apart: bool
 
 
 @OPTIONS
-@pytest.mark.parametrize(
-    ("slots", "before", "restarts"),
-    [(1, 3, True), (4, 0, False), (4, 13, True), (9, 3, False), (20, 13, False), (20, 0, True)],
-)
-def test_unroll_is_the_loop(options: dict[str, Any], slots: int, before: int, restarts: bool):
+@pytest.mark.parametrize("slots", [1, 4, 9, 20])
+def test_whole_episodes_are_the_loop(options: dict[str, Any], slots: int):
     memory, writes = make(slots, **options), draw(9, 7, 5)
-    episode_start = starts(9, 7) if restarts else None
-    state = advanced(memory, 7, before) if before else memory.initial_state(7)
     for queries in (writes, draw(9, 7, 5, seed=4)):
-        expected = loop(memory, writes, queries, state, episode_start)
-        torch.testing.assert_close(
-            memory.unroll(writes, queries, state, episode_start), expected, rtol=1e-12, atol=1e-10
-        )
+        expected, _ = loop(memory, writes, queries, memory.initial_state(7))
+        torch.testing.assert_close(memory.read_episodes(writes, queries), expected, rtol=1e-12, atol=1e-10)
 
 
-def test_unroll_is_the_loop_in_float32():
+def test_whole_episodes_are_the_loop_in_float32():
     torch.manual_seed(0)
     memory = Episodic(5, slots=16)
-    given, episode_start = torch.randn(12, 4, 5), starts(12, 4)
-    expected = loop(memory, given, given, memory.initial_state(4), episode_start)
-    torch.testing.assert_close(memory.unroll(given, given, None, episode_start), expected, rtol=0, atol=1e-5)
+    given = torch.randn(12, 4, 5)
+    expected, _ = loop(memory, given, given, memory.initial_state(4))
+    torch.testing.assert_close(memory.read_episodes(given, given), expected, rtol=0, atol=1e-5)
 
 
-def test_unroll_and_loop_have_the_same_gradient():
-    memory, given, episode_start = make(4), draw(7, 3, 5), starts(7, 3)
+def test_whole_episodes_and_loop_have_the_same_gradient():
+    memory, given = make(4), draw(7, 3, 5)
     gradients = [
         torch.autograd.grad(reads.square().mean() + reads[..., 0].mean(), list(memory.parameters()))
         for reads in (
-            loop(memory, given, given, memory.initial_state(3), episode_start)[0],
-            memory.unroll(given, given, None, episode_start)[0],
+            loop(memory, given, given, memory.initial_state(3))[0],
+            memory.read_episodes(given, given),
         )
     ]
     torch.testing.assert_close(gradients[0], gradients[1], rtol=0, atol=1e-10)
@@ -345,9 +338,11 @@ def test_large_ages_share_buckets():
 
 def test_ring_by_hand():
     assert ring.slot_ages(torch.tensor([1, 5]), 4).tolist() == [[1, 0, 3, 2], [1, 0, 3, 2]]
-    start = torch.tensor([[False, True], [False, False], [True, False]])
-    span = ring.many_steps(start, {"time": torch.tensor([4, 7])}, start, 4)
-    assert span.time.tolist() == [[4, 5, 0], [0, 1, 2]]
+    time, age = ring.episode_ages(torch.zeros(3, 2, 1))
+    assert time.tolist() == [[0, 1, 2]]
+    assert age.tolist() == [[[0, -1, -2], [1, 0, -1], [2, 1, 0]]]
+    put = ring.put(torch.zeros(2, 3, 1), torch.ones(2, 1, 1), ring.slot_ages(torch.tensor([1, 5]), 3))
+    assert put[..., 0].tolist() == [[0, 1, 0], [0, 0, 1]]
     assert ring.stored_steps(torch.tensor([0, 1, 6]), 4).tolist() == [[-1] * 4, [0, -1, -1, -1], [4, 5, 2, 3]]
     assert ring.last_written(torch.tensor([0, 1, 6]), 4).tolist() == [[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
 

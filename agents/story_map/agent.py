@@ -107,7 +107,7 @@ class StoryMapAgent(AttentionAgent):
     def watch(self, state: AgentState) -> Watch:
         """What the memory read in the map in the last step; `step` is the glimpse that shows each line."""
         story = self.encoders(state.memory).story
-        _, after = self.memory.unroll(story, story, self.memory.initial_state(story.shape[1]))
+        _, after = self.memory.unroll(story, story)
         glimpse = self.encoders.glimpse_of_line(state.memory, self.memory.slots)  # type: ignore[arg-type]
         return Watch(read=self.memory.watch(after).read, write=None, gate=None, contents=None, step=glimpse)
 

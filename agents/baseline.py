@@ -11,8 +11,7 @@ class Baseline(nn.Module):
 
     With a target, it also knows the target and its present likelihood (the asymmetric critic of Pinto et al. 2018).
     That leaves the gradient unbiased, since neither depends on the action drawn, and explains far more of the return
-    than the
-    features can: the agent itself does not know whether it is wrong. Such a baseline exists in training only.
+    than the features can: the agent itself does not know whether it is wrong. Such a baseline exists in training only.
 
     Args:
         features: width of the features.

@@ -30,9 +30,8 @@ def collect(
     """One episode a row.
 
     Episodes whose observations do not depend on actions are read ahead, and decided where an answer is scored. All
-    others
-    are played step by step: with gradient, or, by an agent that evaluates whole episodes at once, without gradient
-        first.
+    others are played step by step: with gradient, or, by an agent that evaluates whole episodes at once, without
+    gradient first.
 
     Args:
         agent: decides; its parameters get gradients unless this is called under `torch.no_grad`.

@@ -58,7 +58,7 @@ class EpisodeMethods:
         return self.task.backend.to_numpy(self.task.lengths(*self._numbered(seed, episodes)))
 
     def groups(self, seed: int, episodes: np.ndarray) -> np.ndarray:
-        """The group of each of these episodes (N,), (N,) int64 on the host, where `metadata["num_groups"]` is not 0."""
+        """The group of each of these episodes, (N,) int64 on the host, where there are `metadata["group_names"]`."""
         return self.task.backend.to_numpy(self.task.groups(*self._numbered(seed, episodes)))
 
     def _numbered(self, seed: int, episodes: np.ndarray) -> tuple[Array, Array]:

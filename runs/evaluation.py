@@ -52,11 +52,9 @@ def evaluate_checkpoint(
     Returns:
         `recipe`, `env_id`, `episodes`, `gaze` (of the recipe), `seconds`, `mean_return`, `steps` (mean length), and
         where the environment tells right answers `error`: percent of wrong answers, or bits per sequence where answers
-        are bits.
-            Where
-        the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, and `error_random_gaze` and
-        `return_random_gaze`; where it reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI
-        `error_by_task`, and with a gaze `support_hit_rate`.
+        are bits. Where the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, and `error_random_gaze`
+        and `return_random_gaze`; where it reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On
+        bAbI `error_by_task`, and with a gaze `support_hit_rate`.
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, or no such images or data.

@@ -105,16 +105,14 @@ GLIMPSES = {1: (3, 2, 100_000), 2: (6, 3, 120_000), 3: (10, 3, 120_000)}
 
 MAPS = {2: 24, 3: 32}
 """Lines of the map, by the task: for 99 of 100 questions, all that matters stands in the last 17 and 25 lines. Task 1
-needs no
-map: its three glimpses, each remembered as it was seen, are enough."""
+needs no map: its three glimpses, each remembered as it was seen, are enough."""
 
 
 def hidden_story(task: int, gaze: str) -> Recipe:
     """A hidden story of bAbI's task, of which a few lines may be seen. The deviation is in lines.
 
     The stories are generated: 10,000 questions are known by heart before they are understood. A gaze that learns begins
-        with
-    an agent that can read already: one that cannot does not know what matters in a story.
+    with an agent that can read already: one that cannot does not know what matters in a story.
     """
     glimpses, scales, episodes = GLIMPSES[task]
     lines = MAPS.get(task, 0)

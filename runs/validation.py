@@ -111,6 +111,8 @@ class Validation:
         trainer, recipe = self.trainer, self.trainer.recipe
         numbers = spread(WATCHED, episodes_in(self.env))
         traces = record_traces(trainer.agent, self.watched, numbers, seed=VALIDATION_SEED, gaze=recipe.gaze)
+        if not traces:
+            return
         for tag, value in memory_scalars(traces).items():
             self.writer.add_scalar(tag, value, step)
         shown = traces[:: WATCHED // DRAWN]

@@ -2,8 +2,7 @@
 crossing.
 
 What runs on it runs as on a GPU, as far as a CPU can tell: an operation that mixes devices, an implicit copy and a wait
-    for
-the device are recorded with the line of the project that asked for it.
+for the device are recorded with the line of the project that asked for it.
 """
 
 from __future__ import annotations

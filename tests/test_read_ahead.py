@@ -159,7 +159,7 @@ def test_a_bucket_deals_out_every_episode_once_and_alike_lengths_together() -> N
 def test_more_is_read_of_what_goes_badly() -> None:
     """Episodes of groups 1 and 2 in turn, of lengths 0 to 4; group 1 is answered rightly, group 2 never."""
     env: Any = SimpleNamespace(
-        metadata={"num_groups": 3, "group_key": "task"},
+        metadata={"group_names": ("", "one", "two"), "group_key": "task"},
         device=CPU,
         read_ahead=True,
         groups=lambda seed, episodes: 1 + episodes % 2,

@@ -102,7 +102,7 @@ class Encoders(nn.Module):
                 f"no encoder takes the observation's part {name!r} of role {part.role!r}: give it another role, "
                 "register an encoder (agents.encoders.register_encoder), or leave it out with `ignore`"
                 if part
-                else "nothing is left to be encoded: `ignore` leaves out every part of the observation"
+                else "nothing is left to be encoded: `ignore` and `asks` leave out every part of the observation"
             )
         self.table, self.added = NamedModules(table), config.join == "sum"
         widths = {encoder.width for encoder in table.values()}

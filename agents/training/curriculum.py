@@ -2,9 +2,8 @@
 
 Of twenty tasks read in equal shares, most are soon known, and go on taking their share of the time. With a recipe's
 `oversample` above 1, so many times the episodes are drawn, and those that are read are chosen among them without
-replacement, in
-proportion to the running error of their group: a curriculum by the learner's own errors, as prioritized level replay is
-one (Jiang, Grefenstette & Rocktäschel 2021). The choice is the Gumbel-top-k of Kool et al. 2019.
+replacement, in proportion to the running error of their group: a curriculum by the learner's own errors, as prioritized
+level replay is one (Jiang, Grefenstette & Rocktäschel 2021). The choice is the Gumbel-top-k of Kool et al. 2019.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class Curriculum:
         Raises:
             ValueError: for oversampling where episodes have no groups, are acted in, or have no bucket.
         """
-        groups = env.metadata.get("num_groups", 0)
+        groups = len(env.metadata.get("group_names", ()))
         if recipe.oversample != 1 and (
             recipe.oversample < 1 or recipe.bucket_batches == 1 or not groups or not env.read_ahead
         ):

@@ -85,9 +85,9 @@ class Recipe:
     """Standard deviation of the places around the policy's mean, at first."""
     std_end: float | None = None
     """The same at the end, towards which it falls evenly; None leaves it as it is."""
-    estimator: Literal["gain", "reinforce"] = "gain"
-    """What a step earns a policy. "gain": what it adds to the log-likelihood of the target; "reinforce": the
-    environment's own reward."""
+    estimator: str = "gain"
+    """What a step earns a policy, a row of `agents.training.estimators.ESTIMATORS`. "gain": what it adds to the
+    log-likelihood of the target; "reinforce": the environment's own reward."""
     discount: float = 0.7
     """Of what later steps earn."""
     answer_signal: Literal["target", "reward"] = "target"

@@ -16,7 +16,7 @@ from agents.collect import collect
 from agents.loading import agent_to_dict, copy_weights, make_agent
 from agents.training.curriculum import Curriculum
 from agents.training.distributed import average_gradients, rank, world_size
-from agents.training.estimators import following
+from agents.training.estimators import ESTIMATORS, following
 from agents.training.exploration import drawn_parts, exploration_noise
 from agents.training.losses import trajectory_loss
 from agents.training.optimizers import make_optimizers, set_learning_rate
@@ -147,6 +147,8 @@ def check(recipe: Recipe, env: BatchedEnv, agent: AttentionAgent, prior: Prior |
     Raises:
         ValueError: for such a recipe, saying what to do.
     """
+    if recipe.estimator not in ESTIMATORS:
+        raise ValueError(f"there is no estimator {recipe.estimator!r}; there are {', '.join(ESTIMATORS)}")
     places = [name for name, head in agent.heads.items() if head.policy]
     if recipe.answer_weights != "scored" and env.read_ahead:
         raise ValueError(

@@ -31,7 +31,8 @@ class BabiTask(Task):
     render_modes = ("ansi",)
     splits = SPLITS
     variety = ("rename",)
-    group_key, num_groups = "task", len(TASK_NAMES) + 1
+    group_key = "task"
+    group_names = ("", *(f"{number} {name}" for number, name in enumerate(TASK_NAMES, 1)))
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ class Task(ABC):
         num_episodes: how many episodes show all of the split once; None where episodes are made up.
         splits: values of the argument `split`; () where episodes are made up.
         variety: arguments for training alone.
-        group_key, num_groups: the key of `info` that groups episodes, and the number that its values stay below.
+        group_key, group_names: the key of `info` that groups episodes, and the names of its values from 0 on.
         episode_metrics: keys of the last step's `info` that an evaluation averages.
         gazes: the names of the scripted gazes.
         canvas_size: (height, width) in pixels; None without a canvas.
@@ -58,7 +58,7 @@ class Task(ABC):
     splits: ClassVar[tuple[str, ...]] = ()
     variety: ClassVar[tuple[str, ...]] = ()
     group_key: str = ""
-    num_groups: int = 0
+    group_names: tuple[str, ...] = ()
     episode_metrics: tuple[str, ...] = ()
     gazes: tuple[str, ...] = ()
     canvas_size: tuple[int, int] | None = None
@@ -101,7 +101,7 @@ class Task(ABC):
         return self.backend.xp.full_like(episodes, self.horizon)
 
     def groups(self, seeds: Array, episodes: Array) -> Array:
-        """The group of each episode, (N,) int64 in [0, num_groups), for seeds, episodes (N,) int64."""
+        """The group of each episode, (N,) int64 numbers of `group_names`, for seeds, episodes (N,) int64."""
         raise ValueError(f"the episodes of {type(self).__name__} have no groups")
 
     def whole(self, seeds: Array, episodes: Array, steps: int) -> Whole:
@@ -184,7 +184,7 @@ class Task(ABC):
         """The part of the environments' `metadata` about this task, in plain values."""
         names = (
             *("horizon", "roles", "action_roles", "interactive", "max_answers", "answer_names", "words"),
-            *("num_episodes", "group_key", "num_groups", "episode_metrics", "gazes"),
+            *("num_episodes", "group_key", "group_names", "episode_metrics", "gazes"),
         )
         return {"render_modes": list(self.render_modes), **{name: getattr(self, name) for name in names}}
 

@@ -83,7 +83,7 @@ def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
     patches = patches_panel(trace.seen[step])
     beliefs = belief_rows(trace, step, CHART, max(scene.shape[0], patches.shape[0]))
     captions = [_caption(f"episode {trace.episode:,}"), _caption("sees")]
-    captions.append(_verdict(trace) if reveal else _caption("believes"))
+    captions.append(_outcome_caption(trace) if reveal else _caption("believes"))
     return beside([above(list(pair), 6) for pair in zip(captions, (scene, patches, beliefs), strict=True)], 16)
 
 
@@ -92,7 +92,7 @@ def _caption(text: str) -> np.ndarray:
     return label(text, 13, MUTED)
 
 
-def _verdict(trace: Trace) -> np.ndarray:
+def _outcome_caption(trace: Trace) -> np.ndarray:
     """The last answer with a tick, or with a cross and the truth, as high as a caption."""
     name = shorten(trace.name(int(trace.answer[-1])), 13, 70, 600)
     parts = [label(name, 13, TRUTH if trace.correct else WRONG, 600), mark(trace.correct, 14)]

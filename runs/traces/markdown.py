@@ -15,7 +15,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 """Weights from 0 to 1."""
 
 
-def verdict(trace: Trace) -> str:
+def outcome(trace: Trace) -> str:
     """The last answer, whether it is right, and the truth."""
     answer, target = (escape(trace.name(int(value[-1]))) for value in (trace.answer, trace.target))
     says = f"answer **{answer}** ({100 * trace.beliefs[-1].max():.0f} %)"

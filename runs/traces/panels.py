@@ -93,11 +93,11 @@ def glimpses_panel(trace: Trace, title: str) -> np.ndarray:
         hops = [blank(14, patch.shape[1], lit(float(weights[step]))) for weights in recalled]
         columns.append(above([number_panel(step + 1, last=step == len(trace.seen) - 1), patch, *hops], 6, "centre"))
     legend = "glimpses" + (", and how much each hop recalled of it at the end" if len(recalled) else "")
-    parts = [label(title, 15, weight=600), label(legend, 12, MUTED), beside(columns, 10), verdict_line(trace)]
+    parts = [label(title, 15, weight=600), label(legend, 12, MUTED), beside(columns, 10), outcome_line(trace)]
     return above(parts, 8)
 
 
-def verdict_line(trace: Trace) -> np.ndarray:
+def outcome_line(trace: Trace) -> np.ndarray:
     """The question, the last answer with a tick, or with a cross and the truth."""
     answer, colour = trace.name(int(trace.answer[-1])), TRUTH if trace.correct else WRONG
     parts = [label(trace.question, 14)] if trace.question else []

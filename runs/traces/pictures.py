@@ -10,7 +10,7 @@ import numpy as np
 from runs.traces.contact_sheet import animation, contact_sheet
 from runs.traces.encoding import encode_png
 from runs.traces.layout import MUTED, above, framed, label
-from runs.traces.markdown import verdict
+from runs.traces.markdown import outcome
 from runs.traces.panels import glimpses_panel
 from runs.traces.sequence_panel import sequence_panel, sequence_table
 from runs.traces.text_panel import text_panel, text_table
@@ -51,7 +51,7 @@ def memory_sheet(traces: list[Trace], title: str, subtitle: str) -> np.ndarray:
 
 
 PICTURES: dict[str, Pictures] = {
-    "glimpse": Pictures(glimpses_panel, verdict, "glimpse", contact_sheet, animation),
+    "glimpse": Pictures(glimpses_panel, outcome, "glimpse", contact_sheet, animation),
     "tokens": Pictures(text_panel, text_table, "line", memory_sheet),
     "bits": Pictures(sequence_panel, sequence_table, "step", memory_sheet),
     "values": Pictures(sequence_panel, sequence_table, "step", memory_sheet),

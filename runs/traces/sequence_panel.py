@@ -39,5 +39,7 @@ def sequence_table(trace: Trace) -> str:
 
 
 def text_of(value: np.ndarray) -> str:
-    """A row of bits, or a number."""
-    return "".join("■" if bit else "□" for bit in value) if np.ndim(value) else str(int(value))
+    """A row of bits, of numbers, or a number."""
+    if not np.ndim(value) or np.max(value) > 1:
+        return " ".join(map(str, np.ravel(value)))
+    return "".join("■" if bit else "□" for bit in value)

@@ -111,11 +111,11 @@ class StoryMaps(NamedTuple):
 def story_maps(env: Any, attention: StoryAttention) -> StoryMaps:
     """Mean attention by place, around supporting lines, by class and by word."""
     weights, tokens, count, group = attention.weights, attention.tokens, attention.lines, attention.group
-    vocabulary, key = env.metadata["words"], env.metadata["group_key"]
+    vocabulary, names = env.metadata["words"], env.metadata["group_names"]
     chosen = weights[:, first_chosen(env, weights.shape[1]) :]
     evenly = ((np.arange(weights.shape[2]) < count[:, None]) / count[:, None])[:, None]
     if len(np.unique(group)) > 1:
-        groups = {f"{key} {number}": group == number for number in np.unique(group)}
+        groups = {names[number]: group == number for number in np.unique(group)}
     else:
         groups = {name: attention.target == index for index, name in enumerate(env.metadata["answer_names"])}
     groups = {name: rows for name, rows in groups.items() if rows.any()}

@@ -6,8 +6,8 @@ import numpy as np
 
 from runs.traces.layout import INK, MUTED, OTHER, TRACK, TRUTH, above, blank, label
 from runs.traces.lettering import text_width, write
-from runs.traces.markdown import bar, escape, table, verdict
-from runs.traces.panels import verdict_line
+from runs.traces.markdown import bar, escape, outcome, table
+from runs.traces.panels import outcome_line
 from runs.traces.trace import Trace
 from runs.traces.weight_maps import lit
 
@@ -55,7 +55,7 @@ def text_panel(trace: Trace, title: str) -> np.ndarray:
             cells[:, left : left + CELL - 2] = lit(float(recalled[hop, row]))
         cells[:, text_left:-7] = lit(float(light))
         write(panel, line, text_left + 8, top + 17, 14, INK)
-    return above([label(title, 15, weight=600), panel, verdict_line(trace)], 8)
+    return above([label(title, 15, weight=600), panel, outcome_line(trace)], 8)
 
 
 def text_table(trace: Trace) -> str:
@@ -74,7 +74,7 @@ def text_table(trace: Trace) -> str:
         bold = light[row] > 0 and light[row] >= BOLD * light.max()
         rows.append([*cells, f"**{escape(words)}**" if bold and words else escape(words)])
     head = [f"### {escape(trace.question)}"] if trace.question else []
-    return "\n\n".join([*head, verdict(trace), table(heads, rows)])
+    return "\n\n".join([*head, outcome(trace), table(heads, rows)])
 
 
 def together(trace: Trace) -> np.ndarray:

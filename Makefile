@@ -31,7 +31,7 @@ benchmark: venv
 	$(BIN)/python -m runs.benchmark $(ARGS)
 
 results: venv
-	$(BIN)/$(PIP) -c constraints.txt 'ap_gym>=0.5'
+	$(BIN)/$(PIP) -c constraints.txt 'ap_gym>=0.5' aiohttp  # which ap_gym 0.5 needs, and does not ask for
 	$(BIN)/python -m runs.results
 
 watch: venv

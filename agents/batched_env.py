@@ -11,6 +11,9 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from torch import Tensor
 
+from agents.external_env import generator_seed
+from agents.spec import spec_of
+
 BUCKET = 16
 """Steps to which the length of a batch is rounded up on a device, so that few shapes occur."""
 
@@ -61,6 +64,8 @@ class BatchedEnv:
 
     Attributes:
         read_ahead: whether its observations do not depend on actions and `whole` gives them at once.
+        numbered: whether its episodes are functions of (seed, episode number), as those of environments that know
+            their `lengths`; each row of any other is seeded by both.
 
     Raises:
         ValueError: for an environment without a horizon, one that hides how its episodes end, or a torch environment on
@@ -79,6 +84,7 @@ class BatchedEnv:
         self.single = isinstance(env, gym.Env)
         self.num_envs: int = 1 if self.single else env.num_envs
         place: Any = getattr(getattr(env.unwrapped, "backend", None), "device", None)
+        self.numbered = hasattr(env.unwrapped, "lengths")
         self.native = place is not None  # tensors, not NumPy arrays
         if self.native and place.type != device.type:
             raise ValueError(f"the environment is on {place} and the agent on {device}: make both on one device")
@@ -86,13 +92,13 @@ class BatchedEnv:
         if not self.read_ahead and env.metadata.get("autoreset_mode") == AutoresetMode.SAME_STEP:
             raise ValueError('an environment that resets within a step hides how its episodes end: use "NextStep"')
 
-    def reset(self, seed: int | None, episodes: np.ndarray) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def reset(self, seed: int, episodes: np.ndarray) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The first observations and infos of these episode numbers (N,), all of one seed."""
+        seeds = [seed if self.numbered else generator_seed(seed, int(episode)) for episode in episodes]
         if self.single:
-            observation, info = self.env.reset(seed=seed, options={"episode": int(episodes[0])})
+            observation, info = self.env.reset(seed=seeds[0], options={"episode": int(episodes[0])})
         else:
-            seeds = None if seed is None else [seed] * self.num_envs
-            observation, info = self.env.reset(seed=seeds, options={"episode": episodes})
+            observation, info = self.env.reset(seed=seeds, options={"episode": episodes} if self.numbered else None)
         return self._tensors(observation), self._tensors(info)
 
     def step(self, actions: dict[str, Tensor]) -> Step:
@@ -107,11 +113,18 @@ class BatchedEnv:
         return Step(self._tensors(observation), self._tensor(np.float32(reward)), ended, self._tensors(info))
 
     def whole(self, seed: int, episodes: np.ndarray) -> Whole:
-        """Whole episodes (N,) of a seed; only where `read_ahead`."""
+        """Whole episodes (N,) of a seed; only where `read_ahead`.
+
+        Raises:
+            ValueError: where more answers are scored than the environment says.
+        """
         longest = int(self.lengths(seed, episodes).max())
         if self.device.type != "cpu":
             longest = min(self.horizon, -(-longest // BUCKET) * BUCKET)
         whole = self.env.unwrapped.whole(seed, episodes, longest)
+        most = self.metadata["max_answers"]
+        if self.device.type == "cpu" and int(whole.scored.sum(1).max()) > most:
+            raise ValueError(f"more answers of an episode are scored than the {most} that metadata['max_answers'] says")
         columns = (whole.target, whole.scored, whole.worth)
         target, scored, worth = (self._batch(value).transpose(0, 1) for value in columns)
         observations = {name: self._batch(value).transpose(0, 1) for name, value in whole.observations.items()}
@@ -138,15 +151,30 @@ class BatchedEnv:
             raise ValueError(f"the environment has no scripted gaze {name!r}; it has {known}")
         return torch.as_tensor(self.env.unwrapped.scripted_gaze(name, seed, episodes), device=self.device)
 
+    def given_actions(self, gaze: str, seed: int, episodes: np.ndarray) -> dict[str, Tensor]:
+        """The part of the actions that a gaze gives, as `collect` takes it; nothing for the gaze "learned".
+
+        Raises:
+            ValueError: for a gaze that the environment does not have, or an action without one place or motion.
+        """
+        if gaze == "learned":
+            return {}
+        places = self.scripted_gaze(gaze, seed, episodes)
+        moving = [name for name, part in spec_of(self.env).action.items() if part.role in ("place", "motion")]
+        if len(moving) != 1:
+            raise ValueError(f"gaze {gaze!r} is for an action with one place or motion; this one has {len(moving)}")
+        return {moving[0]: places}
+
     def all_over(self, alive: Tensor) -> bool:
-        """Whether no row (N,) bool is alive, where that can be asked without a wait for a device."""
-        return not self.native and self.device.type == "cpu" and not bool(alive.any())
+        """Whether no row (N,) bool is alive; of a torch environment never, since that would wait for its device."""
+        return not self.native and not bool(alive.any())
 
     def _tensors(self, values: dict[str, Any]) -> dict[str, Tensor]:
         if self.native:
             return values
-        kept = {key: value for key, value in values.items() if not isinstance(value, dict) and key[0] != "_"}
-        return {key: self._tensor(value) for key, value in kept.items() if np.asarray(value).dtype != object}
+        kept = {key: value for key, value in values.items() if not isinstance(value, dict)}
+        kept = {key: value for key, value in kept.items() if key[0] != "_" or key == "_target"}
+        return {key: self._tensor(value) for key, value in kept.items() if np.asarray(value).dtype.kind in "biuf"}
 
     def _tensor(self, value: Any) -> Tensor:
         tensor = torch.as_tensor(value, device=self.device)

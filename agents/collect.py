@@ -45,7 +45,7 @@ def collect(
         watch: keep what the memory did; this reads ahead step by step.
 
     Raises:
-        ValueError: for a target that is told in some steps only, or another number of episodes than rows.
+        ValueError: for a target in some steps or rows only, or another number of episodes than rows.
     """
     if len(episodes) != env.num_envs:
         raise ValueError(f"{len(episodes)} episodes for an environment of {env.num_envs} rows: pass one number a row")
@@ -159,13 +159,14 @@ def _targets(env: BatchedEnv, steps: list, alive: Tensor) -> tuple[Tensor | None
     """The right answers (T, N, …), None where the environment tells none, and which of them count, (T, N) bool."""
     nothing = torch.zeros_like(alive[0])
     scored = torch.stack([outcome.info.get("scored", nothing) for outcome in steps]) & alive
-    told = ["target" in outcome.info for outcome in steps]
-    if not any(told):
+    present = ["target" in outcome.info for outcome in steps]
+    if not any(present):
         return None, scored
-    if any(not tells and bool(now.any()) for tells, now in zip(told, alive, strict=True)):
-        raise ValueError("info tells a target in some steps only: it must after every step, or never")
+    rows = [outcome.info.get("_target", ~nothing) if "target" in outcome.info else nothing for outcome in steps]
+    if not all(present) if env.native else bool((alive & ~torch.stack(rows)).any()):
+        raise ValueError("info has a target in some steps or rows only: it must after every step, or never")
     if "scored" not in steps[0].info:
-        raise ValueError("info tells a target and not whether the answer counts: give info['scored'] (N,) bool, too")
+        raise ValueError("info has a target and not whether the answer counts: give info['scored'] (N,) bool, too")
     last = steps[0].info["target"]  # once all rows are over, a vector environment tells nothing more
     targets = [last := outcome.info.get("target", last) for outcome in steps]
     return torch.stack(targets), scored

@@ -23,10 +23,11 @@ class EvalResult(NamedTuple):
     """What episodes came to.
 
     Attributes:
-        error: percent of wrong answers among those that are scored, or of wrong bits; None without a target.
+        error: percent of wrong answers among those that are scored, each part of an answer by itself (bits, say);
+            100 where none was scored; None without a target.
         bits: per sequence, mean over episodes of the sum of -log2 p(target) over the scored answers (Graves et al.
             2014, section 4).
-        wrong_episodes: percent of the episodes with any wrong scored answer.
+        wrong_episodes: percent of the episodes with any wrong scored answer, or without any scored one.
         error_by_step: percent of wrong answers at each step, where the agent acts; an episode that has ended counts
             with its last answer.
         error_by_group: percent of wrong episodes by the number that `info` gives under `metadata["group_key"]`.
@@ -94,8 +95,8 @@ def evaluate(
     with evaluating(agent):
         for first in range(0, len(numbers), width):
             chosen = numbers[np.arange(first, first + width) % len(numbers)]
-            places = None if gaze == "learned" else {"location": batched.scripted_gaze(gaze, seed, chosen)}
-            trajectory = collect(agent, batched, chosen, seed=seed, given=places)
+            given = batched.given_actions(gaze, seed, chosen)
+            trajectory = collect(agent, batched, chosen, seed=seed, given=given)
             kept = min(width, len(numbers) - first)
             tally.add(trajectory, kept)
             if observer is not None:
@@ -110,7 +111,7 @@ class _Tally:
         self.env, self.episodes = env, episodes
         self.wrong = self.answers = 0
         self.means = dict.fromkeys(("bits", "nats", "return", "length"), 0.0)
-        self.by_step = torch.zeros(env.horizon, dtype=torch.int64)
+        self.by_step = torch.zeros(env.horizon, dtype=torch.float64)
         self.failed: list[Tensor] = []
         self.groups: list[Tensor] = []
         self.metrics = dict.fromkeys(env.metadata.get("episode_metrics", ()), 0.0)
@@ -133,9 +134,9 @@ class _Tally:
         wrong = ~trajectory.hits[:, :kept] & scored[..., None]
         self.wrong += int(wrong.sum())
         self.answers += int(scored.sum()) * wrong.shape[-1]
-        self.failed.append(wrong.any(-1).any(0).cpu())
+        self.failed.append((wrong.any(-1).any(0) | ~scored.any(0)).cpu())
         if trajectory.steps is None:
-            missed = ~trajectory.hits[:, :kept].all(-1)
+            missed = (~trajectory.hits[:, :kept]).double().mean(-1)
             moments = torch.arange(self.env.horizon, device=missed.device)[:, None].minimum(trajectory.last()[:kept])
             self.by_step += missed.gather(0, moments).sum(1).cpu()
         key = self.env.metadata.get("group_key", "")
@@ -149,7 +150,7 @@ class _Tally:
         group = torch.cat(self.groups) if self.groups else torch.zeros(0, dtype=torch.int64)
         acts = known and not self.env.read_ahead
         return EvalResult(
-            100 * self.wrong / max(1, self.answers) if known else None,
+            (100 * self.wrong / self.answers if self.answers else 100.0) if known else None,
             self.means["bits"],
             100 * float(failed.mean()) if known else 100.0,
             [round(100 * count / episodes, 4) for count in self.by_step.tolist()] if acts else [],

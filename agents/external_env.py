@@ -66,8 +66,8 @@ class ExternalEnv(gym.vector.VectorWrapper):
     find it; the answer of an episode's last step is the one that is `scored`. Rewards and ends are the environment's
     own, and an episode is truncated after `horizon` steps.
 
-    Episodes are not functions of a number here, but of the environment's own generator: it is seeded wherever the
-    numbers asked for do not go on from the last ones, or with `reseed` at every reset.
+    Episodes are not functions of a number here, but of the environment's own generator: it is seeded wherever the seed
+    is another or the numbers asked for do not go on from the last ones, or with `reseed` at every reset.
 
     Args:
         env: whose episodes, once ended, begin anew with the next step (`AutoresetMode.NEXT_STEP`).
@@ -124,7 +124,8 @@ class ExternalEnv(gym.vector.VectorWrapper):
             "gazes": ("random",) if random_gaze else (),
         }
         self.target, self.ended = np.full(self.num_envs, -1), np.zeros(self.num_envs, bool)
-        self.steps, self.next_episode = 0, -1
+        self.steps, self.next_episode = 0, 0
+        self.seed: int | None = None
 
     @property
     def unwrapped(self) -> Any:
@@ -132,16 +133,16 @@ class ExternalEnv(gym.vector.VectorWrapper):
         return self
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        """New episodes in every row; `options["episode"]` (N,) are their numbers, and `seed` that of all."""
-        numbers = np.asarray((options or {}).get("episode", self.next_episode))
-        first = int(numbers.flat[0])
-        if self.reseed or first != self.next_episode:
-            number = seed[0] if isinstance(seed, list) else seed
-            seed = None if number is None else generator_seed(int(number), first)
-        else:
-            seed = None
-        observation, info = self.env.reset(seed=seed)
-        self.next_episode = first + self.num_envs
+        """New episodes in every row; `options["episode"]` (N,) are their numbers, and `seed` that of all.
+
+        Without numbers, a seed begins with episode 0, and no seed goes on.
+        """
+        numbers = (options or {}).get("episode", self.next_episode if seed is None else 0)
+        first = int(np.ravel(numbers)[0])
+        own = self.seed if seed is None else int(np.ravel(seed)[0])
+        goes_on = not self.reseed and (own, first) == (self.seed, self.next_episode)
+        observation, info = self.env.reset(seed=None if goes_on or own is None else generator_seed(own, first))
+        self.seed, self.next_episode = own, first + self.num_envs
         self.target, self.ended, self.steps = self._target(info), np.zeros(self.num_envs, bool), 0
         return self._observed(observation, np.zeros((self.num_envs, self.motion.size), np.float32)), {}
 
@@ -164,6 +165,10 @@ class ExternalEnv(gym.vector.VectorWrapper):
             known["target"] = self._present_target(info)
         self.ended = terminated | truncated
         return self._observed(observation, location.astype(np.float32)), reward, terminated, truncated, known
+
+    def lengths(self, seed: int, episodes: np.ndarray) -> np.ndarray:
+        """(N,) int64, the most steps of each episode."""
+        return np.full(len(episodes), self.horizon)
 
     def scripted_gaze(self, name: str, seed: int, episodes: np.ndarray) -> np.ndarray:
         """(horizon, N, D) motions of the control "random"."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agents.loading import load_agent
 from runs.evaluation import evaluate_checkpoint, lines_of
+from runs.traces.pictures import pictures_of
 from runs.watch import watch
 
 
@@ -14,7 +15,7 @@ def report(folder: Path, metrics: dict[str, float], *, by_return: bool, device: 
     """Evaluate the run's weights on the test split, draw its gaze, and describe both in a table.
 
     Args:
-        folder: of a finished run, holding `agent.pt`; `gaze.png` and `gaze.apng` are written there.
+        folder: of a finished run, holding `agent.pt`; `gaze.png` is written there, and `gaze.apng` where it moves.
         metrics: of the training.
         by_return: whether it was validated by its return.
         device: "auto", "cpu", "cuda", …
@@ -28,9 +29,11 @@ def report(folder: Path, metrics: dict[str, float], *, by_return: bool, device: 
     lines += [*lines_of(result), ""]
     rows = [("weights", weights), ("logs", folder)]
     if result.get("glimpses", 0) > 1 and load_agent(weights).spec.named("glimpse") is not None:
-        for name in ("gaze.png", "gaze.apng"):
-            watch(weights, folder / name, device=device)
-        rows += [("picture", folder / "gaze.png"), ("animation", folder / "gaze.apng")]
+        traces = watch(weights, folder / "gaze.png", device=device)
+        rows.append(("picture", folder / "gaze.png"))
+        if pictures_of(traces[0]).animation is not None:
+            watch(weights, folder / "gaze.apng", device=device)
+            rows.append(("animation", folder / "gaze.apng"))
     lines += [f"  {name:<10} {path}" for name, path in rows]
     tensorboard = Path(sys.executable).with_name("tensorboard")
     lines += [

@@ -391,7 +391,7 @@ class AtTheEnd(gym.Env):
 
 def test_a_target_in_some_steps_only_is_refused() -> None:
     agent = make_agent(AtTheEnd(), AgentConfig(width=8))
-    with pytest.raises(ValueError, match="a target in some steps only"):
+    with pytest.raises(ValueError, match="a target in some steps or rows only"):
         collect(agent, BatchedEnv(AtTheEnd(), CPU), np.zeros(1, np.int64))
 
 

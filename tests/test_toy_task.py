@@ -143,3 +143,10 @@ def test_the_agent_maximises_the_reward_of_the_environment_whatever_it_is():
     _, result = trained("none", 150, cost=0.5)
     assert result.mean_length < 1.1, result
     assert result.mean_return == pytest.approx(-0.5, abs=0.05)
+
+
+def test_the_error_by_step_counts_an_answers_parts_as_the_error_does():
+    _, result = trained("none", 150)
+    assert result.mean_length == STEPS
+    assert result.error == pytest.approx(np.mean(result.error_by_step[CELLS:]))
+    assert result.wrong_episodes > result.error

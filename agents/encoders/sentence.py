@@ -40,7 +40,7 @@ class Sentences(nn.Module):
 
     Args:
         vocabulary: number of words; 0 is padding.
-        words: of a row.
+        words: of a row, at most.
         width: of the result.
         encoder: "bag" or "attention".
         heads: of "attention".
@@ -69,7 +69,7 @@ class Sentences(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(…, words) int64 to (…, width); a row of padding is a vector of zeros where words are added."""
         if self.attend is None:
-            return (self.embedding(tokens) * self.position).sum(-2)
+            return (self.embedding(tokens) * self.position[: tokens.shape[-1]]).sum(-2)
         rows = tokens.reshape(-1, tokens.shape[-1])
         seen, _ = self._attend(rows)
         present = (rows != 0)[..., None]
@@ -88,7 +88,7 @@ class Sentences(nn.Module):
 
     def _attend(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         assert self.attend is not None
-        words = self.embedding(rows) + self.position
+        words = self.embedding(rows) + self.position[: rows.shape[-1]]
         padding = rows == 0
         padding[:, 0] = False  # a row of padding alone attends to its first position, and is then left out
         seen, weights = self.attend(words, words, words, key_padding_mask=padding, need_weights=True)

@@ -42,7 +42,7 @@ class Head(nn.Module):
         acts_on_next: whether an action matters only for what follows it, so that an episode's last one is left out of
             the policy gradient.
         uses_view: whether it uses more than the features.
-        noise_size: uniform random numbers that a draw takes.
+        noise_size: uniform random numbers that a draw takes; 0 where nothing can be drawn.
     """
 
     policy = False

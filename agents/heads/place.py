@@ -71,6 +71,7 @@ class StayHead(Head):
     """Stays where it is."""
 
     uses_view = True
+    noise_size = 0
 
     def forward(self, features: Tensor, view: View) -> Tensor:
         """The present place, (B, D)."""

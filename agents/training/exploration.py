@@ -17,7 +17,7 @@ from agents.training.distributed import rank, world_size
 
 
 def drawn_parts(agent: Any, env: BatchedEnv, answer_signal: str, given: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The parts of an action that are drawn: those of policies, and answers that learn from reward.
+    """The parts of an action that are drawn: all but an answer that learns from its target, and what is given.
 
     Args:
         agent: that acts.
@@ -25,8 +25,8 @@ def drawn_parts(agent: Any, env: BatchedEnv, answer_signal: str, given: tuple[st
         answer_signal: "target" or "reward".
         given: parts that are not the agent's to choose.
     """
-    learned = () if answer_signal == "target" and env.metadata.get("tells_target", True) else ("answer",)
-    return tuple(name for name, head in agent.heads.items() if (head.policy or name in learned) and name not in given)
+    known = ("answer",) if answer_signal == "target" and env.metadata.get("tells_target", True) else ()
+    return tuple(name for name, head in agent.heads.items() if head.noise_size and name not in (*known, *given))
 
 
 def exploration_noise(agent: Any, env: BatchedEnv, parts: tuple[str, ...], seed: int, update: int) -> dict[str, Tensor]:

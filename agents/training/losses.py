@@ -63,10 +63,11 @@ def trajectory_loss(
         "rollout/ep_rew_mean": trajectory.reward.sum(0).mean(),
         "rollout/ep_len_mean": trajectory.length.to(torch.float32).mean(),
     }
-    if trajectory.hits is None and not trajectory.log_prob:
+    drawn = trajectory.log_prob
+    if trajectory.hits is None and ("answer" not in drawn if "answer" in agent.heads else not drawn):
         raise ValueError(
-            "there is nothing to learn from: the environment tells no target, and nothing was drawn; learn the answer "
-            'from reward (answer_signal="reward")'
+            "there is nothing to learn an answer from: info has no target, and no answer was drawn; learn it from "
+            'reward (answer_signal="reward")'
         )
     loss = trajectory.log_likelihood.new_zeros(())
     if trajectory.hits is not None:
@@ -76,7 +77,7 @@ def trajectory_loss(
         scalars["rollout/success_rate"] = right
         if recipe.answer_signal == "target":
             loss = loss + cross_entropy(trajectory, answer_weights(recipe.answer_weights, trajectory))
-    if trajectory.log_prob:
+    if drawn:
         extra = torch.zeros_like(trajectory.reward) if bonus is None else bonus
         policy = ESTIMATORS[recipe.estimator](trajectory, agent.heads, recipe.discount, extra)
         loss = loss + policy.policy + VALUE_WEIGHT * policy.value

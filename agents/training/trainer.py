@@ -150,21 +150,20 @@ def check(recipe: Recipe, env: BatchedEnv, agent: AttentionAgent, prior: Prior |
     if recipe.estimator not in ESTIMATORS:
         raise ValueError(f"there is no estimator {recipe.estimator!r}; there are {', '.join(ESTIMATORS)}")
     places = [name for name, head in agent.heads.items() if head.policy]
-    if recipe.answer_weights != "scored" and env.read_ahead:
+    if recipe.answer_weights != "scored" and not env.metadata.get("interactive", True):
         raise ValueError(
             f'answer_weights="{recipe.answer_weights}" trains answers that are not scored, and this task has no right '
             'answer for them: use "scored"'
         )
     if prior is not None and (recipe.gaze != "learned" or "location" not in places):
         raise ValueError("--saliency-prior draws a gaze that is learned; this training has none")
-    if recipe.gaze != "learned":
-        if "location" not in agent.heads:
-            raise ValueError(f'gaze "{recipe.gaze}" looks at places: the environment has no location to choose')
-        env.scripted_gaze(recipe.gaze, recipe.seed, np.zeros(env.num_envs, np.int64))
+    if recipe.std <= 0 or (recipe.std_end or 0) < 0:
+        raise ValueError(f"--std must be above 0 and --std-end at least 0, got {recipe.std} and {recipe.std_end}")
+    env.given_actions(recipe.gaze, recipe.seed, np.zeros(env.num_envs, np.int64))
     if recipe.answer_signal == "reward" and recipe.estimator == "gain":
         raise ValueError('estimator "gain" pays for right answers: answers that learn from reward need "reinforce"')
-    told = env.metadata.get("tells_target", True)
-    if recipe.estimator == "gain" and places and recipe.gaze == "learned" and not told:
+    known = "answer" in agent.heads and env.metadata.get("tells_target", True)
+    if recipe.estimator == "gain" and places and recipe.gaze == "learned" and not known:
         raise ValueError('estimator "gain" needs the right answers: name them with --target, or use "reinforce"')
 
 
@@ -185,7 +184,7 @@ def train_update(trainer: Trainer) -> dict[str, Tensor]:
     torch.manual_seed(int(np.random.SeedSequence((recipe.seed, trainer.update, rank(), 1)).generate_state(1)[0]))
     set_learning_rate(recipe, trainer.optimizers, trainer.update)
     numbers = trainer.curriculum.episodes(recipe, env, trainer.update)
-    given = {} if recipe.gaze == "learned" else {"location": env.scripted_gaze(recipe.gaze, recipe.seed, numbers)}
+    given = env.given_actions(recipe.gaze, recipe.seed, numbers)
     parts = drawn_parts(agent, env, recipe.answer_signal, tuple(given))
     noise = exploration_noise(agent, env, parts, recipe.seed, trainer.update)
     std = recipe.deviation(trainer.update)

@@ -57,7 +57,17 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replaces the gradients by their means over the processes, in one flat all-reduce."""
     if world_size() == 1:
         return
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    flat = all_mean(torch.cat([gradient.reshape(-1) for gradient in gradients]))
-    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
+    _average([parameter.grad for parameter in parameters if parameter.grad is not None])
+
+
+def average_buffers(buffers: Iterable[Tensor]) -> None:
+    """Replaces floating-point buffers by their means over the processes: statistics of what each of them saw."""
+    values = [buffer for buffer in buffers if buffer.is_floating_point()]
+    if world_size() > 1 and values:
+        _average(values)
+
+
+def _average(values: list[Tensor]) -> None:
+    flat = all_mean(torch.cat([value.reshape(-1) for value in values]))
+    for value, mean in zip(values, flat.split([v.numel() for v in values]), strict=True):
+        value.copy_(mean.view_as(value))

@@ -15,7 +15,7 @@ from agents.batched_env import BatchedEnv
 from agents.collect import collect
 from agents.loading import agent_to_dict, copy_weights, make_agent
 from agents.training.curriculum import Curriculum
-from agents.training.distributed import average_gradients, rank, world_size
+from agents.training.distributed import average_buffers, average_gradients, rank, world_size
 from agents.training.estimators import ESTIMATORS, following
 from agents.training.exploration import drawn_parts, exploration_noise
 from agents.training.losses import trajectory_loss
@@ -205,6 +205,7 @@ def train_update(trainer: Trainer) -> dict[str, Tensor]:
     scalars["train/grad_norm"] = torch.nn.utils.clip_grad_norm_(agent.parameters(), recipe.max_grad_norm)
     for optimizer in trainer.optimizers:
         optimizer.step()
+    average_buffers(agent.buffers())
     trainer.update += 1
     return scalars
 

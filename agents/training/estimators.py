@@ -106,9 +106,9 @@ def gain(trajectory: Trajectory, heads: Any, discount: float, bonus: Tensor) -> 
     """A step earns what it adds to the log-likelihood of the target: a dense form of the reward for a right answer.
 
     Raises:
-        ValueError: where there are no right answers, or nothing that answers.
+        ValueError: where the environment tells no target.
     """
-    if trajectory.hits is None:
+    if trajectory.target is None:
         raise ValueError('estimator "gain" needs the right answers: name them with --target, or use "reinforce"')
     return policy_gradient(trajectory, heads, gains(trajectory) + bonus, discount)
 

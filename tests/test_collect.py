@@ -14,6 +14,7 @@ from agents import AgentConfig, AttentionAgent, BatchedEnv, collect, make_agent
 from agents.evaluation import evaluate
 from agents.training.losses import trajectory_loss
 from agents.training.recipe import Recipe
+from agents.training.trainer import Trainer, train_update
 
 CPU = torch.device("cpu")
 IMAGES = {"images": np.random.default_rng(0).integers(0, 255, (40, 10, 10), np.uint8), "labels": np.arange(40) % 4}
@@ -179,6 +180,90 @@ def test_read_ahead_is_the_same_as_stepping(memory: str):
     assert first.error == pytest.approx(second.error)
     assert first.bits == pytest.approx(second.bits, rel=1e-5)
     assert first.mean_length == second.mean_length
+
+
+class Shown(gym.Env):
+    """Somebody's own environment: which of three is shown, at a fixation of another name than ours, in three steps."""
+
+    metadata = {  # noqa: RUF012
+        "horizon": 3,
+        "roles": {"shown": "values", "fixation": "place"},
+        "action_roles": {"fixation": "place"},
+        "gazes": ("middle",),
+    }
+    observation_space = spaces.Dict(
+        {"shown": spaces.Box(0, 1, (3,), np.float32), "fixation": spaces.Box(-1, 1, (2,), np.float32)}
+    )
+    action_space = spaces.Dict(
+        {"fixation": spaces.Box(-1, 1, (2,), np.float32), "answer": spaces.Discrete(3), "vote": spaces.Discrete(2)}
+    )
+
+    def __init__(self, scored: bool = True, targets: bool = True):
+        self.scored, self.targets = scored, targets
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps, self.target, self.fixation = 0, int(self.np_random.integers(3)), np.zeros(2, np.float32)
+        return self.observation(), {"name": "text is left out"}
+
+    def observation(self):
+        return {"shown": np.eye(3, dtype=np.float32)[self.target], "fixation": self.fixation}
+
+    def step(self, action):
+        self.steps, self.fixation = self.steps + 1, np.asarray(action["fixation"], np.float32).clip(-1, 1)
+        ended = self.steps == 3
+        info = {"target": self.target} if self.targets else {}
+        return self.observation(), float(action["vote"]), ended, False, {**info, "scored": ended and self.scored}
+
+    def scripted_gaze(self, name, seed, episodes):
+        return np.full((2, len(episodes), 2), 0.5, np.float32)
+
+
+def several(*rows: Any) -> Any:
+    return gym.vector.SyncVectorEnv([lambda row=row: row for row in rows])
+
+
+def test_other_environments_are_seeded_by_seed_and_episode_number():
+    env = BatchedEnv(several(*(Shown() for _ in range(8))), CPU)
+    first, second, again = (env.reset(3, np.arange(n, n + 8))[0]["shown"] for n in (0, 8, 0))
+    assert len(first.unique(dim=0)) == 3
+    assert not torch.equal(first, second)
+    torch.testing.assert_close(first, again)
+    single = BatchedEnv(Shown(), CPU)
+    for row in range(8):
+        torch.testing.assert_close(single.reset(3, np.array([row]))[0]["shown"][0], first[row])
+
+
+def test_a_scripted_gaze_is_given_to_the_place_whatever_its_name():
+    paths: list[torch.Tensor] = []
+    agent = agent_for(Shown())
+    evaluate(agent, Shown(), 1, gaze="middle", observer=lambda t, _: paths.append(t.observations["fixation"]))
+    assert paths[0][1:].unique().tolist() == [0.5]
+
+
+def test_a_target_in_some_rows_only_is_refused():
+    env = several(Shown(), Shown(targets=False))
+    with pytest.raises(ValueError, match="in some steps or rows only"):
+        collect(agent_for(env), BatchedEnv(env, CPU), np.arange(2))
+
+
+def test_episodes_in_which_no_answer_is_scored_are_wrong():
+    result = evaluate(agent_for(Shown()), Shown(scored=False), 2)
+    assert (result.error, result.wrong_episodes) == (100.0, 100.0)
+
+
+def test_every_part_of_an_action_is_learned_or_refused():
+    """A second part without a target learns from reward; an answer without one is not left as it was."""
+    recipe = Recipe(batch=8, estimator="reinforce", agent=AgentConfig(width=16))
+    trainer = Trainer.begin(recipe, several(*(Shown() for _ in range(8))), CPU)
+    before = {name: value.clone() for name, value in trainer.agent.heads.state_dict().items()}
+    for _ in range(2):
+        train_update(trainer)
+    for name, value in trainer.agent.heads.state_dict().items():
+        assert not torch.equal(value, before[name]), name
+    trainer = Trainer.begin(recipe, several(*(Shown(targets=False) for _ in range(8))), CPU)
+    with pytest.raises(ValueError, match='answer_signal="reward"'):
+        train_update(trainer)
 
 
 def test_what_a_memory_did_is_kept_where_it_is_asked_for():

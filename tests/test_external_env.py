@@ -192,6 +192,11 @@ def test_the_generator_is_seeded_where_numbers_do_not_go_on() -> None:
     np.testing.assert_array_equal(jumped, shown(joined(DOOR, Names(), batch=16), 32)[0])
     assert len({values.tobytes() for values in (first, second, jumped)}) == 3
     assert not np.array_equal(second, shown(env, 16)[0])  # it went on, and now it begins
+    other = joined(DOOR, Names(), batch=16)
+    shown(other, 0)
+    numbers = {"episode": np.arange(16, 32)}
+    assert not np.array_equal(second, other.reset(seed=[6] * 16, options=numbers)[0]["values"])  # another seed
+    np.testing.assert_array_equal(first, joined(DOOR, Names(), batch=16).reset(seed=5)[0]["values"])
     training = make_env(recipe(DOOR), "train", 16, CPU)
     np.testing.assert_array_equal(shown(training, 0, 16)[1], shown(training, 16)[0])  # with every batch
 

@@ -256,7 +256,7 @@ def test_what_is_drawn_depends_on_the_update_and_its_reward_is_all_that_is_learn
 def test_what_does_not_go_with_reading_is_refused(babi: EnvConfig) -> None:
     for changes, message in (
         ({"answer_weights": "later"}, "has no right answer for them"),
-        ({"gaze": "random"}, "has no location to choose"),
+        ({"gaze": "random"}, "no scripted gaze 'random'; it has none"),
         ({"answer_signal": "reward"}, 'need "reinforce"'),
     ):
         with pytest.raises(ValueError, match=message):
@@ -280,3 +280,15 @@ def test_a_memory_may_remember_nothing_or_be_unknown() -> None:
     assert torch.equal(first.params["answer"][1], other.params["answer"][1])
     with pytest.raises(KeyError, match="choose one of"):
         make_agent(env, AgentConfig(memory="paper"))
+
+
+def test_what_an_environment_says_of_its_answers_is_checked() -> None:
+    """Answers beyond `max_answers` would be left out; those that are not scored have no right answer."""
+    trainer = begin(copier("none"))
+    trainer.env.metadata = {**trainer.env.metadata, "max_answers": 1}
+    with pytest.raises(ValueError, match="more answers of an episode are scored than the 1"):
+        read(trainer, np.arange(8))
+    recipe = replace(copier("none"), answer_weights="all")
+    wrapped = gym.vector.VectorWrapper(make_env(recipe, "train", 8, CPU))
+    with pytest.raises(ValueError, match="answers that are not scored"):
+        Trainer.begin(recipe, wrapped, CPU)

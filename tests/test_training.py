@@ -195,6 +195,7 @@ def test_what_does_not_go_together_is_refused(recipe: Recipe):
         ({"agent": AgentConfig(width=8), "optimizer": "muon"}, "hidden matrices"),
         ({"gaze": "scan"}, "no scripted gaze 'scan'"),
         ({"answer_signal": "reward"}, 'need "reinforce"'),
+        ({"std": 0.0}, "--std must be above 0"),
         ({"oversample": 2, "bucket_batches": 2}, "--oversample"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from agents import load_agent
-from agents.checkpoint import load_checked
 from agents.loading import build_agent, copy_weights
-from runs.recipe import Recipe
+from agents.training.checkpoint import load_checked
+from agents.training.recipe import Recipe
 from runs.recipes import RECIPES
 from runs.results import PRETRAINED
 
@@ -23,7 +23,7 @@ def test_weights_load_and_are_small(path: Path):
     assert path.stat().st_size <= LARGEST
 
 
-@pytest.mark.parametrize("recipe", [r for r in RECIPES.values() if r.begin], ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", [r for r in RECIPES.values() if r.init_from], ids=lambda recipe: recipe.name)
 def test_a_recipe_finds_what_it_begins_with(recipe: Recipe):
-    first = load_agent(recipe.begin)
-    copy_weights(build_agent(first.form, recipe.agent), recipe.begin, load_checked(recipe.begin)["words"])
+    first = load_agent(recipe.init_from)
+    copy_weights(build_agent(first.spec, recipe.agent), recipe.init_from, load_checked(recipe.init_from)["words"])

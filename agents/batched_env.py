@@ -63,7 +63,8 @@ class BatchedEnv:
         device: of the agent.
 
     Attributes:
-        read_ahead: whether its observations do not depend on actions and `whole` gives them at once.
+        read_ahead: whether `whole` gives its episodes at once: observations do not depend on actions, and an action is
+            an answer alone.
         numbered: whether its episodes are functions of (seed, episode number), as those of environments that know
             their `lengths`; each row of any other is seeded by both.
 
@@ -88,7 +89,8 @@ class BatchedEnv:
         self.native = place is not None  # tensors, not NumPy arrays
         if self.native and place.type != device.type:
             raise ValueError(f"the environment is on {place} and the agent on {device}: make both on one device")
-        self.read_ahead = not env.metadata.get("interactive", True) and _is_bare(env)
+        answers = tuple(spec_of(env).action) == ("answer",)
+        self.read_ahead = answers and not env.metadata.get("interactive", True) and _is_bare(env)
         if not self.read_ahead and env.metadata.get("autoreset_mode") == AutoresetMode.SAME_STEP:
             raise ValueError('an environment that resets within a step hides how its episodes end: use "NextStep"')
 

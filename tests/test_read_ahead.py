@@ -292,3 +292,29 @@ def test_what_an_environment_says_of_its_answers_is_checked() -> None:
     wrapped = gym.vector.VectorWrapper(make_env(recipe, "train", 8, CPU))
     with pytest.raises(ValueError, match="answers that are not scored"):
         Trainer.begin(recipe, wrapped, CPU)
+
+
+def test_an_action_of_more_than_an_answer_is_stepped_and_learned() -> None:
+    class Voting(gym.vector.VectorWrapper):
+        """Takes a vote, too, and is no wrapper to those who ask."""
+
+        def __init__(self, env: Any) -> None:
+            super().__init__(env)
+            self.single_action_space = gym.spaces.Dict({**env.single_action_space, "vote": gym.spaces.Discrete(2)})
+
+        @property
+        def unwrapped(self) -> Any:
+            return self
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.env, name)
+
+        def step(self, actions: Any) -> Any:
+            return self.env.step({"answer": actions["answer"]})
+
+    recipe = replace(copier("none"), estimator="reinforce")
+    trainer = Trainer.begin(recipe, Voting(make_env(recipe, "train", 8, CPU)), CPU)
+    assert not trainer.env.read_ahead
+    before = trainer.agent.heads["vote"].linear.weight.clone()
+    train_update(trainer)
+    assert not torch.equal(before, trainer.agent.heads["vote"].linear.weight)

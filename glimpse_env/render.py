@@ -87,12 +87,12 @@ def draw_windows(picture: np.ndarray, boxes: Sequence[tuple[int, int, int, int]]
         cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), colour, line if scale == 0 else 1, cv2.LINE_8)
 
 
-def draw_saccades(picture: np.ndarray, points: np.ndarray, colour: Colour = PATH_COLOUR) -> None:
+def draw_saccades(picture: np.ndarray, points: np.ndarray) -> None:
     """Join fixations (T, 2) by lines, in picture coordinates."""
     track = [np.round(points * 2**_SUBPIXEL).astype(np.int32)]
     line = stroke(picture)
     cv2.polylines(picture, track, False, OUTLINE, line + 2, cv2.LINE_AA, _SUBPIXEL)
-    cv2.polylines(picture, track, False, colour, line, cv2.LINE_AA, _SUBPIXEL)
+    cv2.polylines(picture, track, False, PATH_COLOUR, line, cv2.LINE_AA, _SUBPIXEL)
 
 
 def draw_dot(picture: np.ndarray, point: np.ndarray, radius: float, colour: Colour) -> None:
@@ -107,33 +107,24 @@ def stroke(picture: np.ndarray) -> int:
     return -(-max(picture.shape[:2]) // 190)
 
 
-def draw_gaze(
-    canvas: np.ndarray,
-    path: np.ndarray,
-    retina: Retina,
-    *,
-    frame: int = FRAME,
-    colours: list[Colour] | None = None,
-) -> np.ndarray:
+def draw_gaze(canvas: np.ndarray, path: np.ndarray, retina: Retina) -> np.ndarray:
     """The canvas with the path of fixations and the windows of the last one.
 
     Args:
         canvas: (H, W, C) uint8, C is 1 or 3.
         path: (T, 2) float32 locations (x right, y down) in [-1, 1], oldest first, T at least 1.
         retina: patch size and scales.
-        frame: the longer side of the picture in pixels, at least.
-        colours: T RGB colours of the fixations; None draws them in `PATH_COLOUR`.
 
     Returns:
         (height, width, 3) uint8 RGB, a whole multiple of the canvas. What no finest window has covered is dimmed.
     """
-    factor = magnification(canvas.shape, frame)
+    factor = magnification(canvas.shape, FRAME)
     picture = show_canvas(canvas, factor, path, retina)
     draw_windows(picture, retina.windows((path[-1][0], path[-1][1]), canvas.shape[:2]), factor)
     points = gaze_points(path, canvas.shape, factor)
     draw_saccades(picture, points)
     for step, point in enumerate(points):
         last = step == len(points) - 1
-        colour = colours[step] if colours else (WINDOW_COLOURS[0] if last else PATH_COLOUR)
+        colour = WINDOW_COLOURS[0] if last else PATH_COLOUR
         draw_dot(picture, point, (2.5 if last else 1.5) * stroke(picture), colour)
     return picture

@@ -126,9 +126,6 @@ class World:
             return [thing for thing in self.objects if thing not in self.holder and self.place[thing] == here]
         return [thing for thing in self.objects if self.holder.get(thing) == actor]
 
-    def _company(self, actor: str) -> list[str]:
-        return [name for name in self.people if name != actor and self.place[name] == self.place[actor]]
-
     def act(self) -> Event:
         """Something happens: an actor, a kind of action and a place to move to are drawn until they are possible."""
         while True:

@@ -62,6 +62,31 @@ def evaluating(agent: Any) -> Iterator[None]:
         agent.train(training)
 
 
+def play(
+    agent: Any, env: Any, episodes: np.ndarray, *, seed: int = 0, gaze: str = "learned", watch: bool = False
+) -> Iterator[tuple[Trajectory, int]]:
+    """Episodes (N,) in order, as many side by side as `env` has rows, each action the likeliest.
+
+    `gaze` is "learned", or a scripted one of the environment's; `watch` keeps what the memory did.
+
+    Yields:
+        a trajectory, and how many of its rows count: the last one is filled up with the first episodes.
+
+    Raises:
+        ValueError: for no episodes, or a gaze that the environment does not have.
+    """
+    if not len(episodes):
+        raise ValueError("episodes must be at least 1")
+    batched = BatchedEnv(env, next(agent.parameters()).device)
+    rows = batched.num_envs
+    for first in range(0, len(episodes), rows):
+        chosen = episodes[np.arange(first, first + rows) % len(episodes)]
+        given = batched.given_actions(gaze, seed, chosen)
+        with evaluating(agent):
+            trajectory = collect(agent, batched, chosen, seed=seed, given=given, watch=watch)
+        yield trajectory, min(rows, len(episodes) - first)
+
+
 def evaluate(
     agent: Any,
     env: Any,
@@ -85,22 +110,14 @@ def evaluate(
         ValueError: for no episodes, or a gaze that the environment does not have.
     """
     numbers = np.arange(episodes) if isinstance(episodes, int) else np.asarray(episodes)
-    if not len(numbers):
-        raise ValueError("there is nothing to evaluate: episodes must be at least 1")
     batched = BatchedEnv(env, next(agent.parameters()).device)
     if batched.read_ahead:  # alike lengths side by side, so that few steps are read in vain
         numbers = numbers[np.argsort(batched.lengths(seed, numbers), kind="stable")]
     tally = _Tally(batched, len(numbers))
-    width = batched.num_envs
-    with evaluating(agent):
-        for first in range(0, len(numbers), width):
-            chosen = numbers[np.arange(first, first + width) % len(numbers)]
-            given = batched.given_actions(gaze, seed, chosen)
-            trajectory = collect(agent, batched, chosen, seed=seed, given=given)
-            kept = min(width, len(numbers) - first)
-            tally.add(trajectory, kept)
-            if observer is not None:
-                observer(trajectory, kept)
+    for trajectory, kept in play(agent, env, numbers, seed=seed, gaze=gaze):
+        tally.add(trajectory, kept)
+        if observer is not None:
+            observer(trajectory, kept)
     return tally.result()
 
 

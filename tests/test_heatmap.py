@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from agents import AgentConfig, evaluate, make_agent
+from agents.evaluation import play
 from agents.training.checkpoint import save_atomically
 from agents.training.recipe import EnvConfig, Recipe
 from agents.training.trainer import Trainer
@@ -30,7 +31,6 @@ from runs.traces.story_attention import (
     on_question_words,
     on_words,
 )
-from runs.traces.trace import play
 
 CPU = torch.device("cpu")
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from agents import AgentConfig, BatchedEnv, collect, make_agent
+from agents.evaluation import play
 from agents.training.checkpoint import save_atomically
 from agents.training.recipe import EnvConfig, Recipe
 from agents.training.trainer import Trainer
@@ -23,7 +24,7 @@ from runs.traces.layout import OTHER, TRUTH, WRONG
 from runs.traces.lettering import shorten, text_width
 from runs.traces.panels import belief_columns, belief_rows, patches_panel, scene_panel, shown_classes
 from runs.traces.pictures import encode
-from runs.traces.trace import Trace, play, record_traces, traces_of
+from runs.traces.trace import Trace, record_traces, traces_of
 from runs.watch import main, watch
 
 CPU = torch.device("cpu")

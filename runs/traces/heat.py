@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from agents.evaluation import play
 from runs.environments import episodes_in, sample_episodes
 from runs.saliency_prior import SaliencyPrior
 from runs.traces.encoding import encode_png
@@ -17,7 +18,6 @@ from runs.traces.fixations import fixations_of, heat_maps
 from runs.traces.heat_pictures import heat_sheet
 from runs.traces.story_attention import attention_of, story_maps
 from runs.traces.story_sheet import story_sheet
-from runs.traces.trace import play
 
 SUFFIXES = (".png", ".npz", ".json")
 """Of the files that `encode` makes."""

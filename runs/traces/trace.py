@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from agents.batched_env import BatchedEnv
-from agents.collect import collect
-from agents.evaluation import evaluating
+from agents.evaluation import play
 from agents.trajectory import Trajectory
 from glimpse_env.retina import Retina
 from glimpse_env.tasks.records import Story
@@ -92,32 +89,6 @@ class Trace(NamedTuple):
         if answer < 0:
             return "(unknown)"
         return self.names[answer] if self.names else str(answer)
-
-
-def play(
-    agent: Any, env: Any, episodes: np.ndarray, *, seed: int = 0, gaze: str = "learned", watch: bool = False
-) -> Iterator[tuple[Trajectory, int]]:
-    """Episodes (N,) in order, as many side by side as `env` has rows, each action the likeliest.
-
-    `gaze` is "learned", or a scripted one of the environment's; `watch` keeps what the memory did.
-
-    Yields:
-        a trajectory, and how many of its rows count: the last one is filled up with the first episodes.
-
-    Raises:
-        ValueError: for no episodes, or a gaze that the environment does not have.
-    """
-    numbers = np.asarray(episodes, np.int64)
-    if not len(numbers):
-        raise ValueError("episodes must be at least 1")
-    batched = BatchedEnv(env, next(agent.parameters()).device)
-    rows = batched.num_envs
-    for first in range(0, len(numbers), rows):
-        chosen = numbers[np.arange(first, first + rows) % len(numbers)]
-        given = {} if gaze == "learned" else {"location": batched.scripted_gaze(gaze, seed, chosen)}
-        with evaluating(agent):
-            trajectory = collect(agent, batched, chosen, seed=seed, given=given, watch=watch)
-        yield trajectory, min(rows, len(numbers) - first)
 
 
 def record_traces(agent: Any, env: Any, episodes: np.ndarray, *, seed: int = 0, gaze: str = "learned") -> list[Trace]:

@@ -106,6 +106,8 @@ def test_the_gain_of_a_step_is_what_is_known_after_the_next():
     trajectory = episodes([3, 2], log_likelihood=known, target=torch.zeros(3, 2))
     assert gains(trajectory).tolist() == [[2.0, 2.0], [1.0, 0.0], [0.0, 0.0]]  # nothing is gained by an end
     assert not gains(trajectory).requires_grad
+    other = torch.tensor([[[1, 0], [1, 1]], [[1, 2], [1, 1]], [[1, 2], [1, 1]]])
+    assert gains(trajectory._replace(target=other)).tolist() == [[0.0, 2.0], [1.0, 0.0], [0.0, 0.0]]
     log_prob, bonus = torch.zeros(3, 2, requires_grad=True), torch.rand(3, 2)
     trajectory = trajectory._replace(log_prob={"location": log_prob})
     ours = gain(trajectory, HEADS, 0.5, bonus)

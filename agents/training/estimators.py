@@ -57,9 +57,14 @@ def following(alive: Tensor) -> Tensor:
 
 
 def gains(trajectory: Trajectory) -> Tensor:
-    """(T, N), what each step adds to the log-likelihood of the target, as known after the step that follows."""
-    known = trajectory.log_likelihood.detach()
-    return torch.cat([known[1:] - known[:-1], torch.zeros_like(known[:1])]) * following(trajectory.alive)
+    """(T, N), what each step adds to the log-likelihood of the target, as known after the step that follows.
+
+    A step after which another answer is right adds nothing: the two likelihoods are of different things.
+    """
+    known, target = trajectory.log_likelihood.detach(), trajectory.target
+    assert target is not None
+    same = (target[1:] == target[:-1]).reshape(*known[1:].shape, target[0, 0].numel()).all(-1)
+    return torch.cat([(known[1:] - known[:-1]) * same, torch.zeros_like(known[:1])]) * following(trajectory.alive)
 
 
 def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discount: float) -> PolicyLoss:

@@ -27,7 +27,8 @@ class EvalResult(NamedTuple):
             100 where none was scored; None without a target.
         bits: per sequence, mean over episodes of the sum of -log2 p(target) over the scored answers (Graves et al.
             2014, section 4).
-        wrong_episodes: percent of the episodes with any wrong scored answer, or without any scored one.
+        wrong_episodes: percent of the episodes with any wrong scored answer, or without any scored one; None without
+            a target.
         error_by_step: percent of wrong answers at each step, where the agent acts; an episode that has ended counts
             with its last answer.
         error_by_group: percent of wrong episodes by the number that `info` gives under `metadata["group_key"]`.
@@ -40,7 +41,7 @@ class EvalResult(NamedTuple):
 
     error: float | None
     bits: float
-    wrong_episodes: float
+    wrong_episodes: float | None
     error_by_step: list[float]
     error_by_group: dict[int, float]
     mean_return: float
@@ -109,7 +110,7 @@ def evaluate(
     Raises:
         ValueError: for no episodes, or a gaze that the environment does not have.
     """
-    numbers = np.arange(episodes) if isinstance(episodes, int) else np.asarray(episodes)
+    numbers = np.arange(episodes) if isinstance(episodes, (int, np.integer)) else np.asarray(episodes)
     batched = BatchedEnv(env, next(agent.parameters()).device)
     if batched.read_ahead:  # alike lengths side by side, so that few steps are read in vain
         numbers = numbers[np.argsort(batched.lengths(seed, numbers), kind="stable")]
@@ -169,7 +170,7 @@ class _Tally:
         return EvalResult(
             (100 * self.wrong / self.answers if self.answers else 100.0) if known else None,
             self.means["bits"],
-            100 * float(failed.mean()) if known else 100.0,
+            100 * float(failed.mean()) if known else None,
             [round(100 * count / episodes, 4) for count in self.by_step.tolist()] if acts else [],
             {int(number): 100 * float(failed[group == number].mean()) for number in group.unique()},
             self.means["return"],

@@ -149,8 +149,8 @@ def test_episodes_of_unequal_length_without_a_target():
         assert trajectory.reward.sum() == sum(range(1, steps + 1))
         assert trajectory.target is None
         assert trajectory.hits is None
-    result = evaluate(agent_for(Countdown()), Countdown(), 8)
-    assert result.error is None
+    result = evaluate(agent_for(Countdown()), Countdown(), np.int64(8))
+    assert result.error is result.wrong_episodes is None
     assert result.mean_length == 2.5
     assert result.mean_return == pytest.approx((1 + 3 + 6 + 10) / 4)
 

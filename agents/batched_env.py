@@ -43,7 +43,7 @@ class Whole(NamedTuple):
         scored: (T, N) bool, whether it counts.
         worth: (T, N) float32, what each right part of an answer earns.
         length: (N,) int64.
-        info: what `reset` tells, (N, …).
+        info: what `reset` gives, (N, …).
     """
 
     observations: dict[str, Tensor]

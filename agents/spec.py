@@ -101,7 +101,7 @@ def spec_of(env: Any) -> EnvSpec:
             "motion" (`Box`), "class" (`Discrete`), "classes" (`MultiDiscrete`), "bits" (`MultiBinary`).
 
     Raises:
-        ValueError: for spaces that are no `Dict`, or a part whose role cannot be told, by its name.
+        ValueError: for spaces that are no `Dict`, or a part whose role is not known, by its name.
     """
     seen = getattr(env, "single_observation_space", None) or env.observation_space
     done = getattr(env, "single_action_space", None) or env.action_space

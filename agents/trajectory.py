@@ -70,7 +70,7 @@ class Trajectory(NamedTuple):
         log_likelihood: (Q, N), log p(target) in nats; zeros without a target.
         hits: (Q, N, parts) bool, which parts of the answer are right; None without a target.
         length: (N,) int64, steps of each episode.
-        info: (N, …), what `reset` told, and what the last step told of `metadata["episode_metrics"]`.
+        info: (N, …), what `reset` gave, and what the last step gave of `metadata["episode_metrics"]`.
         episodes: (N,) int64, the numbers of the episodes.
         watched: what the memory did, where that was asked for.
     """

@@ -99,7 +99,7 @@ class Recipe:
     """File of a map of your own that draws the gaze in training (`runs.saliency_prior`): a grey image, or words with
     weights."""
     saliency_weight: float = 0.02
-    """What a look at the brightest place of the map earns; a certain answer is worth about 2.3 more than a guess."""
+    """What a fixation of the map's brightest place earns; a certain answer is worth about 2.3 more than a guess."""
     max_grad_norm: float = 10.0
     """Largest norm of a gradient."""
     weight_decay: float = 0.0

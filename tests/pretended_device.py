@@ -33,7 +33,6 @@ WAITS = {
 """Operations whose result the host must know, and so waits for."""
 
 _setup_privateuseone_for_python_backend(NAME)
-torch.__future__.set_overwrite_module_params_on_conversion(True)
 DEVICE = torch.device(NAME, 0)
 
 
@@ -209,10 +208,13 @@ def pretended_device() -> Iterator[Record]:
         setattr(torch, name, maker(make))
     foreach_utils._foreach_supported_types.append(Pretended)
     RECORD.__init__()  # type: ignore[misc]
+    # A parameter on the host cannot become a `Pretended` in place.
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
     try:
         with _Mode():
             yield RECORD
     finally:
+        torch.__future__.set_overwrite_module_params_on_conversion(False)
         foreach_utils._foreach_supported_types.remove(Pretended)
         for name, make in makers.items():
             setattr(torch, name, make)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -104,7 +105,8 @@ def test_a_run_stays_small(run: Path):
 
 
 def test_the_report_tells_the_errors_and_where_everything_lies(run: Path):
-    text = report(run, device="cpu")
+    text = report(run, json.loads((run / "metrics.json").read_text()), by_return=False, device="cpu")
+    assert "validation error" in text
     assert "error after  3 glimpses" in text
     assert "learned gaze" in text
     assert "random gaze" in text

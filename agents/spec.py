@@ -141,6 +141,8 @@ def _parts(space: spaces.Dict, roles: dict[str, str], by_space: dict[type[spaces
 def _sizes(role: str, space: Any) -> tuple[int, ...]:
     if np.any(getattr(space, "start", 0)):
         raise ValueError(f"answers are numbered from 0, and {space} begins elsewhere: wrap it in agents.ExternalEnv")
+    if role == "motion" and space.is_bounded("both") and not (np.all(space.low == -1) and np.all(space.high == 1)):
+        raise ValueError(f"a motion is in [-1, 1] or has no bounds, and {space} is not: wrap it in agents.ExternalEnv")
     if isinstance(space, spaces.Discrete):
         return (int(space.n),)
     if isinstance(space, spaces.MultiDiscrete):

@@ -282,6 +282,10 @@ def test_what_a_memory_did_is_kept_where_it_is_asked_for():
 def test_what_cannot_be_collected_from_is_refused():
     with pytest.raises(ValueError, match="metadata"):
         BatchedEnv(gym.make("CartPole-v1"), CPU)
+    env = Countdown()
+    env.action_space = spaces.Dict({"force": spaces.Box(5, 10, (1,), np.float32), **Countdown.action_space})
+    with pytest.raises(ValueError, match=r"a motion is in \[-1, 1\]"):
+        BatchedEnv(env, CPU)
     with pytest.raises(ValueError, match="NextStep"):
         BatchedEnv(images(2, backend="numpy", autoreset_mode="SameStep"), CPU)
     with pytest.raises(ValueError, match="make both on one device"):

@@ -38,7 +38,8 @@ class Head(nn.Module):
         config: of the agent.
 
     Attributes:
-        policy: whether REINFORCE alone trains it. Other heads learn from a target where the environment tells one.
+        policy: whether REINFORCE alone trains it, and nothing flows back into the features. Of the others, the answer
+            learns from its target where there is one; all else learns from reward, through the features.
         acts_on_next: whether an action matters only for what follows it, so that an episode's last one is left out of
             the policy gradient.
         uses_view: whether it uses more than the features.

@@ -79,6 +79,11 @@ class AttentionAgent(nn.Module):
     def __init__(self, spec: EnvSpec, config: AgentConfig) -> None:
         super().__init__()
         self.spec, self.config = spec, config
+        for name in config.ignore:
+            if name not in (*spec.observation, *AgentConfig.ignore):
+                raise ValueError(
+                    f"`ignore`: the observation has no part {name!r}; it has {', '.join(spec.observation)}"
+                )
         seen = spec.without((*config.ignore, *config.asks))
         self.encoders = self.make_encoders(spec) or Encoders(seen.observation, config)
         self.query_encoders = Encoders(spec.only(config.asks).observation, config) if config.asks else None

@@ -34,7 +34,8 @@ class EvalResult(NamedTuple):
         error_by_group: percent of wrong episodes by the number that `info` gives under `metadata["group_key"]`.
         mean_return: mean over episodes of the sum of their rewards.
         mean_length: mean number of steps.
-        cross_entropy: mean over episodes of the sum of -log p(target) over all decisions, in nats.
+        cross_entropy: mean over episodes of the sum of -log p(target) over all decisions, in nats: over every
+            step where the agent acts, over the scored answers alone where episodes are read ahead.
         metrics: mean of each of `metadata["episode_metrics"]`.
         episodes: how many.
     """

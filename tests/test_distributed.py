@@ -54,9 +54,11 @@ def updated(recipe: Recipe) -> dict[str, dict[str, torch.Tensor]]:
 def averaged() -> dict[str, Any]:
     """Means over the processes of values that differ by rank: r + 1 and its square."""
     number = float(rank() + 1)
-    parameters = [nn.Parameter(torch.zeros(shape)) for shape in ((2, 3), (4,), ())]
+    parameters = [nn.Parameter(torch.zeros(shape)) for shape in ((2, 3), (4,), (), (1,))]
     parameters[0].grad, parameters[2].grad = torch.full((2, 3), number), torch.tensor(number**2)
     parameters[0].grad[1] = -number
+    if rank() == 1:
+        parameters[3].grad = torch.ones(1)
     average_gradients(parameters)
     return {"mean": all_mean(torch.tensor([number, 10.0])), "gradients": [parameter.grad for parameter in parameters]}
 
@@ -93,7 +95,8 @@ def test_two_processes_train_as_one_does_on_the_union_batch(name: str, folder: P
 def test_means_over_two_processes_by_hand(two: list[dict[str, Any]]) -> None:
     for process in two:
         assert process["averaged"]["mean"].tolist() == [1.5, 10.0]
-        matrix, absent, scalar = process["averaged"]["gradients"]
+        matrix, absent, scalar, elsewhere = process["averaged"]["gradients"]
+        assert elsewhere.tolist() == [0.5]
         assert matrix.tolist() == [[1.5] * 3, [-1.5] * 3]
         assert absent is None
         assert scalar.tolist() == 2.5
@@ -110,7 +113,8 @@ def test_a_process_alone_joins_nothing_and_changes_nothing() -> None:
         assert not dist.is_initialized()
         result = averaged()
     assert result["mean"].tolist() == [1.0, 10.0]
-    matrix, absent, scalar = result["gradients"]
+    matrix, absent, scalar, elsewhere = result["gradients"]
+    assert elsewhere is None
     assert matrix.tolist() == [[1.0] * 3, [-1.0] * 3]
     assert absent is None
     assert scalar.tolist() == 1.0

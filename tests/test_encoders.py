@@ -94,6 +94,8 @@ def test_a_part_without_an_encoder_is_an_error_that_names_it():
     spec = EnvSpec({"time": PARTS["clock"]}, {"answer": PartSpec("class", (), (2,))})
     with pytest.raises(ValueError, match="leave out every part"):
         AttentionAgent(spec, AgentConfig())
+    with pytest.raises(ValueError, match=r"`ignore`: the observation has no part 'tiem'; it has time"):
+        AttentionAgent(spec, AgentConfig(ignore=("tiem",)))
 
 
 def test_an_encoder_of_ones_own_is_one_call():

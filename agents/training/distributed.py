@@ -54,10 +54,20 @@ def all_mean(value: Tensor) -> Tensor:
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replaces the gradients by their means over the processes, in one flat all-reduce."""
+    """Replaces the gradients by their means over the processes, in one flat all-reduce.
+
+    A parameter without a gradient counts as zero where another process has one, as of a gaze that moved there alone.
+    """
     if world_size() == 1:
         return
-    _average([parameter.grad for parameter in parameters if parameter.grad is not None])
+    learned = [parameter for parameter in parameters if parameter.requires_grad]
+    given = [parameter.grad is not None for parameter in learned]
+    gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in learned]
+    shares = learned[0].new_tensor(given)
+    _average([*gradients, shares])
+    for index, parameter in enumerate(learned):
+        if not given[index] and shares[index]:
+            parameter.grad = gradients[index]
 
 
 def average_buffers(buffers: Iterable[Tensor]) -> None:

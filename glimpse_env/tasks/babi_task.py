@@ -139,8 +139,8 @@ class BabiTask(Task):
         """The last answer of a row, and the right one, once the episode has ended."""
         answer, target = int(state["answer"][row]), int(state["target"][row])
         right = self.answer_names[target] if target >= 0 else "an answer that is not known"
-        verdict = "right" if answer == target else f"wrong, it is {right}"
-        return f"answer: {self.answer_names[answer]} ({verdict})"
+        result = "right" if answer == target else f"wrong, it is {right}"
+        return f"answer: {self.answer_names[answer]} ({result})"
 
     def title(self, state: State, row: int) -> str:
         """The number and name of the bAbI task of a row."""

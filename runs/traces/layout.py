@@ -25,7 +25,8 @@ OTHER: Colour = (116, 126, 145)
 
 def blank(height: int, width: int, colour: Colour = GROUND) -> np.ndarray:
     """An empty panel."""
-    return np.full((height, width, 3), colour, np.uint8)
+    line = np.full((width, 3), colour, np.uint8)  # copying a line is many times faster than filling three by three
+    return np.broadcast_to(line, (height, width, 3)).copy()
 
 
 def label(text: str, size: int = 13, colour: Colour = INK, weight: int = 400) -> np.ndarray:

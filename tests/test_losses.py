@@ -14,7 +14,7 @@ from torch import Tensor
 from agents import AgentConfig, AttentionAgent, Decision, EnvSpec, PartSpec, Trajectory
 from agents.heads.place import gaussian_log_prob
 from agents.training.estimators import gain, gains, policy_gradient, reinforce, returns
-from agents.training.losses import answer_weights, cross_entropy, trajectory_loss
+from agents.training.losses import answer_weights, cross_entropies, trajectory_loss
 from agents.training.recipe import Recipe
 
 HEADS = {"location": SimpleNamespace(acts_on_next=True), "move": SimpleNamespace(acts_on_next=False)}
@@ -128,11 +128,11 @@ def test_the_answers_that_are_trained_by_hand(kind: str, expected: list[list[flo
     weights = answer_weights(kind, trajectory)
     assert weights.tolist() == expected
     mean = -(weights * likelihood).sum() / weights.sum() / 2  # over both parts of an answer
-    torch.testing.assert_close(cross_entropy(trajectory, weights), mean)
+    torch.testing.assert_close(cross_entropies(trajectory, weights[None])[0], mean)
     loss, scalars = trajectory_loss(Recipe(answer_weights=kind), None, trajectory)  # type: ignore[arg-type]
     torch.testing.assert_close(loss, mean)
     assert float(scalars["train/loss"]) == pytest.approx(0.5)
-    assert float(cross_entropy(trajectory, torch.zeros(3, 2))) == 0.0
+    assert float(cross_entropies(trajectory, torch.zeros(1, 3, 2))) == 0.0
 
 
 def test_an_answer_that_learns_from_reward_does_not_see_its_target():
@@ -151,10 +151,10 @@ def test_an_answer_that_learns_from_reward_does_not_see_its_target():
 def test_shares_with_unlike_numbers_of_answers_make_the_mean_of_the_whole(monkeypatch: pytest.MonkeyPatch):
     likelihood, hits = -torch.rand(4, 4), torch.zeros(4, 4, 1, dtype=torch.bool)
     whole = episodes([1, 2, 4, 4], log_likelihood=likelihood, hits=hits)
-    loss = cross_entropy(whole, whole.alive.float())
+    loss = cross_entropies(whole, whole.alive[None].float())
     monkeypatch.setattr("agents.training.losses.all_mean", lambda _: torch.tensor((3 + 8) / 2))
     shares = [
-        cross_entropy(share, share.alive.float())
+        cross_entropies(share, share.alive[None].float())
         for share in (
             episodes([1, 2], log_likelihood=likelihood[:2, :2], hits=hits[:2, :2]),
             episodes([4, 4], log_likelihood=likelihood[:, 2:], hits=hits[:, 2:]),

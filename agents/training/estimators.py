@@ -44,13 +44,6 @@ def returns(rewards: Tensor, discount: float = 1.0) -> Tensor:
     return torch.stack(result[::-1])
 
 
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of (Q, N) values where the mask is set, over all processes; its gradient is this process's share. 0 for
-    none."""
-    weight = mask.to(values.dtype)
-    return (values * weight).sum() / all_mean(weight.sum()).clamp(min=1)
-
-
 def following(alive: Tensor) -> Tensor:
     """(T, N) bool, the steps that another step of their episode follows."""
     return torch.cat([alive[1:], torch.zeros_like(alive[:1])])
@@ -70,9 +63,10 @@ def gains(trajectory: Trajectory) -> Tensor:
 def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discount: float) -> PolicyLoss:
     """REINFORCE with a baseline.
 
-    The returns are standardised over the batch, so that the unit and the offset of a reward do not matter, and the
-    advantage is divided by its root mean square. An action that matters only for what follows it has no term in an
-    episode's last step, where that term would be noise.
+    The returns are standardised, so that the unit and the offset of a reward do not matter, and the advantage is
+    divided by its root mean square. An action that matters only for what follows it has no term in an episode's last
+    step, where that term would be noise. All means are over all processes, which meet here twice; the gradient is that
+    of a process's own rows.
 
     Args:
         trajectory: with the log-probabilities of what was drawn.
@@ -84,16 +78,24 @@ def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discoun
     masks = {name: before_last if heads[name].acts_on_next else alive for name in trajectory.log_prob}
     some = torch.stack(list(masks.values())).any(0)
     target = returns(rewards, discount)
-    centre = all_mean(masked_mean(target, some).detach())
-    target = target - centre
-    target = target / (all_mean(masked_mean(target.square(), some)).sqrt() + EPSILON)
+    known = target.double() * some
+    sums = [some.sum(), known.sum(), known.square().sum(), *(mask.sum() for mask in masks.values())]
+    count, total, square, *counts = all_mean(torch.stack([value.double() for value in sums])).unbind()
+    count = count.clamp(min=1)
+    centre = total / count
+    deviation = (square / count - centre.square()).clamp(min=0).sqrt()
+    target = ((target - centre) / (deviation + EPSILON)).to(rewards.dtype)
     value = torch.zeros_like(target) if trajectory.value is None else trajectory.value
-    advantage = (target - value).detach()
-    error = all_mean(masked_mean(advantage.square(), some))
+    advantage = (target - value).detach() * some
+    error, spread = all_mean(torch.stack([advantage.square().sum(), advantage.sum()]) / count).to(rewards.dtype)
     scaled = advantage / (error.sqrt() + EPSILON)
-    policy = torch.stack([-masked_mean(trajectory.log_prob[name] * scaled, mask) for name, mask in masks.items()]).sum()
-    loss = masked_mean((value - target).square(), some)
-    spread = all_mean(masked_mean(advantage, some))
+    policy = torch.stack(
+        [
+            -(trajectory.log_prob[name] * scaled * mask).sum() / number.clamp(min=1).to(rewards.dtype)
+            for (name, mask), number in zip(masks.items(), counts, strict=True)
+        ]
+    ).sum()
+    loss = ((value - target).square() * some).sum() / count.to(rewards.dtype)
     scalars = {
         "train/policy_gradient_loss": policy.detach(),
         "train/value_loss": loss.detach(),

@@ -32,11 +32,17 @@ def answer_weights(kind: str, trajectory: Trajectory) -> Tensor:
     return alive * torch.arange(1, len(alive) + 1, device=alive.device)[:, None]
 
 
-def cross_entropy(trajectory: Trajectory, weights: Tensor) -> Tensor:
-    """Weighted mean of -log p(target) over all answers, or bits of answers, of all processes, in nats."""
+def cross_entropies(trajectory: Trajectory, weights: Tensor) -> Tensor:
+    """Weighted means of -log p(target) over all answers, or bits of answers, of all processes: (K,) in nats.
+
+    Args:
+        trajectory: of these answers.
+        weights: (K, Q, N), of each mean.
+    """
     assert trajectory.hits is not None
     parts = trajectory.hits.shape[-1]
-    return -(weights * trajectory.log_likelihood).sum() / (parts * all_mean(weights.sum()).clamp(min=1e-6))
+    totals = all_mean(weights.sum((1, 2))).clamp(min=1e-6)
+    return -(weights * trajectory.log_likelihood).sum((1, 2)) / (parts * totals)
 
 
 def trajectory_loss(
@@ -72,11 +78,13 @@ def trajectory_loss(
     loss = trajectory.log_likelihood.new_zeros(())
     if trajectory.hits is not None:
         scored = trajectory.scored.to(torch.float32)
-        scalars["train/loss"] = cross_entropy(trajectory, scored).detach()
+        learned = answer_weights(recipe.answer_weights, trajectory)
+        shown, learned_loss = cross_entropies(trajectory, torch.stack([scored, learned]))
+        scalars["train/loss"] = shown.detach()
         right = (trajectory.hits.to(torch.float32).mean(-1) * scored).sum() / scored.sum().clamp(min=1)
         scalars["rollout/success_rate"] = right
         if recipe.answer_signal == "target":
-            loss = loss + cross_entropy(trajectory, answer_weights(recipe.answer_weights, trajectory))
+            loss = loss + learned_loss
     if drawn:
         extra = torch.zeros_like(trajectory.reward) if bonus is None else bonus
         policy = ESTIMATORS[recipe.estimator](trajectory, agent.heads, recipe.discount, extra)

@@ -98,9 +98,9 @@ class AttentionAgent(nn.Module):
         read = self.memory.read_size
         self.core = CORES[config.core](self.encoders.width + read, config.width) if recurrent else None
         features = config.width + read if recurrent else read or self.encoders.width
-        views = {name: self._view_size(name) for name in spec.action}
-        self.heads = make_heads(spec.action, features, views, config)
-        place = max((size.place for size in views.values()), default=0)
+        self.views = {name: self._view_size(name) for name in spec.action}
+        self.heads = make_heads(spec.action, features, self.views, config)
+        place = max((size.place for size in self.views.values()), default=0)
         answer = self.answer_head()
         known = answer.target_size if answer and config.privileged_baseline else 0
         self.baseline = Baseline(features, place, known) if self.policy_parameters() else None
@@ -165,7 +165,7 @@ class AttentionAgent(nn.Module):
             view = View()
             if head.uses_view:
                 periphery = self.encoders.periphery(observation) if periphery is None else periphery
-                view = View(periphery, observation.get(name) if self._view_size(name).place else None, unit, prior)
+                view = View(periphery, observation.get(name) if self.views[name].place else None, unit, prior)
             params[name] = head(features, view)
         return Decision(params, features, unit, state, {})
 
@@ -218,7 +218,7 @@ class AttentionAgent(nn.Module):
 
     def place_part(self) -> str | None:
         """The part of the observation that shows the present place; None where nothing is looked at."""
-        return next((name for name in self.spec.action if self._view_size(name).place), None)
+        return next((name for name, size in self.views.items() if size.place), None)
 
     def watch(self, state: AgentState) -> Watch:
         """What the memory did in the last step, see `Memory.watch`."""

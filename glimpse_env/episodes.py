@@ -8,7 +8,7 @@ import numpy as np
 
 from glimpse_env.rng import Array
 from glimpse_env.tasks import Task
-from glimpse_env.tasks.records import Whole
+from glimpse_env.tasks.records import Story, Whole
 
 MAX_SEED = 2**63 - 1
 
@@ -60,6 +60,11 @@ class EpisodeMethods:
     def groups(self, seed: int, episodes: np.ndarray) -> np.ndarray:
         """The group of each of these episodes, (N,) int64 on the host, where there are `metadata["group_names"]`."""
         return self.task.backend.to_numpy(self.task.groups(*self._numbered(seed, episodes)))
+
+    def story(self, seed: int, episodes: np.ndarray) -> Story | None:
+        """The stories of these episodes (N,) on the host; None for a task without stories."""
+        story = self.task.story(*self._numbered(seed, episodes))
+        return None if story is None else Story(*map(self.task.backend.to_numpy, story))
 
     def _numbered(self, seed: int, episodes: np.ndarray) -> tuple[Array, Array]:
         numbers = np.array(episodes, dtype=np.int64)

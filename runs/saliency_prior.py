@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from agents.trajectory import Trajectory
+from runs.traces.trace import part_of
 
 STRETCH = 0.02
 """How far the aspect ratio of a map may differ from the canvas's, as a share."""
@@ -60,18 +61,13 @@ class SaliencyPrior:
         Returns:
             The value g, and the normalised scanpath saliency, both (T, N) float32.
         """
-        path = trajectory.observations[place_of(self.task)]
+        path = trajectory.observations[part_of(self.task.roles, "place")]
         if self.values.dim() == 2:
             return canvas_values(self.values, path)
         numbers = torch.as_tensor(trajectory.episodes, device=path.device)
         story = self.task.story(torch.full_like(numbers, self.seed), numbers)
         lines = self.values[story.tokens].sum(-1).clamp(-1, 1)
         return line_values(lines, story.count, self.task.line_at(path[..., 0], story.count))
-
-
-def place_of(task: Any) -> str:
-    """The part of the task's observation that is the fixation; empty without one."""
-    return next((name for name, role in task.roles.items() if role == "place"), "")
 
 
 def canvas_values(map: Tensor, path: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,7 +111,7 @@ def load_saliency_prior(path: str | Path, env: Any, *, device: torch.device, see
     """
     path = Path(path)
     task: Any = getattr(env.unwrapped, "task", None)
-    gaze = task is not None and task.horizon > 1 and place_of(task)
+    gaze = task is not None and task.horizon > 1 and part_of(task.roles, "place")
     if not gaze or not (task.canvas_size or hasattr(task, "line_at")):
         raise ValueError("--saliency-prior draws a gaze: it needs a task with one, on images or on hidden stories")
     if not path.is_file():

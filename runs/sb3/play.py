@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from agents import Trajectory
+from runs.traces.trace import part_of
 
 DRAWS = 1_000
 """Samples of the scores of a flat action, from which the probability of each answer is estimated."""
@@ -74,14 +75,14 @@ def evaluate_model(model: OnPolicyAlgorithm, env: Any, episodes: int, seed: int)
     """
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {episodes}")
-    place = next((name for name, role in env.metadata["roles"].items() if role == "place"), None)
+    place = part_of(env.metadata["roles"], "place")
     parts: dict[str, list[np.ndarray]] = {}
     for first in range(0, episodes, env.num_envs):
         numbers = np.arange(first, first + env.num_envs)
         played = play(model, env, numbers, seed)
         wrong = (~played.hits & played.scored[..., None]).any(-1).any(0)  # type: ignore[operator]
         values = {"return": played.reward.sum(0), "length": played.length, "wrong": wrong, **played.info}
-        if place is not None:
+        if place:
             values["path"] = played.observations[place].transpose(0, 1)
         for key, value in values.items():
             parts.setdefault(key, []).append(value.numpy()[numbers < episodes])

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.trajectory import Trajectory
-from runs.traces.trace import array, last_correct, lines_at, over_steps, part_of, story_of
+from runs.traces.trace import array, last_correct, lines_at, over_steps, part_of
 
 REACH = 5
 """Lines before and after a supporting line."""
@@ -42,7 +42,7 @@ def attention_of(env: Any, seed: int, trajectory: Trajectory) -> StoryAttention:
         ValueError: for a task without stories, or a memory whose slots are not the lines of a story.
     """
     task, key = env.unwrapped.task, env.metadata["group_key"]
-    story, place = story_of(task, seed, trajectory.episodes), part_of(task.roles, "place")
+    story, place = env.unwrapped.story(seed, trajectory.episodes), part_of(task.roles, "place")
     if story is None:
         raise ValueError(
             "heat maps are drawn over images and stories, and this environment shows neither: draw it with "
@@ -57,7 +57,10 @@ def attention_of(env: Any, seed: int, trajectory: Trajectory) -> StoryAttention:
     total = attended.sum(-1)
     attended /= np.where(total > 0, total, 1)[..., None]
     group = array(trajectory.info[key]) if key else np.zeros(len(total), np.int64)
-    return StoryAttention(attended, total, *story, group, last_correct(trajectory))
+    return StoryAttention(
+        attended, total, story.tokens, story.count, story.question, story.support, story.target, group,
+        last_correct(trajectory),
+    )  # fmt: skip
 
 
 def recalled_lines(trajectory: Trajectory, lines: int) -> np.ndarray:

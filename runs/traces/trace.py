@@ -10,7 +10,6 @@ from torch import Tensor
 from agents.evaluation import play
 from agents.trajectory import Trajectory
 from glimpse_env.retina import Retina
-from glimpse_env.tasks.records import Story
 from glimpse_env.text import Vocabulary
 
 CONTEXT = ("place", "clock", "count", "bag")
@@ -110,7 +109,7 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
         raise ValueError("the agent's answers are not finite numbers: its training has diverged, train it anew")
     if trajectory.target is None:
         return []
-    story = story_of(task, seed, trajectory.episodes)
+    story = env.unwrapped.story(seed, trajectory.episodes)
     place, asked = part_of(roles, "place"), question_part(trajectory, roles, story)
     part = next((name for name, role in roles.items() if role not in CONTEXT and name != asked), next(iter(roles)))
     words = Vocabulary(env.metadata["words"]) if env.metadata["words"] else None
@@ -181,19 +180,12 @@ def array(values: Tensor) -> np.ndarray:
     return values.detach().cpu().numpy()
 
 
-def story_of(task: Any, seed: int, episodes: np.ndarray) -> Story | None:
-    """The stories of these episodes (N,) on the host; None for a task without stories."""
-    seeds = task.backend.asarray(np.full(len(episodes), seed, np.int64))
-    story = task.story(seeds, task.backend.asarray(np.asarray(episodes, np.int64)))
-    return None if story is None else Story(*map(task.backend.to_numpy, story))
-
-
 def lines_at(task: Any, location: np.ndarray, count: np.ndarray) -> np.ndarray:
     """The lines, from 0, at these locations in stories of so many lines."""
     return task.backend.to_numpy(task.line_at(task.backend.asarray(location), task.backend.asarray(count)))
 
 
-def question_part(trajectory: Trajectory, roles: dict[str, str], story: Story | None) -> str:
+def question_part(trajectory: Trajectory, roles: dict[str, str], story: Any) -> str:
     """The part of the observation that shows the question from the beginning; "" where none does."""
     if story is None:
         return ""

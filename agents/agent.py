@@ -17,6 +17,9 @@ from agents.spec import EnvSpec, Observation
 from agents.trajectory import at_steps
 from memory import MemoryState, Watch, compile_memory, make_memory
 
+OPTIONAL = ("time", "location")
+"""Parts that many environments have: recipes for any of them may ignore these where they are not there."""
+
 
 class AgentState(NamedTuple):
     """What the agent carries from step to step.
@@ -80,7 +83,7 @@ class AttentionAgent(nn.Module):
         super().__init__()
         self.spec, self.config = spec, config
         for name in config.ignore:
-            if name not in (*spec.observation, *AgentConfig.ignore):
+            if name not in (*spec.observation, *OPTIONAL):
                 raise ValueError(
                     f"`ignore`: the observation has no part {name!r}; it has {', '.join(spec.observation)}"
                 )

@@ -6,6 +6,7 @@ of its action's roles, and learned with a memory that is queried by the question
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -20,6 +21,7 @@ from agents.training.recipe import EnvConfig, Recipe
 from agents.training.trainer import Trainer, train_update
 from glimpse_env.rng import draw_words, integers
 from glimpse_env.tasks import Outcome, Task
+from runs.recipes import RECIPES
 
 CELLS, COLOURS, SHAPES, STEPS = 3, 4, 3, 5
 
@@ -129,6 +131,15 @@ def test_episodic_memory_learns_it_and_learns_not_to_stop():
     assert result.error < 5, result
     assert result.mean_length == STEPS
     assert result.mean_return > 0.95
+
+
+def test_the_recipe_for_environments_of_ones_own_takes_it():
+    """`python -m runs.train --env your_module:Glimpse/SeeThenAnswer-v0 --answer-weights scored`."""
+    recipe = replace(RECIPES["join"], env=EnvConfig("SeeThenAnswer-v0"), answer_weights="scored")
+    trainer = Trainer.begin(recipe, make(recipe.batch, 0.0), torch.device("cpu"))
+    before = [parameter.clone() for parameter in trainer.agent.parameters()]
+    train_update(trainer)
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.agent.parameters(), strict=True))
 
 
 def test_without_a_memory_it_stays_at_chance():

@@ -85,6 +85,7 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
         (folder / name).write_bytes(content)
     return folder
 
+
 def files_below(folder: Path) -> list[str]:
     """The names of all files and folders but those of locks."""
     return sorted(path.name for path in folder.rglob("*") if path.suffix != ".lock")

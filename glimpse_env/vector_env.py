@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from glimpse_env.backend import get_backend
+from glimpse_env.backend import as_numpy, get_backend
 from glimpse_env.env import GlimpseEnv
 from glimpse_env.episodes import MAX_SEED, EpisodeMethods, episode_numbers
 from glimpse_env.rng import Array
@@ -90,6 +90,12 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         numbers = None if episode is None else episode_numbers(episode, (self.num_envs,))
         if self._state is None and not mask.all():
             raise RuntimeError("the first reset must begin every row: call reset() without a mask")
+        with self.backend.normal_mode():
+            return self._reset(seed, seeds, mask, numbers)
+
+    def _reset(
+        self, seed: Any, seeds: list[int | None], mask: np.ndarray, numbers: np.ndarray | None
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
         super().reset(seed=int(seed) if isinstance(seed, (int, np.integer)) else None)
         for row, number in enumerate(seeds):
             if mask[row] and number is not None:
@@ -111,6 +117,10 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
             RuntimeError: before `reset`, or in "Disabled" mode where a row has ended.
             ValueError: for an action outside `action_space`, saying which part and why.
         """
+        with self.backend.normal_mode():
+            return self._step(actions)
+
+    def _step(self, actions: dict[str, Array]) -> tuple[dict[str, Array], Array, Array, Array, dict[str, Any]]:
         state, xp, mode = self._state_now(), self.backend.xp, self.autoreset_mode
         over, alive = self._ended, ~self._ended
         all_alive = mode == AutoresetMode.DISABLED and self.backend.on_host and not bool(xp.any(over))
@@ -160,7 +170,7 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         """The rows to begin, (N,) bool; all of them where there is no mask."""
         if mask is None:
             return np.ones(self.num_envs, dtype=np.bool_)
-        mask = mask if isinstance(mask, np.ndarray) else self.backend.to_numpy(self.backend.asarray(mask))
+        mask = as_numpy(mask)
         if mask.dtype != np.bool_:
             raise TypeError(f"options['reset_mask'] must be boolean, got {mask.dtype}")
         if mask.shape != (self.num_envs,) or not mask.any():

@@ -8,10 +8,9 @@ import numpy as np
 
 from glimpse_env.backend import as_numpy
 from glimpse_env.rng import Array
+from glimpse_env.seeding import MAX_SEED
 from glimpse_env.tasks import Task
 from glimpse_env.tasks.records import Story, Whole
-
-MAX_SEED = 2**63 - 1
 
 
 def episode_numbers(value: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -10,13 +10,16 @@ from gymnasium.vector.utils import batch_space
 
 from glimpse_env.backend import as_numpy, get_backend
 from glimpse_env.env import GlimpseEnv
-from glimpse_env.episodes import MAX_SEED, EpisodeMethods, episode_numbers
+from glimpse_env.episodes import EpisodeMethods, episode_numbers
 from glimpse_env.rng import Array
+from glimpse_env.saved_state import SavedStates
+from glimpse_env.seeding import Seeding
+from glimpse_env.sharing import SharedSpec, shared
 from glimpse_env.tasks import TaskRow, make_task
 from glimpse_env.tasks.actions import check_action
 
 
-class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
+class GlimpseVectorEnv(Seeding, SavedStates, SharedSpec, EpisodeMethods, VectorEnv):
     """Any task of `TASKS`, N episodes at a time: `gym.make_vec("glimpse_env:Glimpse/MNIST-v0", num_envs=4096)`.
 
     Equals `SyncVectorEnv` over N single environments bit for bit: sub-environment i of seed s has seed s + i. With
@@ -51,7 +54,7 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
         self.backend = get_backend(backend, device)
-        self.task = make_task(name, self.backend, **kwargs)
+        self.task = make_task(name, self.backend, **shared(kwargs))
         if render_mode is not None and render_mode not in self.task.render_modes:
             raise ValueError(f"render_mode must be one of {self.task.render_modes} or None, got {render_mode!r}")
         self.num_envs = num_envs
@@ -63,8 +66,7 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.__doc__ = type(self.task).__doc__
-        self._seeds = np.full(num_envs, -1, dtype=np.int64)  # -1: not seeded yet
-        self._episodes = np.full(num_envs, -1, dtype=np.int64)
+        self._start_seeding(num_envs)
         self._state: dict[str, Array] | None = None
         self._ended: Array = self._flags(True)
         self._steps_on = self.backend.name == "torch" and self.autoreset_mode == AutoresetMode.DISABLED
@@ -97,11 +99,7 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         self, seed: Any, seeds: list[int | None], mask: np.ndarray, numbers: np.ndarray | None
     ) -> tuple[dict[str, Array], dict[str, Any]]:
         super().reset(seed=int(seed) if isinstance(seed, (int, np.integer)) else None)
-        for row, number in enumerate(seeds):
-            if mask[row] and number is not None:
-                self._seeds[row], self._episodes[row] = int(number) & MAX_SEED, -1
-        unseeded = mask & (self._seeds < 0)
-        self._seeds[unseeded] = self.np_random.integers(MAX_SEED, size=unseeded.sum())
+        self._seed_rows(mask, seeds)
         self._begin(mask, numbers)
         began, state = self.backend.asarray(mask), self._state_now()
         return self.task.observe(state), self._add_info({}, self.task.info(state), began)

@@ -12,18 +12,20 @@ from glimpse_env.backend import Backend
 from glimpse_env.path_metrics import fixation_entropy, saccade_length
 from glimpse_env.retina import Retina
 from glimpse_env.rng import Array, draw_words, uniform
+from glimpse_env.tasks.copies import Remade
 from glimpse_env.tasks.records import Outcome, State, Story, Whole
 
 GAZE_STREAM = 2
 """The random stream of the scripted gaze "random"; a task's episodes draw from others."""
 
 
-class Task(ABC):
+class Task(Remade, ABC):
     """The rules of an episode. The environments (`GlimpseEnv`, `GlimpseVectorEnv`) know nothing else about a task.
 
     A subclass sets the first five attributes, and those of the others that differ from their defaults. It draws all
     random numbers from (seed, episode number), and keeps nothing but its settings: whatever changes during an episode
-    is in the state, which the environments hold, copy and merge row by row.
+    is in the state, which the environments hold, copy and merge row by row. So copies of an environment share its task
+    (`glimpse_env.tasks.copies`).
 
     Attributes:
         observation_space, action_space: flat `Dict` spaces of one episode.
@@ -35,6 +37,7 @@ class Task(ABC):
         answer_names: the names of the answers of a class; () where they have none.
         words: the words of the token ids; () where they have none.
         num_episodes: how many episodes show all of the split once; None where episodes are made up.
+        paths: arguments that may be paths.
         splits: values of the argument `split`; () where episodes are made up.
         variety: arguments for training alone.
         group_key, group_names: the key of `info` that groups episodes, and the names of its values from 0 on.
@@ -55,6 +58,7 @@ class Task(ABC):
     answer_names: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     num_episodes: int | None = None
+    paths: ClassVar[tuple[str, ...]] = ()
     splits: ClassVar[tuple[str, ...]] = ()
     variety: ClassVar[tuple[str, ...]] = ()
     group_key: str = ""

@@ -28,6 +28,7 @@ class ImageTask(Task):
         ops: the loops over pixels.
     """
 
+    paths = ("images",)
     splits = SPLITS
     variety = ("overhang",)
     canvas_size: tuple[int, int]

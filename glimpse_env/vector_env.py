@@ -28,11 +28,11 @@ class GlimpseVectorEnv(Seeding, SavedStates, SharedSpec, EpisodeMethods, VectorE
     that have ended may be stepped on (they earn nothing and stay ended), and every key of infos is there in every step,
     with a mask. On a GPU the ranges of actions are not checked.
 
-    Gymnasium's vector wrappers work as over `SyncVectorEnv`. Over torch, those that compute by NumPy raise at their first
-    step, because a wrapper does not ask an environment for its arrays when it is made: `RecordEpisodeStatistics`,
-    `NormalizeReward`, `ClipReward`, `DictInfoToList`, `VectorizeTransformAction`, and observation wrappers that leave
-    the space as it is. They work over `gymnasium.wrappers.vector.ArrayConversion(env, env_xp=torch, target_xp=numpy)`;
-    other observation wrappers but `TransformObservation` return NumPy arrays.
+    Gymnasium's vector wrappers work as over `SyncVectorEnv`. Over torch, those that compute by NumPy raise at their
+    first step (a wrapper that is being made does not ask for the kind of arrays): `RecordEpisodeStatistics`,
+    `NormalizeReward`, `DictInfoToList`, `VectorizeTransformAction`, and observation wrappers that leave the space as it
+    is; `ClipReward` warns. Over `gymnasium.wrappers.vector.ArrayConversion(env, env_xp=torch, target_xp=numpy)` they
+    work. Other observation wrappers but `TransformObservation` return NumPy arrays.
 
     Args:
         name: that of a row of `TASKS`, or a row.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, Literal
 
@@ -41,7 +42,8 @@ class ImageTask(Task):
         dataset: str | None = "mnist",
         images: Any = None,
         labels: Any = None,
-        classes: int | None = None,
+        names: Sequence[str] | None = None,
+        classes: int | Sequence[str] | None = None,
         split: Split = "train",
         size: int | tuple[int, int] | None = None,
         pieces: int = 0,
@@ -56,15 +58,14 @@ class ImageTask(Task):
             raise ValueError(
                 'pass either dataset (a name such as "mnist") or images (your own: a folder, .npz or arrays)'
             )
-        if images is None and labels is not None:
-            raise ValueError("labels= belong to images=; a named dataset has its own")
+        if images is None and not (labels is None and names is None):
+            raise ValueError("labels= and names= belong to images=; a named dataset has its own")
         if order not in ("random", "sequential"):
             raise ValueError(f'order must be "random" or "sequential", got {order!r}')
-        data = load_dataset(dataset, split) if dataset is not None else load_images(images, labels, split)
-        found = len(data.names)
-        if classes is not None and classes < found:
-            raise ValueError(f"classes={classes}, but the labels name {found} classes")
-        self.answer_names = data.names + tuple(str(label) for label in range(found, classes or found))
+        data = load_dataset(dataset, split) if dataset is not None else load_images(images, labels, split, names)
+        if classes is not None:
+            data = data.with_classes(classes)
+        self.answer_names = data.names
         self.images = backend.asarray(data.images)
         self.labels = backend.asarray(data.labels)
         self.num_episodes, self.order = len(data.labels), order

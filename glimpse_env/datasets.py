@@ -44,9 +44,9 @@ def load_dataset(name: str, split: Split) -> ImageSet:
         raise ValueError(f"unknown dataset {name!r}; known are {', '.join(SOURCES)} (your own images: load_images)")
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
-    images, labels = _read_part(name, test=split == "test")
+    images, labels, folder = _read_part(name, test=split == "test")
     rows = split_rows(split, len(labels))
-    return ImageSet(images[rows], labels[rows], SOURCES[name].names)
+    return ImageSet(images[rows], labels[rows], SOURCES[name].names, f"{name} in {folder}")
 
 
 def split_rows(split: Split, count: int) -> slice:
@@ -126,8 +126,8 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 @functools.cache
-def _read_part(name: str, test: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, 1, h, w) uint8 and labels (N,) int64 of the training or the test files."""
+def _read_part(name: str, test: bool) -> tuple[np.ndarray, np.ndarray, Path]:
+    """Images (N, 1, h, w) uint8 and labels (N,) int64 of the training or the test files, and the folder of these."""
     files = _obtain(name)
     image_file, label_file = files[2:] if test else files[:2]
     images, labels = read_idx(image_file), read_idx(label_file)
@@ -141,7 +141,7 @@ def _read_part(name: str, test: bool) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"{label_file} has the label {labels.max()}, but {name} has {classes} classes, from 0")
     labels = labels.astype(np.int64)
     labels.setflags(write=False)
-    return images[:, None], labels
+    return images[:, None], labels, image_file.parent
 
 
 def _obtain(name: str) -> tuple[Path, ...]:

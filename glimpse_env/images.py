@@ -32,11 +32,13 @@ class ImageSet(NamedTuple):
         images: (M, C, h, w) uint8; C is 1 for grey, 3 for RGB.
         labels: (M,) int64 in [0, len(names)).
         names: the class names, in the order of the labels.
+        source: where they were found, in words.
     """
 
     images: np.ndarray
     labels: np.ndarray
     names: tuple[str, ...]
+    source: str = "arrays"
 
     def with_classes(self, classes: int | Sequence[str]) -> ImageSet:
         """The same images with other classes.
@@ -125,7 +127,7 @@ def load_images(images: Any, labels: Any = None, split: Split | None = None, nam
         raise FileNotFoundError(f"{path} does not exist; images is an array, an .npz file or a folder of class folders")
     if not path.is_dir() and path.suffix.lower() != ".npz":
         raise ValueError(f"{path} is neither a folder of class folders nor an .npz file")
-    return _read_split(path, _version(path), split)
+    return _read_split(path, _version(path), split)._replace(source=str(path))
 
 
 def assign_splits(labels: np.ndarray) -> np.ndarray:

@@ -15,11 +15,11 @@ from agents.training.checkpoint import load_checked
 from agents.training.distributed import rank
 from agents.training.recipe import Recipe
 from runs.environments import make_env, pick_device, task_name
+from runs.folders import LOGS, check_writable, claim, new_folder
 from runs.launch import launch, processes_for
 from runs.recipes import RECIPES
 from runs.report import report
-from runs.traces.tensorboard_media import check_writable
-from runs.training import new_folder, train
+from runs.training import train
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,10 @@ class Options:
     """"auto", "cpu", "cuda", "cuda:1", …"""
     folder: Path | None = None
     """Where to write; None is runs/logs/<recipe>-<seed>-<time>."""
+    overwrite: bool = False
+    """Replace the run that --folder holds."""
     resume: Path | None = None
-    """Folder of an interrupted training, to go on with; its recipe comes from there."""
+    """Folder of an interrupted training, or its checkpoint.pt, to go on with; its recipe comes from there."""
     processes: int = 0
     """Processes that share each batch on the CPU; 0 is one a core, four at most, and one in somebody else's
     environment. (On GPUs: torchrun.)"""
@@ -66,10 +68,17 @@ def run(options: Options) -> int:
     if options.resume:
         if recipe not in RECIPES.values():
             raise ValueError("--resume goes on with the recipe of the folder: give no other field beside it")
-        saved = load_checked(options.resume / "checkpoint.pt")
+        folder = options.resume.parent if options.resume.name == "checkpoint.pt" else options.resume
+        if folder.is_file():
+            raise ValueError(f"{folder} cannot be resumed: give the folder of a training, or its checkpoint.pt")
+        saved = load_checked(folder / "checkpoint.pt")
         recipe, processes = Recipe.from_dict(saved["recipe"]), saved.get("processes", processes)
-    folder = options.resume or options.folder or new_folder(f"{recipe.name}-{recipe.seed}")
-    check_writable(folder)
+        check_writable(folder)
+    elif rank() == 0:
+        folder = options.folder or new_folder(f"{recipe.name}-{recipe.seed}")
+        claim(folder, overwrite=options.overwrite)
+    else:
+        folder = LOGS  # where only the first process writes
     if "WORLD_SIZE" not in os.environ and device.type == "cpu" and processes > 1:
         for split in ("train", "validation"):  # fetches the data once, and what is wrong is said once
             make_env(recipe, split, 1, device)

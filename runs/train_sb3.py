@@ -10,8 +10,7 @@ from typing import Literal
 import torch
 import tyro
 
-from runs.traces.tensorboard_media import check_writable
-from runs.training import new_folder
+from runs.folders import claim, new_folder
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ class Options:
     """Of the weights, the episodes and the actions drawn."""
     folder: Path | None = None
     """Where to write; None is runs/logs/<algorithm>-<environment>-<seed>-<time>."""
+    overwrite: bool = False
+    """Replace the run that --folder holds."""
     device: str = "cpu"
     """"auto", "cpu", "cuda", … A network this small is fastest on the CPU."""
     test_episodes: int = 2_000
@@ -51,13 +52,14 @@ def main() -> None:
     options = tyro.cli(Options)
     options = replace(options, id=options.id.removeprefix("glimpse_env:"))
     name = options.id.replace("/", "-")
-    folder = options.folder or new_folder(f"{options.algorithm}-{name}-{options.seed}")
+    folder = Path()
     if options.device == "cpu":
         torch.set_num_threads(1)
     try:
         from runs.sb3.training import train  # says what to install where Stable-Baselines3 is missing
 
-        check_writable(folder)
+        folder = options.folder or new_folder(f"{options.algorithm}-{name}-{options.seed}")
+        claim(folder, overwrite=options.overwrite)
         metrics = train(options, folder)
     except (ValueError, TypeError, ModuleNotFoundError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")

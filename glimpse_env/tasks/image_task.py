@@ -10,6 +10,7 @@ import numpy as np
 
 from glimpse_env.backend import Backend
 from glimpse_env.datasets import load_dataset, load_images
+from glimpse_env.digest import digest_of
 from glimpse_env.image_ops import image_ops
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.path_metrics import coverage, hit_rate
@@ -66,6 +67,7 @@ class ImageTask(Task):
         if classes is not None:
             data = data.with_classes(classes)
         self.answer_names = data.names
+        self.source = data.source
         self.images = backend.asarray(data.images)
         self.labels = backend.asarray(data.labels)
         self.num_episodes, self.order = len(data.labels), order
@@ -73,6 +75,12 @@ class ImageTask(Task):
         self.canvas_size = pair(self.image_size if size is None else size)
         self.scene = SceneConfig(self.canvas_size, pieces, pair(piece_size), blend, overhang)
         self.scene.check(data.images.shape)
+
+    def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
+        return {"classes": self.answer_names}
+
+    def digest(self) -> str:  # noqa: D102
+        return digest_of(self.backend.to_numpy(self.images), self.backend.to_numpy(self.labels), self.answer_names)
 
     def compose(self, seeds: Array, episodes: Array) -> Scenes:
         """The scenes of these episodes, both (N,) int64."""

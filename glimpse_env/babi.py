@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from glimpse_env.babi_files import GENERATOR, PARTS, Part, find_files, generate
-from glimpse_env.datasets import VARIABLE
+from glimpse_env.datasets import VARIABLE, say_if_elsewhere
 from glimpse_env.images import SPLITS
 from glimpse_env.notices import say_once
 from glimpse_env.text import Vocabulary, tokenize
@@ -155,6 +156,8 @@ def load_babi(
     elif lacking:
         files_lacking = ", ".join(f"qa{number}_{half}" for number, half in lacking)
         say_once(f"bAbI: {source} lacks {files_lacking}: generated in place of it")
+    if data is None and source != GENERATOR:
+        say_if_elsewhere(f"bAbI, {name}", Path(source))
     released = QUESTIONS["1k" if size == "1k" else "10k"]
     made = {part: released if part[1] == "train" else QUESTIONS["1k"] for part in lacking}
     if size == "100k":

@@ -13,6 +13,7 @@ import numpy as np
 import pooch
 
 from glimpse_env.images import SPLITS, ImageSet, Split, load_images
+from glimpse_env.notices import say_once
 from glimpse_env.sources import FILES, SOURCES, cached_files, fetch
 
 __all__ = ["ImageSet", "Split", "find_dataset", "load_dataset", "load_images", "read_idx", "split_rows"]
@@ -149,6 +150,8 @@ def _obtain(name: str) -> tuple[Path, ...]:
     if files is None:
         tried += fetch(SOURCES[name], cache_folder(name))
         files = cached_files(SOURCES[name], cache_folder(name))
+    if files is not None:
+        say_if_elsewhere(name, files[0].parent)
     if files is None:
         places = "\n".join(f"  {place}" for place in tried)
         raise FileNotFoundError(
@@ -156,6 +159,13 @@ def _obtain(name: str) -> tuple[Path, ...]:
             f"that holds {', '.join(FILES)} (packed as .gz or not), or connect to the internet and try again."
         )
     return files
+
+
+def say_if_elsewhere(name: str, place: Path) -> None:
+    """Say so where a set was not found in the folder that GLIMPSE_DATA names, but in another place."""
+    own = os.environ.get(VARIABLE)
+    if own and not place.is_relative_to(Path(own).expanduser()):
+        say_once(f"{name}: not in {own}, which {VARIABLE} names; taken from {place}")
 
 
 def _files_in(folder: Path) -> tuple[tuple[Path, ...], str]:

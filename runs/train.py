@@ -64,6 +64,7 @@ def main() -> None:
 def run(options: Options) -> int:
     """Train as the options say, in several processes on a CPU; the exit status."""
     recipe, device = options.recipe, pick_device(options.device)
+    recipe.check()
     processes = options.processes or (1 if task_name(recipe.env.id) is None else processes_for(recipe.batch))
     if options.resume:
         if recipe not in RECIPES.values():

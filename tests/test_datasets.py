@@ -279,6 +279,18 @@ def test_download_is_cached(monkeypatch, serve):
     assert len(serve.requests[url]) == asked
 
 
+def test_a_set_from_another_place_than_the_one_named_is_told_once(monkeypatch, tmp_path, serve, caplog):
+    monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(serve(PACKED)))
+    (tmp_path / "named").mkdir()
+    monkeypatch.setenv("GLIMPSE_DATA", str(tmp_path / "named"))
+    for split in ("train", "test", "train"):
+        data = load_dataset("mnist", split)
+    assert [record.getMessage() for record in caplog.records if record.name == "glimpse_env"] == [
+        f"mnist: not in {tmp_path / 'named'}, which GLIMPSE_DATA names; taken from {tmp_path / 'cache' / 'mnist'}"
+    ]
+    assert data.source == f"mnist in {tmp_path / 'cache' / 'mnist'}"
+
+
 def test_next_mirror_when_the_first_is_closed(monkeypatch, serve, closed_port):
     monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(closed_port, serve(PACKED)))
     assert_is_tiny("mnist")

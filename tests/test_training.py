@@ -196,6 +196,13 @@ def test_what_does_not_go_together_is_refused(recipe: Recipe):
         ({"gaze": "scan"}, "no scripted gaze 'scan'"),
         ({"answer_signal": "reward"}, 'need "reinforce"'),
         ({"std": 0.0}, "--std must be above 0"),
+        ({"std_end": -0.1}, "--std-end must be at least 0"),
+        ({"lr": float("nan")}, "--lr must be above 0, got nan"),
+        ({"max_grad_norm": float("inf")}, "--max-grad-norm must be above 0, got inf"),
+        ({"batch": 0}, "--batch must be at least 1, got 0"),
+        ({"episodes": 0}, "--episodes must be at least 1, got 0"),
+        ({"episodes": 63}, "--episodes 63 are less than one --batch of 64"),
+        ({"seed": -1}, "--seed must be at least 0, got -1"),
         ({"oversample": 2, "bucket_batches": 2}, "--oversample"),
     ):
         with pytest.raises(ValueError, match=message):

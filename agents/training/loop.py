@@ -75,11 +75,12 @@ def train(
         `validation_error` in percent (known to the first process), `seconds` of training, `episodes`.
 
     Raises:
-        ValueError: for a checkpoint of another recipe, a batch that the processes cannot share, or a training that
-            diverges; what was saved before stays.
+        ValueError: for a checkpoint of another recipe, numbers out of their ranges, a batch that the processes cannot
+            share, or a training that diverges; what was saved before stays.
         FileNotFoundError: where there is nothing to resume.
         KeyboardInterrupt: once the state is saved, where the training is interrupted (Ctrl-C, SIGTERM).
     """
+    recipe.check()
     folder = Path(folder)
     with process_group(device), interruption() as interrupted, ExitStack() as stack:
         if rank() == 0:

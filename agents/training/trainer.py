@@ -70,6 +70,7 @@ class Trainer:
         Raises:
             ValueError: for options that do not go with the environment or with each other.
         """
+        recipe.check()
         torch.manual_seed(recipe.seed)
         batched = BatchedEnv(env, device)
         agent = make_agent(env, recipe.agent)
@@ -191,8 +192,6 @@ def check(recipe: Recipe, env: BatchedEnv, agent: AttentionAgent, prior: Prior |
         )
     if prior is not None and (recipe.gaze != "learned" or "location" not in places):
         raise ValueError("--saliency-prior draws a gaze that is learned; this training has none")
-    if recipe.std <= 0 or (recipe.std_end or 0) < 0:
-        raise ValueError(f"--std must be above 0 and --std-end at least 0, got {recipe.std} and {recipe.std_end}")
     env.given_actions(recipe.gaze, recipe.seed, np.zeros(env.num_envs, np.int64))
     if recipe.answer_signal == "reward" and recipe.estimator == "gain":
         raise ValueError('estimator "gain" pays for right answers: answers that learn from reward need "reinforce"')

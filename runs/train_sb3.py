@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,8 @@ from typing import Literal
 import torch
 import tyro
 
+from agents.training.interruption import interruption
+from runs.command_line import INTERRUPTED, one_line_errors, run_script, say
 from runs.traces.tensorboard_media import check_writable
 from runs.training import new_folder
 
@@ -55,15 +58,21 @@ def main() -> None:
     if options.device == "cpu":
         torch.set_num_threads(1)
     try:
-        from runs.sb3.training import train  # says what to install where Stable-Baselines3 is missing
+        with one_line_errors():
+            from runs.sb3.training import train  # says what to install where Stable-Baselines3 is missing
 
-        check_writable(folder)
-        metrics = train(options, folder)
-    except (ValueError, TypeError, ModuleNotFoundError, FileNotFoundError) as error:
+            check_writable(folder)
+            metrics = train(options, folder)
+    except TypeError as error:  # of the task or the algorithm, for an argument that it does not have
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print(f"\ninterrupted; the model as it was is {folder / 'model.zip'}")
-        sys.exit(130)
+        with interruption():  # a second Ctrl-C must not hide it
+            saved = (folder / "model.zip").is_file()
+            say(f"\ninterrupted{f'; the model as it was is {folder}/model.zip' if saved else ' before training'}")
+        sys.exit(INTERRUPTED)
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # where it is empty: nothing was trained
     known = "error" in metrics
     result = f"test error {metrics['error']:.2f} %" if known else f"mean reward {metrics['mean_reward']:.1f}"
     pace = metrics["steps"] / metrics["seconds"]
@@ -72,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +14,8 @@ import torch
 from torch import Tensor
 
 from agents.training.checkpoint import load_checked, save_atomically, write_atomically
-from agents.training.distributed import all_mean, process_group, rank, world_size
+from agents.training.distributed import all_mean, meet, process_group, rank, world_size
+from agents.training.interruption import interruption
 from agents.training.machine import machine_name
 from agents.training.recipe import Recipe
 from agents.training.trainer import Prior, Trainer, share_of, train_update
@@ -74,10 +73,12 @@ def train(
     Raises:
         ValueError: for a checkpoint of another recipe, or a batch that the processes cannot share.
         FileNotFoundError: where there is nothing to resume.
-        KeyboardInterrupt: once the state is saved, where the training is interrupted (Ctrl-C, SIGTERM).
+        KeyboardInterrupt: once the state is saved, where a signal interrupts the training (Ctrl-C, SIGTERM, SIGHUP).
+        ConnectionError: where another process of the training has ended.
+        OSError: where the folder can be written no more; the last checkpoint is as it was.
     """
     folder = Path(folder)
-    with process_group(device), interruption() as interrupted:
+    with process_group(device), ExitStack() as stack:
         env = make_env("train", share_of(recipe))
         prior = make_prior(env) if make_prior is not None else None
         trainer = Trainer.begin(recipe, env, device, prior=prior, restored=resume)
@@ -86,7 +87,11 @@ def train(
             if Recipe.from_dict(values["recipe"]) != recipe:
                 raise ValueError(f"{folder} trained another recipe; resume it with its own, or train in a new folder")
             trainer.restore(values)
+        meet(device)  # until all are here, a signal ends each at once: none may wait for one that is gone
+        interrupted = stack.enter_context(interruption())
         log = make_log(trainer) if rank() == 0 else None
+        if log is not None:
+            stack.callback(log.close)
         updates = recipe.updates()
         every, began, saved = math.ceil(updates / VALIDATIONS), time.monotonic() - trainer.seconds, time.monotonic()
         stop = False
@@ -107,27 +112,9 @@ def train(
                 stop = bool(all_mean(torch.tensor(float(interrupted()), device=device)) > 0)
         if log is not None:
             save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
-            log.close()
     if stop:
         raise KeyboardInterrupt
     metrics = {"validation_error": trainer.best_error, "seconds": trainer.seconds, "episodes": updates * recipe.batch}
     if rank() == 0:
         write_atomically((json.dumps(metrics, indent=1) + "\n").encode(), folder / "metrics.json")
     return metrics
-
-
-@contextmanager
-def interruption() -> Iterator[Callable[[], bool]]:
-    """A function that tells whether Ctrl-C or SIGTERM came: a training stops between updates, never within one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False  # only a main thread may handle signals
-        return
-    came: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from agents.training.interruption import set_handler
 from runs.command_line import print_anywhere
@@ -39,8 +41,8 @@ def free_port() -> int:
 def launch(processes: int, arguments: list[str]) -> int:
     """Run `python -m runs.train` with these arguments in several processes of one thread each.
 
-    Signals are passed on, and a process that fails ends the others. The processes also end with this one, however it
-    ends: each holds one end of a pipe, see `worker`.
+    A signal that asks for the end is passed on as SIGTERM, and a process that fails ends the others. The processes also
+    end with this one, however it ends: each holds one end of a pipe, see `worker`.
 
     Returns:
         0, or 1 where the first process failed, which says why.
@@ -61,14 +63,15 @@ def launch(processes: int, arguments: list[str]) -> int:
     def pass_on(number: int, _: object) -> None:
         came.append(number)
         for child in children:
-            child.send_signal(number)
+            child.terminate()
 
     before = set_handler(pass_on)
     try:
-        for number in range(processes):
-            own = {**os.environ, **common, "RANK": str(number), "LOCAL_RANK": str(number)}
-            command = [sys.executable, "-m", "runs.launch", *arguments]
-            children.append(subprocess.Popen(command, env=own, stdin=subprocess.PIPE))
+        with ctrl_c_blocked():
+            for number in range(processes):
+                own = {**os.environ, **common, "RANK": str(number), "LOCAL_RANK": str(number)}
+                command = [sys.executable, "-m", "runs.launch", *arguments]
+                children.append(subprocess.Popen(command, env=own, stdin=subprocess.PIPE))
         failed = wait(children)
     finally:
         for number, handler in before.items():
@@ -82,6 +85,20 @@ def launch(processes: int, arguments: list[str]) -> int:
     if status < 0:
         how = f"by {signal.Signals(-status).name}{', as where memory runs out' * (-status == signal.SIGKILL)}"
     raise ChildProcessError(f"process {number + 1} of {processes} ended {how}; the others have ended too")
+
+
+@contextmanager
+def ctrl_c_blocked() -> Iterator[None]:
+    """Holds Ctrl-C back, and for ever from the processes that are started here.
+
+    A terminal sends it to all its processes, and one that is just starting would end in a traceback. SIGTERM ends it
+    at once.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def wait(children: list[subprocess.Popen]) -> dict[int, int]:
@@ -106,16 +123,14 @@ def worker() -> None:
     """One of the processes of `launch`.
 
     Its standard input is a pipe that the launcher never writes to, and that ends with the launcher, whatever ends it:
-    unlike a signal at the parent's death (`prctl`), this works on every system. It then ends as by SIGTERM.
+    unlike a signal at the parent's death (`prctl`), this works on every system. It then ends as by SIGTERM: at once, even
+    where it waits for the others; while it trains, with its state saved (`agents.training.interruption`).
     """
 
     def end_with_launcher() -> None:
         os.read(sys.stdin.fileno(), 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    # Until the training runs (`agents.training.interruption`), a signal ends this process at once, even where it waits
-    # for the others. The launcher says so.
-    set_handler(signal.SIG_DFL)
     threading.Thread(target=end_with_launcher, daemon=True).start()
     print_anywhere()
     from runs.train import main  # which imports this module

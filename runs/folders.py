@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+
+from agents.training.sole_writer import LOCK
 
 LOGS = Path(__file__).parent / "logs"
 
@@ -66,3 +69,11 @@ def check_writable(folder: str | Path) -> None:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ValueError(f"cannot write logs to {folder} ({reason}): name another place with --folder") from error
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a folder in which nothing was trained; any other stays."""
+    with suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [LOCK]:
+            (folder / LOCK).unlink()
+        folder.rmdir()

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from agents.training.optimizers import learning_rate
 from agents.training.trainer import Trainer
+from runs.progress import Progress
 from runs.traces.tensorboard_media import LAYOUT, add_hparams
 from runs.validation import Validation
 
@@ -47,7 +47,9 @@ class TrainingLog:
         self.writer = SummaryWriter(str(folder), purge_step=done + 1 if done else None, flush_secs=20)
         self.validation = Validation(trainer, self.writer, make_env, projector)
         total = recipe.updates() * recipe.batch
-        self.bar = tqdm(total=total, initial=done, unit=" episodes", disable=quiet, dynamic_ncols=True, mininterval=0.5)
+        self.bar = Progress(
+            total=total, initial=done, unit=" episodes", disable=quiet, dynamic_ncols=True, mininterval=0.5
+        )
         self.recent: float | None = None
         if not done:
             table = "\n".join(f"| {key} | {value} |" for key, value in {**recipe.to_dict(), **trainer.data}.items())

@@ -10,7 +10,9 @@ from typing import Literal
 import torch
 import tyro
 
-from runs.folders import claim, new_folder
+from agents.training.interruption import interruption
+from runs.command_line import INTERRUPTED, one_line_errors, run_script, say
+from runs.folders import LOGS, claim, new_folder, remove_empty
 
 
 @dataclass(frozen=True)
@@ -52,20 +54,25 @@ def main() -> None:
     options = tyro.cli(Options)
     options = replace(options, id=options.id.removeprefix("glimpse_env:"))
     name = options.id.replace("/", "-")
-    folder = Path()
+    folder = LOGS
     if options.device == "cpu":
         torch.set_num_threads(1)
     try:
-        from runs.sb3.training import train  # says what to install where Stable-Baselines3 is missing
+        with one_line_errors():
+            from runs.sb3.training import train  # says what to install where Stable-Baselines3 is missing
 
-        folder = options.folder or new_folder(f"{options.algorithm}-{name}-{options.seed}")
-        claim(folder, overwrite=options.overwrite)
-        metrics = train(options, folder)
-    except (ValueError, TypeError, ModuleNotFoundError, FileNotFoundError) as error:
+            folder = options.folder or new_folder(f"{options.algorithm}-{name}-{options.seed}")
+            claim(folder, overwrite=options.overwrite)
+            metrics = train(options, folder)
+    except TypeError as error:  # of the task or the algorithm, for an argument that it does not have
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print(f"\ninterrupted; the model as it was is {folder / 'model.zip'}")
-        sys.exit(130)
+        with interruption():  # a second Ctrl-C must not hide it
+            saved = (folder / "model.zip").is_file()
+            say(f"\ninterrupted{f'; the model as it was is {folder}/model.zip' if saved else ' before training'}")
+        sys.exit(INTERRUPTED)
+    finally:
+        remove_empty(folder)
     known = "error" in metrics
     result = f"test error {metrics['error']:.2f} %" if known else f"mean reward {metrics['mean_reward']:.1f}"
     pace = metrics["steps"] / metrics["seconds"]
@@ -74,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +15,8 @@ from torch import Tensor
 
 from agents.loading import names_in
 from agents.training.checkpoint import load_checked, save_atomically, write_atomically
-from agents.training.distributed import all_mean, process_group, rank, world_size
+from agents.training.distributed import all_mean, meet, process_group, rank, world_size
+from agents.training.interruption import interruption
 from agents.training.machine import machine_name
 from agents.training.recipe import Recipe
 from agents.training.sole_writer import sole_writer
@@ -78,11 +77,13 @@ def train(
         ValueError: for a checkpoint of another recipe, numbers out of their ranges, a batch that the processes cannot
             share, or a training that diverges; what was saved before stays.
         FileNotFoundError: where there is nothing to resume.
-        KeyboardInterrupt: once the state is saved, where the training is interrupted (Ctrl-C, SIGTERM).
+        KeyboardInterrupt: once the state is saved, where a signal interrupts the training (Ctrl-C, SIGTERM, SIGHUP).
+        ConnectionError: where another process of the training has ended.
+        OSError: where the folder can be written no more; the last checkpoint is as it was.
     """
     recipe.check()
     folder = Path(folder)
-    with process_group(device), interruption() as interrupted, ExitStack() as stack:
+    with process_group(device), ExitStack() as stack:
         if rank() == 0:
             stack.enter_context(sole_writer(folder))
         values = load_checked(folder / "checkpoint.pt") if resume else {}
@@ -93,6 +94,8 @@ def train(
         trainer = Trainer.begin(recipe, env, device, prior=prior, restored=resume)
         if resume:
             trainer.restore(values)
+        meet(device)  # until all are here, a signal ends each at once: none may wait for one that is gone
+        interrupted = stack.enter_context(interruption())
         log = make_log(trainer) if rank() == 0 else None
         if log is not None:
             stack.callback(log.close)
@@ -128,20 +131,3 @@ def train(
     if rank() == 0:
         write_atomically((json.dumps(metrics, indent=1) + "\n").encode(), folder / "metrics.json")
     return metrics
-
-
-@contextmanager
-def interruption() -> Iterator[Callable[[], bool]]:
-    """A function that tells whether Ctrl-C or SIGTERM came: a training stops between updates, never within one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False  # only a main thread may handle signals
-        return
-    came: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

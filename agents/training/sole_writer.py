@@ -8,6 +8,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+LOCK = ".lock"
+"""Name of the file that is locked."""
+
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
@@ -18,7 +21,7 @@ def sole_writer(folder: Path) -> Iterator[None]:
     Raises:
         ValueError: where another training is writing to it, or it cannot be written.
     """
-    lock = FileLock(folder / ".lock", timeout=0)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()

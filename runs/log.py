@@ -51,6 +51,8 @@ class TrainingLog:
             total=total, initial=done, unit=" episodes", disable=quiet, dynamic_ncols=True, mininterval=0.5
         )
         self.recent: float | None = None
+        if trainer.data["source"] and not quiet:
+            self.bar.write(f"data: {trainer.data['source']}")
         if not done:
             table = "\n".join(f"| {key} | {value} |" for key, value in {**recipe.to_dict(), **trainer.data}.items())
             self.writer.add_text("recipe", f"| field | value |\n|---|---|\n{table}")

@@ -71,6 +71,7 @@ def run(options: Options, name: str, launched: bool) -> int:
     recipe, device = options.recipe, pick_device(options.device)
     recipe.check()
     processes = options.processes or (1 if task_name(recipe.env.id) is None else processes_for(recipe.batch))
+    folder = options.folder or LOGS
     if options.resume:
         if recipe not in RECIPES.values():
             raise ValueError("--resume goes on with the recipe of the folder: give no other field beside it")
@@ -79,13 +80,12 @@ def run(options: Options, name: str, launched: bool) -> int:
             raise ValueError(f"{folder} cannot be resumed: give the folder of a training, or its checkpoint.pt")
         saved = load_checked(folder / "checkpoint.pt")
         recipe, processes = Recipe.from_dict(saved["recipe"]), saved.get("processes", processes)
-        check_writable(folder)
-    elif rank() == 0:
-        folder = options.folder or new_folder(f"{recipe.name}-{recipe.seed}")
-        claim(folder, overwrite=options.overwrite)
-    else:
-        folder = LOGS  # where only the first process writes
     try:
+        if options.resume:
+            check_writable(folder)
+        elif rank() == 0:  # the others write nothing
+            folder = options.folder or new_folder(f"{recipe.name}-{recipe.seed}")
+            claim(folder, overwrite=options.overwrite)
         if "WORLD_SIZE" not in os.environ and device.type == "cpu" and processes > 1:
             for split in ("train", "validation"):  # fetches the data once, and what is wrong is said once
                 make_env(recipe, split, 1, device)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from agents.training.checkpoint import load_checked
+from agents.training.sole_writer import LOCK
 
 ROOT = Path(__file__).parents[1]
 
@@ -129,7 +130,7 @@ def test_processes_end_with_their_launcher_and_save(start: Any, tmp_path: Path) 
     process.kill()
     until(lambda: not members(process.pid))
     assert load_checked(tmp_path / "run" / "checkpoint.pt")["update"] > 0
-    assert not list((tmp_path / "run").glob(".*"))
+    assert [path.name for path in (tmp_path / "run").glob(".*")] == [LOCK]  # no half-written file
 
 
 def test_processes_end_with_their_launcher_before_they_train(start: Any, tmp_path: Path) -> None:

@@ -158,8 +158,8 @@ def encoded(picture: np.ndarray) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not an image"),
-        (b"no picture", "is not an image"),
+        (b"", "map.png cannot be read as an image"),
+        (b"no picture", "map.png cannot be read as an image"),
         (encoded(np.zeros((24, 30), np.uint8)), r"has 30×24 pixels and the canvas 24×24: .*aspect ratio"),
         (encoded(np.full((24, 24), 90, np.uint8)), "the same grey everywhere"),
     ],

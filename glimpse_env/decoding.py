@@ -131,7 +131,7 @@ def _deep_pixels(image: Image.Image, path: Path, background: tuple[int, int, int
     high = 2 ** getattr(image, "tag_v2", {}).get(ExifTags.Base.BitsPerSample, (16,))[0] - 1
     if 0 < values.max() < DARK < high:
         _say_dark(path.parent)
-    pixels = np.minimum((values.astype(np.int64) * 255 + high // 2) // high, 255).astype(np.uint8)
+    pixels = np.minimum((values.astype(np.uint32) * 255 + high // 2) // high, 255).astype(np.uint8)
     if "transparency" in image.info:  # one value, of a PNG
         return np.where(values == image.info["transparency"], np.array(background, np.uint8), pixels)
     return pixels
@@ -185,5 +185,7 @@ def _refusals(path: str | Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")
             yield
+    except Warning:
+        raise  # our own, where warnings are errors
     except Exception as error:  # on damaged files Pillow raises nearly anything
         raise ValueError(f"{path} cannot be read as an image ({error}): replace or remove it") from error

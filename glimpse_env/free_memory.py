@@ -29,12 +29,14 @@ def check_memory(task: Task, num_envs: int) -> None:
 
 def free_memory(backend: Backend) -> float:
     """Free memory of a backend's device in bytes, as far as the machine tells; else infinity."""
-    if not backend.on_host:
-        import torch
+    if backend.on_host:
+        return min(_available(), _left_in_container())
+    if backend.device.type != "cuda":
+        return float("inf")
+    import torch
 
-        free, _ = torch.cuda.mem_get_info(backend.device)
-        return free + torch.cuda.memory_reserved(backend.device) - torch.cuda.memory_allocated(backend.device)
-    return min(_available(), _left_in_container())
+    free, _ = torch.cuda.mem_get_info(backend.device)
+    return free + torch.cuda.memory_reserved(backend.device) - torch.cuda.memory_allocated(backend.device)
 
 
 def _available() -> float:

@@ -255,6 +255,16 @@ def test_the_limit_of_a_container_counts(images: str, tmp_path: Path, monkeypatc
     assert gym.make_vec(ID, num_envs=300, images=images).num_envs == 300
 
 
+def test_the_free_memory_of_a_gpu_is_what_nobody_holds_and_what_torch_keeps_unused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 9000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 300)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 100)
+    gpu = get_backend("torch")._replace(device=torch.device("cuda"))
+    assert glimpse_env.free_memory.free_memory(gpu) == 1200
+
+
 def test_a_canvas_too_large_for_its_table_is_refused_when_the_environment_is_made(images: str) -> None:
     with pytest.raises(ValueError, match="too large for an int32 table"):
         gym.make(ID, images=images, size=4000)

@@ -568,7 +568,8 @@ def test_folder_of_grey_images(tmp_path):
     (tmp_path / "cat" / "notes.txt").write_text("mine")
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "cat" / "._a.png").write_bytes(b"left by an operating system")
-    data = load_images(tmp_path)
+    with pytest.warns(UserWarning, match=r"suffix: 1 \(cat/notes.txt\); left out beside .*: 1 \(README.txt\)"):
+        data = load_images(tmp_path)
     assert data.names == ("cat", "dog")
     assert data.labels.tolist() == [0, 0, 1]
     expected = [pictures["cat", "a.PNG"], pictures["cat", "z.bmp"], pictures["dog", "b.png"]]
@@ -607,19 +608,6 @@ def test_every_format(tmp_path, suffix):
     np.testing.assert_allclose(data.images[0].mean((1, 2)), [200, 0, 0], atol=4)  # lossy formats stray a little
 
 
-def test_differing_sizes_are_centred_on_zeros(tmp_path):
-    small, tall, wide = np.full((2, 3), 9, np.uint8), np.full((6, 1), 8, np.uint8), np.full((1, 7), 7, np.uint8)
-    for name, image in (("a", small), ("b", tall), ("c", wide)):
-        save(tmp_path / "cat" / f"{name}.png", image)
-    images = load_images(tmp_path).images[:, 0]
-    assert images.shape == (3, 6, 7)
-    expected = np.zeros((3, 6, 7), np.uint8)
-    expected[0, 2:4, 2:5] = 9
-    expected[1, :, 3] = 8
-    expected[2, 2] = 7
-    np.testing.assert_array_equal(images, expected)
-
-
 def test_folder_with_splits(tmp_path):
     """Classes, size and channels agree over the splits, even where one lacks a class or is smaller and grey."""
     for place, shape in (
@@ -636,11 +624,12 @@ def test_folder_with_splits(tmp_path):
     assert test.labels.tolist() == [1, 2]
     assert train.images.shape == (3, 3, 6, 6)
     assert test.images.shape == (2, 3, 6, 6)
-    np.testing.assert_array_equal(test.images[0, 0, 1:5, 1:5], noise(len("test/cat/a.png"), 4, 4))
+    np.testing.assert_array_equal(test.images[0], [noise(len("test/cat/a.png"), 4, 4)] * 3)
     with pytest.raises(FileNotFoundError, match="holds the splits train, test, but no validation"):
         load_images(tmp_path, split="validation")
     every = load_images(tmp_path, split="all")
-    np.testing.assert_array_equal(every.images, np.concatenate([train.images, test.images]))
+    for image, expected in zip(every.images, [*train.images, *test.images], strict=True):
+        np.testing.assert_array_equal(image, expected)
     assert every.labels.tolist() == [0, 1, 1, 1, 2]
     assert every.names == train.names
 
@@ -655,16 +644,12 @@ def test_wrong_folders(tmp_path):
     with pytest.raises(ValueError, match="has no class folders"):
         load_images(tmp_path)
     save(tmp_path / "a.png", noise(0, 5, 5))
-    with pytest.raises(ValueError, match="has no class folders"):
-        load_images(tmp_path)
-    save(tmp_path / "cat" / "a.png", noise(0, 5, 5))
-    assert load_images(tmp_path).images.shape == (1, 1, 5, 5)
     (tmp_path / "dog").mkdir()
-    with pytest.raises(ValueError, match="dog holds no images"):
+    with pytest.raises(ValueError, match="has no class folders with images"):
         load_images(tmp_path)
     for content in (b"", b"this is not an image"):
         (tmp_path / "dog" / "b.png").write_bytes(content)
-        with pytest.raises(ValueError, match=r"b.png is not an image that OpenCV can read"):
+        with pytest.raises(ValueError, match=r"b.png cannot be read as an image"):
             load_images(tmp_path)
 
 

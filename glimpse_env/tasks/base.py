@@ -42,8 +42,9 @@ class Task(ABC):
         episode_metrics: keys of the last step's `info` that an evaluation averages.
         gazes: the names of the scripted gazes.
         canvas_size: (height, width) in pixels; None without a canvas.
-        image_size: (height, width) of the image to be recognised; None without one.
+        image_size: (height, width) of the image to be recognised, of the largest where they differ; None without one.
         retina: of glimpses; None without them.
+        row_bytes: what an episode takes at the least: its canvas and the table of its sums; 0 without a canvas.
     """
 
     observation_space: spaces.Dict
@@ -66,6 +67,7 @@ class Task(ABC):
     canvas_size: tuple[int, int] | None = None
     image_size: tuple[int, int] | None = None
     retina: Retina | None = None
+    row_bytes: int = 0
     render_modes: tuple[str, ...] = ("rgb_array",)
 
     def __init__(self, backend: Backend) -> None:
@@ -183,7 +185,10 @@ class Task(ABC):
         return None
 
     def class_shapes(self) -> np.ndarray | None:
-        """(K, h, w) float64 in [0, 1], the mean image of each class, zero where there is none; None without images."""
+        """(K, h, w) float64 in [0, 1], the mean image of each class, zero where there is none; None without images.
+
+        Nor are there any of images of many sizes, or of so many that they stay in their files.
+        """
         return None
 
     def story(self, seeds: Array, episodes: Array) -> Story | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import struct
 import warnings
 from collections.abc import Iterator
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
-import gymnasium as gym
 import numpy as np
 from PIL import ExifTags, Image
+
+from glimpse_env.notices import say_once
 
 SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif"),
@@ -130,21 +130,14 @@ def _deep_pixels(image: Image.Image, path: Path, background: tuple[int, int, int
         raise ValueError("its integers have 32 bits or a sign, and so no known range: save it with 8 or 16 bits")
     high = 2 ** getattr(image, "tag_v2", {}).get(ExifTags.Base.BitsPerSample, (16,))[0] - 1
     if 0 < values.max() < DARK < high:
-        _say_dark(path.parent)
+        say_once(
+            f"{path.parent} holds pictures of 16 bits with no value above {DARK - 1} of 65535, which are almost black "
+            "in 8: if they are of 12 bits or fewer, multiply their values"
+        )
     pixels = np.minimum((values.astype(np.uint32) * 255 + high // 2) // high, 255).astype(np.uint8)
     if "transparency" in image.info:  # one value, of a PNG
         return np.where(values == image.info["transparency"], np.array(background, np.uint8), pixels)
     return pixels
-
-
-@functools.cache
-def _say_dark(folder: Path) -> None:
-    """Once a folder."""
-    gym.logger.warn(
-        "%s",
-        f"{folder} holds pictures of 16 bits with no value above {DARK - 1} of 65535, which are almost black in 8: "
-        "if they are of 12 bits or fewer, multiply their values",
-    )
 
 
 def _orientation(image: Image.Image, file: Any) -> int:

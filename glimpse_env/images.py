@@ -12,11 +12,11 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-import gymnasium as gym
 import numpy as np
 
 from glimpse_env.decoding import BACKGROUND, area_means, decode, read_header, shrunk
 from glimpse_env.folders import ImageFile, Listing, list_images, note
+from glimpse_env.notices import say_once
 from glimpse_env.pictures import Pictures, Reading, open_pictures
 from glimpse_env.rng import draw_words
 
@@ -130,7 +130,7 @@ def load_images(
             the path of a folder with one folder of images (`glimpse_env.decoding.SUFFIXES`) for each class. The
             sorted folder names are the classes; what lies in folders within them is of the same class. Images may
             be of many sizes. The set is grey if every image is, else RGB. Deep, transparent, turned and animated
-            images are read as `glimpse_env.decoding.decode` says. Gymnasium's logger says what is left out.
+            images are read as `glimpse_env.decoding.decode` says. What is left out is said once.
             A path is read once per process, and again when its files have changed.
         labels: (N,) integers from 0 to K - 1, for arrays only.
         split: "train", "validation" or "test", as `assign_splits` holds images out; or "all", as is None. Where a
@@ -168,7 +168,7 @@ def load_images(
     if not path.is_dir() and path.suffix.lower() != ".npz":
         raise ValueError(f"{path} is neither a folder of class folders nor an .npz file")
     found = list_images(path) if path.is_dir() else ImageFile.of(path)
-    return _read_split(found, reading, split)._replace(source=str(path))
+    return _read_split(found, reading, split)
 
 
 def assign_splits(labels: np.ndarray) -> np.ndarray:
@@ -201,7 +201,7 @@ def assign_splits(labels: np.ndarray) -> np.ndarray:
 
 def _take(data: ImageSet, rows: np.ndarray) -> ImageSet:
     images = data.images.take(rows) if isinstance(data.images, Pictures) else _read_only(data.images[rows])
-    return ImageSet(images, _read_only(data.labels[rows]), data.names)
+    return data._replace(images=images, labels=_read_only(data.labels[rows]))
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
@@ -232,7 +232,9 @@ def _read_split(source: Listing | ImageFile, reading: Reading, split: Split) -> 
 @functools.lru_cache(maxsize=4)
 def _read(source: Listing | ImageFile, reading: Reading) -> ImageSet:
     """All images of a folder or an .npz file."""
-    return _from_listing(source, reading) if isinstance(source, Listing) else _from_npz(Path(source.path), reading)
+    if isinstance(source, Listing):
+        return _from_listing(source, reading)._replace(source=str(source.folder))
+    return _from_npz(Path(source.path), reading)._replace(source=source.path)
 
 
 def _from_arrays(images: Any, labels: Any, names: Any = None) -> ImageSet:
@@ -292,7 +294,7 @@ def _from_listing(listing: Listing, reading: Reading) -> ImageSet:
         note("several pictures in a file, of which the first is shown", several, listing.folder),
     ]
     if any(notes):
-        gym.logger.warn("%s", f"{listing.folder}: {'; '.join(filter(None, notes))}")  # a name may have a "%"
+        say_once(f"{listing.folder}: {'; '.join(filter(None, notes))}")
     images: np.ndarray | Pictures
     small = sum(3 * math.prod(header.size) for header in headers) <= DENSE_BYTES
     if small and len({shrunk(header.size, reading.resize) for header in headers}) == 1:

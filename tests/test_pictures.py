@@ -333,7 +333,7 @@ def test_a_training_and_its_pictures_take_photographs(mixed: str, lazy: None) ->
     assert made.unwrapped.task.image_size == (10, 10)
     trainer = Trainer.begin(recipe, made, cpu)
     assert all(np.isfinite(float(value)) for value in train_update(trainer).values())
-    canvases = make_canvas_env(recipe, trainer.agent, mixed, 4, cpu)
+    canvases = make_canvas_env(recipe, trainer.agent, trainer.names, mixed, 4, cpu)
     assert canvases.unwrapped.task.image_size == (10, 10)  # shrunk as in training
     drawn, measured = heat(trainer.agent, make_env(recipe, "test", 4, cpu), 20, "title", "source")
     assert drawn.dtype == np.uint8

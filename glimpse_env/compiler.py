@@ -8,8 +8,6 @@ none of them, or cannot read what is there, each process compiles for itself: th
 from __future__ import annotations
 
 import contextlib
-import functools
-import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,7 @@ from numba.core import event
 from numba.core.errors import NumbaError
 
 from glimpse_env.locks import exclusive
-
-logger = logging.getLogger(__name__)
+from glimpse_env.notices import say_once
 
 part = numba.njit(nogil=True)
 """Compiles a function that loops call: it becomes a part of each of them, and of what is cached of them."""
@@ -33,7 +30,7 @@ def loop(signature: Any) -> Callable[[Callable[..., None]], Any]:
         try:
             compiled = numba.njit(nogil=True, cache=True)(function)
         except RuntimeError:  # Numba finds no folder that it can write to
-            _say(
+            say_once(
                 "Compiled code cannot be kept: every process compiles it anew. Set NUMBA_CACHE_DIR to a folder that "
                 "can be written."
             )
@@ -46,7 +43,7 @@ def loop(signature: Any) -> Callable[[Callable[..., None]], Any]:
                 raise
             except Exception as error:  # whatever a full disk or a damaged file leads to
                 reason = getattr(error, "strerror", None) or type(error).__name__
-                _say(
+                say_once(
                     f"The cache of compiled code in {folder} cannot be used ({reason}): every process compiles it "
                     "anew. Make room there, or delete its files *.nbi and *.nbc."
                 )
@@ -71,17 +68,7 @@ def _announced() -> Iterator[None]:
 
 class _Announcer(event.Listener):
     def on_start(self, event: Any) -> None:
-        _say("Compiling the loops over pixels: some seconds, and no more once Numba's cache has them.")
+        say_once("Compiling the loops over pixels: some seconds, and no more once Numba's cache has them.")
 
     def on_end(self, event: Any) -> None:
         pass
-
-
-@functools.cache
-def _say(message: str) -> None:
-    """Log a message once per process.
-
-    At the level of warnings, which Python shows without any setting; not by `warnings.warn`, because a filter that
-    makes errors of warnings would make one of an environment that works.
-    """
-    logger.warning(message)

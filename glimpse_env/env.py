@@ -9,6 +9,7 @@ import numpy as np
 
 from glimpse_env.backend import get_backend
 from glimpse_env.episodes import EpisodeMethods, episode_numbers
+from glimpse_env.free_memory import check_memory
 from glimpse_env.saved_state import SavedStates
 from glimpse_env.seeding import Seeding
 from glimpse_env.sharing import SharedSpec, shared
@@ -33,6 +34,7 @@ class GlimpseEnv(Seeding, SavedStates, SharedSpec, EpisodeMethods, gym.Env):
 
     def __init__(self, name: str | TaskRow, *, render_mode: str | None = None, **kwargs: Any) -> None:
         self.task = make_task(name, get_backend("numpy"), **shared(kwargs))
+        check_memory(self.task, 1)
         self.metadata = {**type(self).metadata, **self.task.metadata()}
         if render_mode is not None and render_mode not in self.task.render_modes:
             raise ValueError(f"render_mode must be one of {self.task.render_modes} or None, got {render_mode!r}")

@@ -11,6 +11,7 @@ from gymnasium.vector.utils import batch_space
 from glimpse_env.backend import as_numpy, get_backend
 from glimpse_env.env import GlimpseEnv
 from glimpse_env.episodes import EpisodeMethods, episode_numbers
+from glimpse_env.free_memory import check_memory
 from glimpse_env.rng import Array
 from glimpse_env.saved_state import SavedStates
 from glimpse_env.seeding import Seeding
@@ -61,6 +62,7 @@ class GlimpseVectorEnv(Seeding, SavedStates, SharedSpec, EpisodeMethods, VectorE
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
         self.backend = get_backend(backend, device)
         self.task = make_task(name, self.backend, **shared(kwargs))
+        check_memory(self.task, num_envs)
         if render_mode is not None and render_mode not in self.task.render_modes:
             raise ValueError(f"render_mode must be one of {self.task.render_modes} or None, got {render_mode!r}")
         self.num_envs = num_envs

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 import tyro
-from tqdm import tqdm
 
 from agents.training.checkpoint import write_atomically
 from agents.training.machine import machine_name
@@ -22,8 +22,10 @@ from runs.benchmarks.memories import memories
 from runs.benchmarks.sizes import CNN_LIMIT, SIZES, cost_by_size
 from runs.benchmarks.timing import Figure
 from runs.benchmarks.training import training
+from runs.command_line import nearest, one_line_errors, run_script
+from runs.progress import Progress
 
-SECTIONS: dict[str, tuple[Callable[[int, tqdm], list[Figure]], int]] = {
+SECTIONS: dict[str, tuple[Callable[[int, Progress], list[Figure]], int]] = {
     "environment": (environment_speed, len(WIDTHS) * len(TASKS)),
     "against ap_gym": (against_ap_gym, 2),
     "cost by image size": (cost_by_size, 3 + sum(size <= CNN_LIMIT for size in SIZES)),
@@ -49,7 +51,8 @@ def main(json: Path | None = None, plot: Path | None = None, repeats: int = 5, o
         only: One section, by its name; None is all of them.
     """
     if only is not None and only not in SECTIONS:
-        raise SystemExit(f"error: --only must be one of {', '.join(SECTIONS)}, got {only!r}")
+        hint = nearest(only, SECTIONS) or f"; it must be one of {', '.join(SECTIONS)}"
+        raise SystemExit(f"error: --only {only!r} is no section{hint}")
     chosen = SECTIONS if only is None else {only: SECTIONS[only]}
     if plot is not None and "cost by image size" not in chosen:
         raise SystemExit('error: --plot draws "cost by image size", which --only leaves out')
@@ -57,15 +60,16 @@ def main(json: Path | None = None, plot: Path | None = None, repeats: int = 5, o
     print(f"{machine_name()}; one thread a process; medians of {repeats}\n")
     report: dict[str, list[Figure]] = {}
     rounds = sum(count for _, count in chosen.values()) * (repeats + 1)
-    with tqdm(total=rounds, unit=" rounds", leave=False) as bar:
+    with Progress(total=rounds, unit=" rounds", leave=False) as bar:
         for name, (measure, _) in chosen.items():
             bar.set_description(name)
             report[name] = measure(repeats, bar)
             bar.write("\n".join([name, *(f"  {f.name:<42} {f.value:>14,.2f} {f.unit}" for f in report[name]), ""]))
-    if json is not None:
-        write_atomically(as_json(report), json)
-    if plot is not None:
-        write_atomically(draw(report["cost by image size"]), plot)
+    with one_line_errors():
+        if json is not None:
+            write_atomically(as_json(report), json)
+        if plot is not None:
+            write_atomically(draw(report["cost by image size"]), plot)
 
 
 def draw(figures: list[Figure]) -> bytes:
@@ -79,4 +83,4 @@ def draw(figures: list[Figure]) -> bytes:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(partial(tyro.cli, main))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json as json_format
-import sys
+from functools import partial
 from pathlib import Path
 
 import torch
 import tyro
 
+from runs.command_line import one_line_errors, run_script
 from runs.evaluation import evaluate_checkpoint, lines_of
 
 
@@ -26,7 +27,7 @@ def main(
     """Evaluate a trained agent on the test split, with learned and with random gaze where it has one.
 
     Args:
-        checkpoint: A weight file, or a training's checkpoint.
+        checkpoint: A weight file, a training's checkpoint, or its folder.
         episodes: How many; 10,000 scenes, or each of the images or questions once.
         images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
         data: Your own stories, a folder or archive in bAbI's format.
@@ -35,7 +36,7 @@ def main(
         device: auto, cpu, cuda, …
         json: Print one JSON object and nothing else.
     """
-    try:
+    with one_line_errors():
         report = evaluate_checkpoint(
             checkpoint,
             episodes=episodes,
@@ -45,8 +46,6 @@ def main(
             memory_options=memory_options,
             device=device,
         )
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f"error: {error}")
     if json:
         print(json_format.dumps(report))
         return
@@ -56,4 +55,4 @@ def main(
 
 if __name__ == "__main__":
     torch.set_grad_enabled(False)
-    tyro.cli(main)
+    run_script(partial(tyro.cli, main))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import tyro
 
 from agents.training.checkpoint import write_atomically
 from glimpse_env.datasets import Split
+from runs.command_line import one_line_errors, run_script
 from runs.evaluation import TEST_SEED
 from runs.saliency_prior import load_saliency_prior
 from runs.traces.heat import SUFFIXES, encode, heat
@@ -73,10 +73,8 @@ def heatmap(
 
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
-    try:
+    with one_line_errors():
         numbers = tyro.cli(heatmap, args=arguments)
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f"error: {error}")
     print(f"{numbers['episodes']:,} episodes, {numbers['error']:.2f} % answered wrong")
     if "saliency_agreement" in numbers:
         agreement = numbers["saliency_agreement"]
@@ -85,4 +83,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 if __name__ == "__main__":
     torch.set_grad_enabled(False)
-    main()
+    run_script(main)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from agents.loading import agent_from_dict
 from agents.training.checkpoint import load_checked, write_atomically
 from agents.training.recipe import Recipe
+from runs.command_line import one_line_errors, run_script
 from runs.environments import make_env, task_name
 from runs.evaluation import evaluate_checkpoint
+from runs.progress import Progress
 from runs.tables import external, hidden_stories, images, recall, sb3, sequences, trainings
 from runs.tables.cells import memory_cell, parameter_count
 from runs.tables.gathering import load_rows
@@ -87,11 +87,12 @@ def main() -> None:
     order = list(images.PAPER)
     paths = sorted(PRETRAINED.glob("*.pt"), key=lambda p: (order.index(p.stem) if p.stem in order else 99, p.stem))
     tables = Tables()
-    for path in tqdm(paths, unit=" weights"):
-        tables.add(path)
-    write_atomically(tables.text().encode(), RESULTS)
+    with one_line_errors():
+        for path in Progress(paths, unit=" weights"):
+            tables.add(path)
+        write_atomically(tables.text().encode(), RESULTS)
     print(f"wrote {RESULTS}")
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -10,8 +10,9 @@ from typing import Literal
 import torch
 import tyro
 
-from runs.traces.tensorboard_media import check_writable
-from runs.training import new_folder
+from agents.training.interruption import interruption
+from runs.command_line import INTERRUPTED, one_line_errors, run_script, say
+from runs.folders import LOGS, claim, new_folder, remove_empty
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Options:
     """Of the weights, the episodes and the actions drawn."""
     folder: Path | None = None
     """Where to write; None is runs/logs/<algorithm>-<environment>-<seed>-<time>."""
+    overwrite: bool = False
+    """Replace the run that --folder holds."""
     device: str = "cpu"
     """"auto", "cpu", "cuda", … A network this small is fastest on the CPU."""
     test_episodes: int = 2_000
@@ -51,19 +54,25 @@ def main() -> None:
     options = tyro.cli(Options)
     options = replace(options, id=options.id.removeprefix("glimpse_env:"))
     name = options.id.replace("/", "-")
-    folder = options.folder or new_folder(f"{options.algorithm}-{name}-{options.seed}")
+    folder = LOGS
     if options.device == "cpu":
         torch.set_num_threads(1)
     try:
-        from runs.sb3.training import train  # says what to install where Stable-Baselines3 is missing
+        with one_line_errors():
+            from runs.sb3.training import train  # says what to install where Stable-Baselines3 is missing
 
-        check_writable(folder)
-        metrics = train(options, folder)
-    except (ValueError, TypeError, ModuleNotFoundError, FileNotFoundError) as error:
+            folder = options.folder or new_folder(f"{options.algorithm}-{name}-{options.seed}")
+            claim(folder, overwrite=options.overwrite)
+            metrics = train(options, folder)
+    except TypeError as error:  # of the task or the algorithm, for an argument that it does not have
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print(f"\ninterrupted; the model as it was is {folder / 'model.zip'}")
-        sys.exit(130)
+        with interruption():  # a second Ctrl-C must not hide it
+            saved = (folder / "model.zip").is_file()
+            say(f"\ninterrupted{f'; the model as it was is {folder}/model.zip' if saved else ' before training'}")
+        sys.exit(INTERRUPTED)
+    finally:
+        remove_empty(folder)
     known = "error" in metrics
     result = f"test error {metrics['error']:.2f} %" if known else f"mean reward {metrics['mean_reward']:.1f}"
     pace = metrics["steps"] / metrics["seconds"]
@@ -72,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -5,7 +5,6 @@ Or one in training: `python -m runs.watch runs/logs/<run> --live`.
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import tyro
 
 from agents.training.checkpoint import write_atomically
 from glimpse_env.datasets import Split
+from runs.command_line import one_line_errors, run_script
 from runs.evaluation import TEST_SEED
 from runs.live import PORT, serve
 from runs.traces.pictures import encode
@@ -80,14 +80,12 @@ def watch(
 
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
-    try:
+    with one_line_errors():
         traces = tyro.cli(watch, args=arguments)
-    except (ValueError, FileNotFoundError) as error:
-        sys.exit(f"error: {error}")
     if traces:
         print(f"{len(traces)} episodes, {sum(trace.correct for trace in traces)} answered right")
 
 
 if __name__ == "__main__":
     torch.set_grad_enabled(False)
-    main()
+    run_script(main)

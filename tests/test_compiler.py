@@ -20,6 +20,7 @@ compiler = pytest.importorskip("glimpse_env.compiler", reason="Numba is not inst
 from numba import float64, void  # noqa: E402
 
 import glimpse_env  # noqa: E402
+from glimpse_env.notices import say_once  # noqa: E402
 
 SOURCE = "def double(array):\n    for i in range(len(array)):\n        array[i] *= 2\n"
 
@@ -40,7 +41,7 @@ assert env.unwrapped.task.ops.glimpse is compiled_image_ops.glimpse
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """What was said, which is said once per process and here once per test."""
-    compiler._say.cache_clear()
+    say_once.cache_clear()
     caplog.set_level(logging.WARNING)
     return lambda: [record.getMessage() for record in caplog.records]
 
@@ -76,7 +77,7 @@ def test_the_second_process_finds_the_loop_in_the_cache(
     assert works(double())
     assert [message.startswith("Compiling the loops over pixels") for message in said()] == [True]
     assert list((tmp_path / "__pycache__").glob("loops.double-*.nbc"))
-    compiler._say.cache_clear()
+    say_once.cache_clear()
     assert works(double())
     assert len(said()) == 1
 
@@ -108,7 +109,7 @@ def test_a_damaged_cache_is_named(double: Callable[[], Any], said: Callable[[], 
     assert f"The cache of compiled code in {tmp_path / '__pycache__'} cannot be used" in said()[-1]
     for path in (tmp_path / "__pycache__").glob("*.nb?"):
         path.unlink()
-    compiler._say.cache_clear()
+    say_once.cache_clear()
     assert works(double())
     assert works(double())
     assert len(said()) == 3

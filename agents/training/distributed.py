@@ -29,7 +29,11 @@ def local_rank() -> int:
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[None]:
-    """Joins the processes that were started together; does nothing for a process alone."""
+    """Joins the processes that were started together; does nothing for a process alone.
+
+    Raises:
+        ConnectionError: where they do not find each other.
+    """
     if world_size() == 1 or dist.is_initialized():
         yield
         return
@@ -38,17 +42,38 @@ def process_group(device: torch.device) -> Iterator[None]:
     # The first optimizer loads this module. Its functions take the group of that moment as a default and keep
     # it: gloo's threads then outlive `destroy_process_group`, and may abort the interpreter when it shuts down.
     importlib.import_module("torch.distributed.nn.functional")
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    with connected():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield
     finally:
         dist.destroy_process_group()
 
 
+@contextmanager
+def connected() -> Iterator[None]:
+    """ConnectionError where the processes cannot reach each other, as after the end of one of them."""
+    try:
+        yield
+    except RuntimeError as error:
+        cause = str(error).strip().partition("\n")[0]
+        raise ConnectionError(f"a process of this training has ended or cannot be reached ({cause})") from error
+
+
+def meet(device: torch.device) -> None:
+    """Waits until all processes are here."""
+    all_mean(torch.zeros(1, device=device))
+
+
 def all_mean(value: Tensor) -> Tensor:
-    """The mean of `value` over the processes, in place."""
+    """The mean of `value` over the processes, in place.
+
+    Raises:
+        ConnectionError: where another process has ended.
+    """
     if world_size() > 1:
-        dist.all_reduce(value)
+        with connected():
+            dist.all_reduce(value)
         value /= world_size()
     return value
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from agents.loading import names_in
 from agents.training.checkpoint import load_checked, save_atomically, write_atomically
-from agents.training.distributed import all_mean, process_group, rank, world_size
+from agents.training.distributed import all_mean, meet, process_group, rank, world_size
+from agents.training.interruption import interruption
 from agents.training.machine import machine_name
 from agents.training.recipe import Recipe
+from agents.training.sole_writer import sole_writer
 from agents.training.trainer import Prior, Trainer, share_of, train_update
 
 VALIDATIONS = 20
@@ -28,7 +29,7 @@ SAVE_SECONDS = 60.0
 """Between two checkpoints."""
 
 ASK_EVERY = 10
-"""Updates between which several processes agree on whether to stop."""
+"""Updates between which the processes ask whether to stop, and whether all is finite."""
 
 
 class Log(Protocol):
@@ -47,7 +48,7 @@ class Log(Protocol):
 def train(
     recipe: Recipe,
     folder: str | Path,
-    make_env: Callable[[str, int], Any],
+    make_env: Callable[..., Any],
     make_log: Callable[[Trainer], Log],
     *,
     device: torch.device,
@@ -62,7 +63,8 @@ def train(
     Args:
         recipe: what to train.
         folder: of this run.
-        make_env: from a split and a number of rows to an environment.
+        make_env: from a split, a number of rows, and the `names` of a checkpoint (keyword arguments of the task) to an
+            environment.
         make_log: what shows and validates this training; called by the first process.
         device: of agent and environment.
         make_prior: from the environment to what draws the gaze beside the reward.
@@ -72,33 +74,48 @@ def train(
         `validation_error` in percent (known to the first process), `seconds` of training, `episodes`.
 
     Raises:
-        ValueError: for a checkpoint of another recipe, or a batch that the processes cannot share.
+        ValueError: for a checkpoint of another recipe, numbers out of their ranges, a batch that the processes cannot
+            share, or a training that diverges; what was saved before stays.
         FileNotFoundError: where there is nothing to resume.
-        KeyboardInterrupt: once the state is saved, where the training is interrupted (Ctrl-C, SIGTERM).
+        KeyboardInterrupt: once the state is saved, where a signal interrupts the training (Ctrl-C, SIGTERM, SIGHUP).
+        ConnectionError: where another process of the training has ended.
+        OSError: where the folder can be written no more; the last checkpoint is as it was.
     """
+    recipe.check()
     folder = Path(folder)
-    with process_group(device), interruption() as interrupted:
-        env = make_env("train", share_of(recipe))
+    with process_group(device), ExitStack() as stack:
+        if rank() == 0:
+            stack.enter_context(sole_writer(folder))
+        values = load_checked(folder / "checkpoint.pt") if resume else {}
+        if resume and Recipe.from_dict(values["recipe"]) != recipe:
+            raise ValueError(f"{folder} trained another recipe; resume it with its own, or train in a new folder")
+        env = make_env("train", share_of(recipe), **names_in(values))
         prior = make_prior(env) if make_prior is not None else None
         trainer = Trainer.begin(recipe, env, device, prior=prior, restored=resume)
         if resume:
-            values = load_checked(folder / "checkpoint.pt", device)
-            if Recipe.from_dict(values["recipe"]) != recipe:
-                raise ValueError(f"{folder} trained another recipe; resume it with its own, or train in a new folder")
             trainer.restore(values)
+        meet(device)  # until all are here, a signal ends each at once: none may wait for one that is gone
+        interrupted = stack.enter_context(interruption())
         log = make_log(trainer) if rank() == 0 else None
+        if log is not None:
+            stack.callback(log.close)
         updates = recipe.updates()
         every, began, saved = math.ceil(updates / VALIDATIONS), time.monotonic() - trainer.seconds, time.monotonic()
         stop = False
         while trainer.update < updates and not stop:
             scalars = train_update(trainer)
             trainer.seconds = time.monotonic() - began
+            last = trainer.update == updates
+            if trainer.update % ASK_EVERY == 0 or last:  # in every process after the same update
+                trainer.check_finite()
             if log is not None:
                 log.update(scalars)
-                if trainer.update % every == 0 or trainer.update == updates:
+                if trainer.update % every == 0 or last:
+                    trainer.check_finite()
                     trainer.remember_best(log.validate())
                     save_atomically(trainer.best_agent(machine_name(device)), folder / "agent.pt")
                 if time.monotonic() - saved > SAVE_SECONDS:
+                    trainer.check_finite()
                     save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
                     saved = time.monotonic()
             if world_size() == 1:
@@ -106,28 +123,11 @@ def train(
             elif trainer.update % ASK_EVERY == 0:  # all stop after the same update
                 stop = bool(all_mean(torch.tensor(float(interrupted()), device=device)) > 0)
         if log is not None:
+            trainer.check_finite()
             save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
-            log.close()
     if stop:
         raise KeyboardInterrupt
     metrics = {"validation_error": trainer.best_error, "seconds": trainer.seconds, "episodes": updates * recipe.batch}
     if rank() == 0:
         write_atomically((json.dumps(metrics, indent=1) + "\n").encode(), folder / "metrics.json")
     return metrics
-
-
-@contextmanager
-def interruption() -> Iterator[Callable[[], bool]]:
-    """A function that tells whether Ctrl-C or SIGTERM came: a training stops between updates, never within one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False  # only a main thread may handle signals
-        return
-    came: list[int] = []
-    handlers = {
-        number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield lambda: bool(came)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

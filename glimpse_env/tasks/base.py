@@ -36,6 +36,7 @@ class Task(Remade, ABC):
         max_answers: the most scored steps of an episode.
         answer_names: the names of the answers of a class; () where they have none.
         words: the words of the token ids; () where they have none.
+        source: where the data of the episodes were found, in words; "" where episodes are made up.
         num_episodes: how many episodes show all of the split once; None where episodes are made up.
         paths: arguments that may be paths.
         splits: values of the argument `split`; () where episodes are made up.
@@ -44,8 +45,9 @@ class Task(Remade, ABC):
         episode_metrics: keys of the last step's `info` that an evaluation averages.
         gazes: the names of the scripted gazes.
         canvas_size: (height, width) in pixels; None without a canvas.
-        image_size: (height, width) of the image to be recognised; None without one.
+        image_size: (height, width) of the image to be recognised, of the largest where they differ; None without one.
         retina: of glimpses; None without them.
+        row_bytes: what an episode takes at the least: its canvas and the table of its sums; 0 without a canvas.
     """
 
     observation_space: spaces.Dict
@@ -57,6 +59,7 @@ class Task(Remade, ABC):
     max_answers: int = 1
     answer_names: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    source: str = ""
     num_episodes: int | None = None
     paths: ClassVar[tuple[str, ...]] = ()
     splits: ClassVar[tuple[str, ...]] = ()
@@ -68,6 +71,7 @@ class Task(Remade, ABC):
     canvas_size: tuple[int, int] | None = None
     image_size: tuple[int, int] | None = None
     retina: Retina | None = None
+    row_bytes: int = 0
     render_modes: tuple[str, ...] = ("rgb_array",)
 
     def __init__(self, backend: Backend) -> None:
@@ -159,6 +163,14 @@ class Task(Remade, ABC):
         """As `gaze`, for the names in `gazes` other than "random"."""
         raise NotImplementedError(f"{type(self).__name__} names the gaze {name!r} and does not define it")
 
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """What the numbers of words and answers stand for, as arguments that make another task number them alike."""
+        return {}
+
+    def digest(self) -> str:
+        """A hash of the data that the episodes show; "" where they are made up."""
+        return ""
+
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
         """What the paths of many episodes have in common, by TensorBoard tags.
 
@@ -177,7 +189,10 @@ class Task(Remade, ABC):
         return None
 
     def class_shapes(self) -> np.ndarray | None:
-        """(K, h, w) float64 in [0, 1], the mean image of each class, zero where there is none; None without images."""
+        """(K, h, w) float64 in [0, 1], the mean image of each class, zero where there is none; None without images.
+
+        Nor are there any of images of many sizes, or of so many that they stay in their files.
+        """
         return None
 
     def story(self, seeds: Array, episodes: Array) -> Story | None:
@@ -188,9 +203,10 @@ class Task(Remade, ABC):
         """The part of the environments' `metadata` about this task, in plain values."""
         names = (
             *("horizon", "roles", "action_roles", "interactive", "max_answers", "answer_names", "words"),
-            *("num_episodes", "group_key", "group_names", "episode_metrics", "gazes"),
+            *("num_episodes", "group_key", "group_names", "episode_metrics", "gazes", "source"),
         )
-        return {"render_modes": list(self.render_modes), **{name: getattr(self, name) for name in names}}
+        settings = {name: getattr(self, name) for name in names}
+        return {"render_modes": list(self.render_modes), "names": self.names(), **settings}
 
 
 def box(low: float, high: float, shape: tuple[int, ...]) -> spaces.Box:

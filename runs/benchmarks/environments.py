@@ -14,9 +14,9 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from tqdm import tqdm
 
 from runs.benchmarks.timing import Figure, medians
+from runs.progress import Progress
 
 WIDTHS = (1, 16, 256, 4096)
 TASKS = ("MNIST-v0", "ClutteredMNIST-v0", "ClutteredMNIST100-v0")
@@ -39,7 +39,7 @@ def steps(env: Any, count: int) -> Callable[[], None]:
     return run
 
 
-def environment_speed(repeats: int, bar: tqdm) -> list[Figure]:
+def environment_speed(repeats: int, bar: Progress) -> list[Figure]:
     """Steps per second of the vector environments, NumPy, at several widths; the memory of the widest."""
     figures = []
     for name in TASKS:
@@ -96,7 +96,7 @@ def contender(ours: bool, width: int, count: int) -> Iterator[Callable[[], None]
         yield lambda: pool.submit(_play).result()
 
 
-def against_ap_gym(repeats: int, bar: tqdm) -> list[Figure]:
+def against_ap_gym(repeats: int, bar: Progress) -> list[Figure]:
     """Steps per second on the same work, in turn."""
     if importlib.util.find_spec("ap_gym") is None:
         bar.write("ap_gym is not installed: skipped (pip install '.[bench]')")

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from memory import compile_memory
 from memory.dnc import DNC
 from runs.benchmarks.timing import Figure, medians
+from runs.progress import Progress
 
 STEPS = 8
 INPUT = 64
@@ -60,7 +60,7 @@ def compiled(*args: Any, **kwargs: Any) -> nn.Module:
     return compile_memory(DNC(*args, **kwargs))
 
 
-def contenders(bar: tqdm) -> dict[str, Callable[..., nn.Module]]:
+def contenders(bar: Progress) -> dict[str, Callable[..., nn.Module]]:
     """What is measured, by name; the package where it is installed, the compiled step where it can be compiled."""
     found: dict[str, Callable[..., nn.Module]] = {"DNC": DNC, "DNC compiled": compiled, "package dnc": Packaged}
     if importlib.util.find_spec("dnc") is None:
@@ -74,7 +74,7 @@ def contenders(bar: tqdm) -> dict[str, Callable[..., nn.Module]]:
     return found
 
 
-def memories(repeats: int, bar: tqdm) -> list[Figure]:
+def memories(repeats: int, bar: Progress) -> list[Figure]:
     """Steps per second at 256×64, 4 reads, batch 32, in turn; time per step against slots and batch."""
     torch.manual_seed(0)
     kinds = contenders(bar)

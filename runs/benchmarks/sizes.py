@@ -9,13 +9,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from agents.encoders.convolutional import deep_layers
 from glimpse_env.backend import get_backend
 from glimpse_env.image_ops import image_ops
 from glimpse_env.retina import Retina
 from runs.benchmarks.timing import Figure, medians
+from runs.progress import Progress
 
 SIZES = (60, 128, 256, 512, 1024, 2048)
 CNN_LIMIT = 1024
@@ -47,7 +47,7 @@ def single_steps(size: int) -> Callable[[], None]:
     return run
 
 
-def cost_by_size(repeats: int, bar: tqdm) -> list[Figure]:
+def cost_by_size(repeats: int, bar: Progress) -> list[Figure]:
     """Time and memory of a glimpse, once the episode's table is built, against a whole-image network's."""
     retina, random, ops = Retina((12, 12), 3), np.random.default_rng(0), image_ops(get_backend("numpy"))
     single: dict[str, Callable[[], object]] = {}

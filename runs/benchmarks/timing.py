@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from tqdm import tqdm
+from runs.progress import Progress
 
 
 class Figure(NamedTuple):
@@ -25,7 +25,9 @@ def seconds_of(call: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def medians(calls: Mapping[str, Callable[[], object]], repeats: int = 5, bar: tqdm | None = None) -> dict[str, float]:
+def medians(
+    calls: Mapping[str, Callable[[], object]], repeats: int = 5, bar: Progress | None = None
+) -> dict[str, float]:
     """The median seconds of each call, after one unmeasured round.
 
     Args:

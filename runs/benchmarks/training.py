@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from tqdm import tqdm
 
 from agents.training.distributed import process_group
 from agents.training.trainer import Trainer, share_of, train_update
 from runs.benchmarks.timing import Figure, medians, seconds_of
 from runs.environments import make_env
 from runs.launch import free_port, processes_for
+from runs.progress import Progress
 from runs.recipes import RECIPES
 
 UPDATES = 5
@@ -41,7 +41,7 @@ class Spent(NamedTuple):
     arithmetic: float
 
 
-def measure(repeats: int, bar: tqdm | None = None) -> Spent:
+def measure(repeats: int, bar: Progress | None = None) -> Spent:
     """Time this process's share of an update of `cluttered`, in one thread."""
     torch.set_num_threads(1)
     recipe, cpu = RECIPES["cluttered"], torch.device("cpu")
@@ -78,7 +78,7 @@ def _join(rank: int, processes: int, port: int, repeats: int) -> Spent:
     return measure(repeats)
 
 
-def training(repeats: int, bar: tqdm) -> list[Figure]:
+def training(repeats: int, bar: Progress) -> list[Figure]:
     """The training `cluttered` in processes of one thread each, as `runs.train` runs it."""
     processes, port = processes_for(RECIPES["cluttered"].batch), free_port()
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:

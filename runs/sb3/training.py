@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from stable_baselines3.common.logger import TensorBoardOutputFormat, configure
 from agents.options import parse_options
 from agents.sb3 import GlimpseFeatures
 from agents.training.checkpoint import write_atomically
+from agents.training.interruption import interruption
 from agents.training.machine import machine_name
 from runs.environments import episodes_in, pick_device, task_name
 from runs.evaluation import TEST_SEED
@@ -49,6 +51,17 @@ VALIDATION_EPISODES = 1_000
 """At most; no image or question is shown twice."""
 
 
+class Stop(BaseCallback):
+    """Stops a training where `interrupted` says so."""
+
+    def __init__(self, interrupted: Callable[[], bool]) -> None:
+        super().__init__()
+        self.interrupted = interrupted
+
+    def _on_step(self) -> bool:
+        return not self.interrupted()
+
+
 class Validation(BaseCallback):
     """Now and then the error on the validation split, and the same few episodes as pictures or text.
 
@@ -70,11 +83,13 @@ class Validation(BaseCallback):
         return True
 
     def _on_rollout_start(self) -> None:
+        check_finite(self.model)
         if self.num_timesteps >= self.due:  # just after an update
             self.due = self.num_timesteps + self.every
             self.validate()
 
     def _on_training_end(self) -> None:
+        check_finite(self.model)
         if not self.results or self.results[-1][0] != self.num_timesteps:
             self.validate()
 
@@ -97,6 +112,24 @@ class Validation(BaseCallback):
         self.results.append((self.num_timesteps, result))
         if not self.quiet:
             print(f"{self.num_timesteps:>11,} steps   {words}", flush=True)
+
+
+def check_finite(model: Any) -> None:
+    """Refuse to go on once a weight is not finite.
+
+    Raises:
+        ValueError: saying what to try.
+    """
+    if not is_finite(model):
+        raise ValueError(
+            f"the training has diverged: a weight is no longer finite after {model.num_timesteps:,} steps. Nothing is "
+            "saved. Try a smaller learning rate (--options learning_rate=1e-4)"
+        )
+
+
+def is_finite(model: Any) -> bool:
+    """Whether all weights of the policy are finite."""
+    return all(bool(weight.isfinite().all()) for weight in model.policy.parameters())
 
 
 def make_model(options: Options, env: Any, device: torch.device) -> Any:
@@ -148,6 +181,8 @@ def train(options: Options, folder: str | Path) -> dict[str, Any]:
     Raises:
         ModuleNotFoundError: for RecurrentPPO without sb3-contrib.
         ValueError: for counts below 1, or arguments that environment or algorithm do not take.
+        OSError: where the folder can be written no more.
+        KeyboardInterrupt: once the model is saved, where a signal interrupts the training (Ctrl-C, SIGTERM, SIGHUP).
     """
     for count in ("steps", "envs", "test_episodes"):
         if getattr(options, count) < 1:
@@ -159,15 +194,20 @@ def train(options: Options, folder: str | Path) -> dict[str, Any]:
     model = make_model(options, env, device)
     model.set_logger(configure(str(folder), ["tensorboard"]))
     began, rollout = time.monotonic(), model.n_steps * env.num_envs
-    try:
-        model.learn(options.steps, callback=validation, log_interval=max(1, options.steps // (POINTS * rollout)))
-    finally:
-        seconds = time.monotonic() - began
-        saved = io.BytesIO()
-        model.save(saved)
-        write_atomically(saved.getvalue(), folder / "model.zip")
-        model.logger.close()
-        env.close()
+    with interruption() as interrupted:
+        callbacks = [Stop(interrupted), *([] if validation is None else [validation])]
+        try:
+            model.learn(options.steps, callback=callbacks, log_interval=max(1, options.steps // (POINTS * rollout)))
+        finally:
+            seconds = time.monotonic() - began
+            if is_finite(model):
+                saved = io.BytesIO()
+                model.save(saved)
+                write_atomically(saved.getvalue(), folder / "model.zip")
+            model.logger.close()
+            env.close()
+    if interrupted():
+        raise KeyboardInterrupt
     metrics: dict[str, Any] = {
         "id": options.id if name is None else f"Glimpse/{name}",
         "learner": options.algorithm,

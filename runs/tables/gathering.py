@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from agents.training.checkpoint import write_atomically
+from runs.command_line import one_line_errors
 
 Rows = list[dict[str, Any]]
 
@@ -33,9 +33,7 @@ def gather(path: Path, folders: tuple[Path, ...], row_of: Callable[[Path], Any],
         row_of: a run's row; raises ValueError or FileNotFoundError where it has none.
         key: of a row, see `merged`.
     """
-    try:
+    with one_line_errors():
         rows = merged(load_rows(path), [row_of(folder) for folder in folders], key)
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f"error: {error}")
-    write_atomically((json.dumps(rows, indent=1) + "\n").encode(), path)
+        write_atomically((json.dumps(rows, indent=1) + "\n").encode(), path)
     return rows

@@ -7,6 +7,7 @@ learner; `python -m runs.results` makes the table.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import tyro
 from agents import EnvSpec
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
+from runs.command_line import run_script
 from runs.environments import episodes_in, make_env, task_name
 from runs.evaluation import evaluate_checkpoint
 from runs.tables.cells import table_row
@@ -106,4 +108,4 @@ def main(folders: tyro.conf.Positional[tuple[Path, ...]], /) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(partial(tyro.cli, main))

@@ -6,6 +6,7 @@ a row in `runs/tables/sequences.json`; `python -m runs.results` makes the table.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from agents import EnvSpec
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
+from runs.command_line import run_script
 from runs.tables.cells import table_row
 from runs.tables.gathering import gather
 
@@ -88,4 +90,4 @@ def main(folders: tyro.conf.Positional[tuple[Path, ...]], /) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(partial(tyro.cli, main))

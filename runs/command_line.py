@@ -1,0 +1,85 @@
+"""What all scripts do at the command line: errors and interruptions in one line, and text that any terminal shows."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
+
+from agents.training.interruption import set_handler
+
+INTERRUPTED = 130
+"""Exit status of what a signal interrupted: that of a shell after Ctrl-C."""
+
+UNREAD = 141
+"""Exit status where nobody reads what is printed: that of a shell after SIGPIPE."""
+
+
+def run_script(main: Callable[[], Any]) -> NoReturn:
+    """Run the `main` of a script, and exit with 0 or with the status that it exits with.
+
+    Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt, which ends the script in one line. A character that the terminal
+    does not have is printed as a question mark. Where nobody reads what is printed, as after `head` or in a terminal
+    that was closed, the script ends without a word.
+    """
+    print_anywhere()
+    status: Any = 0
+    try:
+        set_handler(signal.default_int_handler)
+        main()
+    except SystemExit as end:
+        status = end.code
+    except KeyboardInterrupt:
+        set_handler(signal.SIG_IGN)  # a second Ctrl-C has nothing to add
+        say("\ninterrupted", sys.stderr)
+        status = INTERRUPTED
+    except BrokenPipeError:
+        status = UNREAD
+    set_handler(signal.SIG_IGN)
+    try:
+        sys.stdout.flush()
+    except OSError:  # what is left can be printed nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)
+
+
+def print_anywhere() -> None:
+    """Let a character that the terminal does not have be printed as a question mark."""
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+
+@contextmanager
+def one_line_errors(*, silent: bool = False) -> Iterator[None]:
+    """Exit with 1 and one line for errors that users can mend, and for files that cannot be read or written.
+
+    With `silent`, without the line: another process says it.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (ValueError, ModuleNotFoundError, OSError) as error:
+        sys.exit(1 if silent else f"error: {in_words(error)}")
+
+
+def in_words(error: Exception) -> str:
+    """The message of an error; of the system's, the file and the reason without the number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+def say(text: str, file: Any = None) -> None:
+    """Print, unless nobody can read it: a closed terminal is no error."""
+    with suppress(OSError):
+        print(text, file=file, flush=True)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is none of those known: ": did you mean cluttered?", or "" where none is like it."""
+    close = difflib.get_close_matches(name, list(known))
+    return f": did you mean {' or '.join(close)}?" if close else ""

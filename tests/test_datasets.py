@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -87,6 +88,8 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def files_below(folder: Path) -> list[str]:
+    """The names of all files and folders but those of locks."""
+    return sorted(path.name for path in folder.rglob("*") if path.suffix != ".lock")
     return sorted(path.name for path in folder.rglob("*"))
 
 
@@ -292,6 +295,16 @@ def test_a_set_from_another_place_than_the_one_named_is_told_once(monkeypatch, t
     assert data.source == f"mnist in {tmp_path / 'cache' / 'mnist'}"
 
 
+def test_many_processes_download_once(monkeypatch, serve):
+    """The others wait for the first: a lock keeps threads apart as it does processes."""
+    url = serve(PACKED)
+    monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(url))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(datasets._obtain, ["mnist"] * 4))
+    assert found == found[:1] * 4
+    assert [file for command, file in serve.requests[url] if command == "GET"] == list(PACKED)
+
+
 def test_next_mirror_when_the_first_is_closed(monkeypatch, serve, closed_port):
     monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(closed_port, serve(PACKED)))
     assert_is_tiny("mnist")
@@ -358,7 +371,7 @@ def test_when_nothing_works_the_error_lists_everything(monkeypatch, tmp_path, se
         assert len(line) < 250
     assert last.startswith("Set GLIMPSE_DATA to a folder with a folder mnist")
     assert set(files_below(tmp_path / "cache")) <= {"mnist", *PACKED}  # whole files only: no part, no scratch
-    for path in (tmp_path / "cache" / "mnist").iterdir():
+    for path in (tmp_path / "cache" / "mnist").glob("*.gz"):
         assert path.read_bytes() == PACKED[path.name]
 
 

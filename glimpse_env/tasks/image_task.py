@@ -33,6 +33,7 @@ class ImageTask(Task):
         ops: the loops over pixels.
     """
 
+    paths = ("images",)
     splits = SPLITS
     variety = ("overhang",)
     images: Any

@@ -20,7 +20,7 @@ class SavedState(NamedTuple):
         state: the task's state of the episodes, by key, (N, …).
     """
 
-    fingerprint: int
+    fingerprint: str
     seeds: np.ndarray
     episodes: np.ndarray
     ended: Array

@@ -283,16 +283,6 @@ def test_download_is_cached(monkeypatch, serve):
     assert len(serve.requests[url]) == asked
 
 
-def test_many_processes_download_once(monkeypatch, serve):
-    """The others wait for the first: a lock keeps threads apart as it does processes."""
-    url = serve(PACKED)
-    monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(url))
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(datasets._obtain, ["mnist"] * 4))
-    assert found == found[:1] * 4
-    assert [file for command, file in serve.requests[url] if command == "GET"] == list(PACKED)
-
-
 def test_a_set_from_another_place_than_the_one_named_is_told_once(monkeypatch, tmp_path, serve, caplog):
     monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(serve(PACKED)))
     (tmp_path / "named").mkdir()
@@ -303,6 +293,16 @@ def test_a_set_from_another_place_than_the_one_named_is_told_once(monkeypatch, t
         f"mnist: not in {tmp_path / 'named'}, which GLIMPSE_DATA names; taken from {tmp_path / 'cache' / 'mnist'}"
     ]
     assert data.source == f"mnist in {tmp_path / 'cache' / 'mnist'}"
+
+
+def test_many_processes_download_once(monkeypatch, serve):
+    """The others wait for the first: a lock keeps threads apart as it does processes."""
+    url = serve(PACKED)
+    monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(url))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(datasets._obtain, ["mnist"] * 4))
+    assert found == found[:1] * 4
+    assert [file for command, file in serve.requests[url] if command == "GET"] == list(PACKED)
 
 
 def test_next_mirror_when_the_first_is_closed(monkeypatch, serve, closed_port):

@@ -167,10 +167,6 @@ class Task(Remade, ABC):
         """What the numbers of words and answers stand for, as arguments that make another task number them alike."""
         return {}
 
-    def digest(self) -> str:
-        """A hash of the data that the episodes show; "" where they are made up."""
-        return ""
-
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
         """What the paths of many episodes have in common, by TensorBoard tags.
 

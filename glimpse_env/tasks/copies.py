@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-import zlib
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from array_api_compat import is_array_api_obj
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend, as_numpy
+from glimpse_env.digest import digest_of
 
 
 class Remade:
@@ -41,15 +40,20 @@ class Remade:
         return _make_again, (type(self), self._positional, self.arguments | paths, self.fingerprint)
 
     @functools.cached_property
-    def fingerprint(self) -> int:
-        """A number that tells apart tasks of differing class, spaces, settings or data, whatever their backend."""
-        value = zlib.crc32(repr((type(self).__qualname__, self.observation_space, self.action_space)).encode())
+    def fingerprint(self) -> str:
+        """A hash that tells apart tasks of differing class, spaces, settings or data, wherever these data lie and
+        whatever the backend."""
+        parts: list[Any] = [type(self).__qualname__, self.observation_space, self.action_space, self.digest()]
         for name, part in sorted(vars(self).items()):
             if is_array_api_obj(part):
-                value = zlib.crc32(np.ascontiguousarray(as_numpy(part)).data, value)
-            elif _is_plain(part) and name != "source":  # the same data may lie elsewhere
-                value = zlib.crc32(repr((name, part)).encode(), value)
-        return value
+                parts += [name, as_numpy(part)]
+            elif _is_plain(part) and name != "source":
+                parts.append((name, part))
+        return digest_of(*parts)
+
+    def digest(self) -> str:
+        """A hash of the data that the episodes show; "" where they are made up."""
+        return ""
 
 
 def _is_plain(value: Any) -> bool:
@@ -63,7 +67,7 @@ def _is_path(value: Any) -> bool:
     return isinstance(value, (str, os.PathLike))
 
 
-def _make_again(kind: type[Remade], positional: tuple[Any, ...], named: dict[str, Any], fingerprint: int) -> Remade:
+def _make_again(kind: type[Remade], positional: tuple[Any, ...], named: dict[str, Any], fingerprint: str) -> Remade:
     """What was pickled.
 
     Raises:

@@ -148,6 +148,6 @@ class BabiTask(Task):
         return f"bAbI task {number}, {TASK_NAMES[number - 1]}"
 
 
-def tokens(vocabulary: int, words: int) -> spaces.Box:
-    """The space of a padded row of ids."""
-    return spaces.Box(0, vocabulary - 1, (words,), np.int64)
+def tokens(vocabulary: int, words: int) -> spaces.MultiDiscrete:
+    """The space of a padded row of ids: categories, which nothing may take for quantities."""
+    return spaces.MultiDiscrete([vocabulary] * words)

@@ -14,8 +14,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from tests.conftest import id_and_arguments, mnist_available
 from glimpse_env import TASKS
+from tests.conftest import id_and_arguments, mnist_available
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

@@ -72,6 +72,18 @@ def test_every_part_has_a_role_that_suits_it(every_task: tuple[str, dict[str, An
     assert (task.num_episodes is None) == (task.splits == ())
 
 
+def test_no_part_or_info_hides_a_method_of_dict(task: tuple[str, dict[str, Any]]) -> None:
+    """Tianshou keeps them as attributes of its own dict: one called "items" hides how to iterate it."""
+    env = gym.make(task[0], **task[1])
+    env.action_space.seed(0)
+    observation, info = env.reset(seed=0)
+    names, ended = {*observation, *info, *env.action_space}, False
+    while not ended:
+        *_, ended, _, info = env.step(env.action_space.sample())
+        names |= set(info)
+    assert not names & set(dir(dict))
+
+
 def test_groups_are_those_of_the_info(task: tuple[str, dict[str, Any]]) -> None:
     made = build(task)
     if not made.group_key:

@@ -50,6 +50,8 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-interop
 	.venv-interop/bin/$(PIP) -c constraints-interop.txt torch
 	.venv-interop/bin/$(PIP) -c constraints-interop.txt -e '.[interop,test]'
+	.venv-interop/bin/$(PIP) -c constraints-interop.txt psutil
+	.venv-interop/bin/$(PIP) -c constraints-interop.txt --no-deps pufferlib-core  # it asks for another PyTorch
 	touch $@
 
 .venv-lowest/installed: pyproject.toml constraints-lowest.txt

@@ -143,10 +143,10 @@ def _sizes(role: str, space: Any) -> tuple[int, ...]:
         raise ValueError(f"answers are numbered from 0, and {space} begins elsewhere: wrap it in agents.ExternalEnv")
     if role == "motion" and space.is_bounded("both") and not (np.all(space.low == -1) and np.all(space.high == 1)):
         raise ValueError(f"a motion is in [-1, 1] or has no bounds, and {space} is not: wrap it in agents.ExternalEnv")
+    if role == "tokens":
+        return (int(space.nvec.max()) if isinstance(space, spaces.MultiDiscrete) else int(space.high.max()) + 1,)
     if isinstance(space, spaces.Discrete):
         return (int(space.n),)
     if isinstance(space, spaces.MultiDiscrete):
         return tuple(int(n) for n in np.ravel(space.nvec))
-    if role == "tokens":
-        return (int(space.high.max()) + 1,)
     return (int(space.high.max()),) if role == "count" else ()

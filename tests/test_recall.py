@@ -21,7 +21,7 @@ def test_two_items_step_by_step() -> None:
     """Of two items the first is asked for and the second due."""
     env = GlimpseEnv("AssociativeRecall-v0", max_items=2)
     observation, told = env.reset(seed=6)
-    assert told == {"items": 2, "query": 0}
+    assert told == {"num_items": 2, "query": 0}
     shown, targets, scored, ended = [observation["bits"]], [], [], False
     while not ended:
         observation, _, ended, _, info = env.step(env.action_space.sample())
@@ -45,7 +45,7 @@ def test_every_episode_asks_for_the_item_that_followed(kwargs: dict[str, Any]) -
     task, state = begin(seed=1, **kwargs)
     rows, bits = task.rows, task.bits
     for shown, target, scored, items, query, steps in zip(
-        *(state[key] for key in ("shown", "target", "scored", "items", "query", "steps")), strict=True
+        *(state[key] for key in ("shown", "target", "scored", "num_items", "query", "steps")), strict=True
     ):
         listed = shown[: items * (rows + 1)].reshape(items, rows + 1, bits + 2)
         assert (listed[:, 0, bits] == 1).all()
@@ -66,7 +66,7 @@ def test_every_episode_asks_for_the_item_that_followed(kwargs: dict[str, Any]) -
 
 
 def test_items_and_queries_are_uniform() -> None:
-    items, query = (begin(5000)[1][key] for key in ("items", "query"))
+    items, query = (begin(5000)[1][key] for key in ("num_items", "query"))
     counts = np.bincount(items)
     assert len(counts) == 7
     assert (abs(counts[2:] / 5000 - 1 / 5) < 4 * (0.2 * 0.8 / 5000) ** 0.5).all()

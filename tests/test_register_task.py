@@ -18,6 +18,7 @@ from glimpse_env import TASKS, GlimpseEnv, GlimpseVectorEnv
 from glimpse_env.backend import Backend
 from glimpse_env.retina import Retina
 from glimpse_env.rng import Array, draw_words, integers
+from glimpse_env.tasks import FACES
 from glimpse_env.tasks.base import box
 from glimpse_env.tasks.image_task import ImageTask
 from glimpse_env.tasks.records import Outcome, State
@@ -89,7 +90,9 @@ def registered() -> Iterator[None]:
     defaults = {"dataset": None, "images": images, "labels": np.arange(9) % 3, "size": 12, "split": "all"}
     glimpse_env.register_task("AskedSearch-v0", AskedSearch, **defaults)
     yield
-    del TASKS["AskedSearch-v0"], gym.registry["Glimpse/AskedSearch-v0"]
+    del TASKS["AskedSearch-v0"]
+    for face in FACES:
+        del gym.registry[f"Glimpse/AskedSearch{face}-v0"]
 
 
 def assert_same(ours: Any, theirs: Any) -> None:
@@ -178,6 +181,7 @@ def test_what_is_no_action_is_refused(part: str, value: Any, message: str, face:
     [
         ("AskedSearch-v0", AskedSearch, ValueError, "the name 'AskedSearch-v0' is taken"),
         ("MNIST-v0", AskedSearch, ValueError, "the name 'MNIST-v0' is taken"),
+        ("MNIST-Box-v0", AskedSearch, ValueError, "the name 'MNIST-Box-v0' is taken"),
         ("Mine", AskedSearch, ValueError, "ends in \"-v\" and a number, got 'Mine'"),
         ("Mine/Own-v0", AskedSearch, ValueError, 'ends in "-v" and a number'),
         ("Mine-v0", GlimpseEnv, TypeError, r"must be a subclass of glimpse_env\.tasks\.Task, got .*GlimpseEnv"),

@@ -13,20 +13,22 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import FrameStackObservation
 
 pytest.importorskip("stable_baselines3", reason="Stable-Baselines3 is not installed: pip install -e '.[sb3]'")
 pytest.importorskip("sb3_contrib", reason="sb3-contrib is not installed: pip install -e '.[sb3]'")
 
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import A2C, PPO
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.preprocessing import preprocess_obs
+from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents import AgentConfig
 from agents.sb3 import GlimpseFeatures, role_of
 from agents.training.recipe import EnvConfig, Recipe
 from glimpse_env.sb3 import GymVecEnv
-from glimpse_env.wrappers import FlatAction, GridAction, VectorFlatAction, VectorGridAction
+from glimpse_env.wrappers import FlatAction, GridAction, VectorFlatAction, VectorGridAction, VectorOneHotObservation
 from runs.sb3.environments import make_env, make_training_env
 from runs.sb3.play import answer_probabilities, evaluate_model, play
 from runs.sb3.training import make_model, train
@@ -187,7 +189,7 @@ def test_every_observation_becomes_features(task: tuple[str, dict[str, Any]]) ->
     assert {name: role_of(name, part) for name, part in space.items()} == env.metadata["roles"]
     space.seed(0)
     rows = [space.sample() for _ in range(3)]
-    seen = {key: torch.as_tensor(np.stack([row[key] for row in rows])).float() for key in space}
+    seen: Any = preprocess_obs({key: torch.as_tensor(np.stack([row[key] for row in rows])) for key in space}, space)
     features = GlimpseFeatures(space, width=16)
     result = features(seen)
     assert result.shape == (3, features.features_dim)
@@ -203,6 +205,69 @@ def test_any_box_is_encoded_as_values() -> None:
     parts = {"speed": gym.spaces.Box(-1, 1, (2, 3)), "glimpse": gym.spaces.Box(0, 1, (5,))}
     features = GlimpseFeatures(gym.spaces.Dict(parts), width=16)
     assert features({"speed": torch.rand(4, 2, 3), "glimpse": torch.rand(4, 5)}).shape == (4, 16)
+
+
+def encoded(env: Any, observation: dict[str, np.ndarray], **kwargs: Any) -> tuple[torch.Tensor, GlimpseFeatures]:
+    """The features of an observation (N, …), with weights of a seed."""
+    space = env.observation_space
+    seen: Any = preprocess_obs({key: torch.as_tensor(value) for key, value in observation.items()}, space)
+    torch.manual_seed(0)
+    features = GlimpseFeatures(space, width=16, **kwargs)
+    with torch.no_grad():
+        return features(seen), features
+
+
+@pytest.mark.parametrize("stacked_by", ["VecFrameStack", "FrameStackObservation"])
+def test_each_of_stacked_frames_is_encoded_alike(task: tuple[str, dict[str, Any]], stacked_by: str) -> None:
+    name, kwargs = task
+    words = any(
+        isinstance(part, gym.spaces.MultiDiscrete) for part in gym.make(name, **kwargs).observation_space.values()
+    )
+    one = DummyVecEnv([lambda: GridAction(gym.make(name, **kwargs))] * 2)
+    if stacked_by == "VecFrameStack":
+        native = VectorOneHotObservation(VectorGridAction(gym.make_vec(name, 2, **SAME_STEP, **kwargs)))
+        many: Any = VecFrameStack(GymVecEnv(native), 3)
+        if words:
+            with pytest.raises(TypeError, match="only supports Box and Dict"):
+                VecFrameStack(one, 3)
+    else:
+        many = DummyVecEnv([lambda: FrameStackObservation(GridAction(gym.make(name, **kwargs)), 3)] * 2)
+    one.seed(0)
+    many.seed(0)
+    one.action_space.seed(0)
+    frames, stack = [one.reset()], many.reset()
+    for _ in range(2):
+        actions = np.stack([one.action_space.sample() for _ in range(2)])
+        frames.append(one.step(actions)[0])
+        stack = many.step(actions)[0]
+    together, features = encoded(many, stack, frames=3)
+    assert together.shape == (2, features.features_dim)
+    apart = [encoded(one, frame)[0] for frame in frames]
+    torch.testing.assert_close(together, torch.cat(apart, dim=-1))
+    assert not torch.equal(apart[0], apart[1])
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"), [(1, "say how many are stacked"), (3, "not 3 frames"), (0, "at least 1")]
+)
+def test_another_number_of_frames_is_refused(babi_folder: str, frames: int, message: str) -> None:
+    env = FrameStackObservation(gym.make("glimpse_env:Glimpse/BabiGaze-v0", data=babi_folder), 4)
+    with pytest.raises(ValueError, match=message):
+        GlimpseFeatures(env.observation_space, frames=frames)
+
+
+def test_a_policy_learns_from_stacked_lines(babi_folder: str) -> None:
+    env = gym.make_vec("glimpse_env:Glimpse/BabiGaze-v0", 4, data=babi_folder, **SAME_STEP)
+    stacked = VecFrameStack(GymVecEnv(VectorOneHotObservation(VectorGridAction(env))), 2)
+    policy = {**POLICY, "features_extractor_kwargs": {"frames": 2, "width": 16}}
+    model = PPO("MultiInputPolicy", stacked, n_steps=16, batch_size=64, n_epochs=1, policy_kwargs=policy)
+    assert model.learn(64).num_timesteps == 64
+
+
+def test_categories_of_any_environment_are_encoded() -> None:
+    space = gym.spaces.Dict({"kind": gym.spaces.Discrete(3), "kinds": gym.spaces.MultiDiscrete([2, 4])})
+    seen: Any = preprocess_obs({"kind": torch.tensor([0, 2]), "kinds": torch.tensor([[1, 3], [0, 0]])}, space)
+    assert GlimpseFeatures(space, width=16)(seen).shape == (2, 16)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from agents import AgentConfig, evaluate
 from agents.training.recipe import EnvConfig, Recipe
 from agents.training.trainer import Trainer, train_update
 from glimpse_env.rng import draw_words, integers
-from glimpse_env.tasks import Outcome, Task
+from glimpse_env.tasks import FACES, Outcome, Task
 from runs.recipes import RECIPES
 
 CELLS, COLOURS, SHAPES, STEPS = 3, 4, 3, 5
@@ -97,7 +97,8 @@ def registered():
     glimpse_env.register_task("SeeThenAnswer-v0", SeeThenAnswer)
     yield
     glimpse_env.tasks.TASKS.pop("SeeThenAnswer-v0")
-    gym.registry.pop("Glimpse/SeeThenAnswer-v0")
+    for face in FACES:
+        gym.registry.pop(f"Glimpse/SeeThenAnswer{face}-v0")
 
 
 def make(rows: int, cost: float) -> Any:

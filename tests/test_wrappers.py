@@ -13,10 +13,31 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import SyncVectorEnv
+from gymnasium.wrappers import FlattenObservation
 
-from glimpse_env.wrappers import FlatAction, FlatMap, GridAction, GridMap, VectorFlatAction, VectorGridAction
+from glimpse_env.action_maps import DiscreteMap, FlatMap, GridMap
+from glimpse_env.observation_maps import OneHotMap, RowMap
+from glimpse_env.wrappers import (
+    DiscreteAction,
+    FlatAction,
+    FlatObservation,
+    GridAction,
+    OneHotObservation,
+    VectorDiscreteAction,
+    VectorFlatAction,
+    VectorFlatObservation,
+    VectorGridAction,
+    VectorOneHotObservation,
+)
 
-PAIRS = {"grid": (GridAction, VectorGridAction), "box": (FlatAction, VectorFlatAction)}
+PAIRS = {
+    "grid": (GridAction, VectorGridAction),
+    "discrete": (DiscreteAction, VectorDiscreteAction),
+    "box": (FlatAction, VectorFlatAction),
+    "one hot": (OneHotObservation, VectorOneHotObservation),
+    "row": (FlatObservation, VectorFlatObservation),
+}
+ACTIONS = ("grid", "discrete", "box")
 
 
 def looking(answer: spaces.Space, motion: int = 2, low: Any = -1, high: Any = 1) -> spaces.Dict:
@@ -45,6 +66,35 @@ def test_a_grid_goes_there_and_back(name: str, batch: tuple[int, ...]) -> None:
     assert action["answer"].shape == (*batch, *(space["answer"].shape or ()))
     if not batch:
         assert space.contains(action)
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("batch", [(), (6,), (2, 3)])
+def test_a_number_goes_there_and_back(name: str, batch: tuple[int, ...]) -> None:
+    map = DiscreteMap(SPACES[name], 5)
+    numbers = np.random.default_rng(0).integers(0, map.space.n, batch)
+    action = map.to_dict(numbers)
+    np.testing.assert_array_equal(map.from_dict(action), numbers)
+    if not batch:
+        assert SPACES[name].contains(action)
+        assert SPACES[name].contains(map.to_dict(int(numbers)))
+
+
+def test_a_number_is_a_row_of_the_grid() -> None:
+    """All actions of the grid, each once, and the answer changes fastest."""
+    map, grid = DiscreteMap(SPACES["image"], (3, 4)), GridMap(SPACES["image"], (3, 4))
+    assert map.space == spaces.Discrete(120)
+    rows = grid.from_dict(map.to_dict(np.arange(120)))
+    np.testing.assert_array_equal(rows, list(np.ndindex(3, 4, 10)))
+    assert DiscreteMap(SPACES["text"]).space == spaces.Discrete(7)
+    assert DiscreteMap(SPACES["text"]).to_dict(3) == {"answer": 3}
+    assert DiscreteMap(SPACES["bits"]).to_dict(6)["answer"].tolist() == [0, 0, 1, 1, 0]
+
+
+def test_more_actions_than_libraries_can_tell_apart_are_refused() -> None:
+    assert DiscreteMap(spaces.Dict({"answer": spaces.MultiBinary(24)})).space == spaces.Discrete(2**24)
+    with pytest.raises(ValueError, match=r"has 33,554,432 actions, and 16,777,216 are the most.* GridAction"):
+        DiscreteMap(spaces.Dict({"answer": spaces.MultiBinary(25)}))
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -102,7 +152,7 @@ def test_every_task_passes_the_checks(task: tuple[str, dict[str, Any]], kind: st
         check_env(env, skip_render_check=True)
 
 
-@pytest.mark.parametrize("kind", PAIRS)
+@pytest.mark.parametrize("kind", ACTIONS)
 def test_every_task_passes_stable_baselines3_checks(task: tuple[str, dict[str, Any]], kind: str) -> None:
     checker = pytest.importorskip("stable_baselines3.common.env_checker")
     with warnings.catch_warnings():  # it advises a features extractor for glimpses: agents.sb3 has one
@@ -118,16 +168,78 @@ def test_a_vector_does_as_single_environments_do(task: tuple[str, dict[str, Any]
     sync = SyncVectorEnv([lambda: single(gym.make(task[0], **task[1]))] * 3, autoreset_mode=mode)
     assert native.single_action_space == sync.single_action_space
     assert native.action_space == sync.action_space
+    assert native.observation_space == sync.observation_space
     native.action_space.seed(1)
-    seen = [native.reset(seed=5)[0], sync.reset(seed=5)[0]]
-    for _ in range(20):
-        for key in seen[0]:
-            np.testing.assert_array_equal(seen[0][key], seen[1][key])
+    same_observation(native.reset(seed=5)[0], sync.reset(seed=5)[0])
+    ended = 0
+    for _ in range(30):
         action = native.action_space.sample()
         one, two = native.step(action), sync.step(action)
+        same_observation(one[0], two[0])
+        assert one[0] in native.observation_space
         for part in (1, 2, 3):
             np.testing.assert_array_equal(one[part], two[part])
-        seen = [one[0], two[0]]
+        for row in np.flatnonzero(one[4].get("_final_obs", [])):
+            same_observation(one[4]["final_obs"][row], two[4]["final_obs"][row])
+            ended += 1
+    assert bool(ended) == (mode == "SameStep")
+
+
+def same_observation(one: Any, two: Any) -> None:
+    """Two observations are alike, value by value and type by type."""
+    if isinstance(two, dict):
+        assert one.keys() == two.keys()
+        for key in two:
+            np.testing.assert_array_equal(one[key], two[key], strict=True)
+    else:
+        np.testing.assert_array_equal(one, two, strict=True)
+
+
+def test_a_row_is_what_gymnasium_flattens(task: tuple[str, dict[str, Any]]) -> None:
+    ours, theirs = FlatObservation(gym.make(task[0], **task[1])), FlattenObservation(gym.make(task[0], **task[1]))
+    for bound in ("low", "high"):
+        wanted = getattr(theirs.observation_space, bound).astype(np.float32)
+        np.testing.assert_array_equal(getattr(ours.observation_space, bound), wanted)
+    seen, flattened = ours.reset(seed=0)[0], theirs.reset(seed=0)[0]
+    assert seen.dtype == np.float32
+    np.testing.assert_array_equal(seen, flattened.astype(np.float32))
+
+
+def test_categories_are_columns_of_0_and_1() -> None:
+    parts = {
+        "kind": spaces.Discrete(3, start=5),
+        "words": spaces.MultiDiscrete([4, 2]),
+        "place": spaces.Box(-1, 1, (2,)),
+    }
+    map, row = OneHotMap(spaces.Dict(parts)), RowMap(spaces.Dict(parts))
+    assert {name: space.shape for name, space in map.space.items()} == {"kind": (3,), "words": (4, 2), "place": (2,)}
+    one = {"kind": np.int64(6), "words": np.array([3, 1]), "place": np.array([0.5, -0.5], np.float32)}
+    seen = map(one)
+    assert seen in map.space
+    assert seen["kind"].tolist() == [0, 1, 0]
+    assert seen["words"].T.tolist() == [[0, 0, 0, 1], [0, 1, 0, 0]]
+    assert seen["place"] is one["place"]
+    assert row(one).tolist() == [0, 1, 0, 0.5, -0.5, 0, 0, 0, 1, 0, 1, 0, 0]  # kind, place, words
+    many = {name: np.stack([value, value]) for name, value in one.items()}
+    assert map(many) in gym.vector.utils.batch_space(map.space, 2)
+    np.testing.assert_array_equal(row(many), [row(one)] * 2)
+
+
+@pytest.mark.parametrize(
+    "space", [spaces.Box(0, 1, (3,)), spaces.Dict(), spaces.Dict({"a": spaces.Tuple([spaces.Discrete(2)])})], ids=str
+)
+def test_other_observations_are_refused(space: spaces.Space) -> None:
+    for kind in (OneHotMap, RowMap):
+        with pytest.raises(ValueError, match="the observation must be a Dict of Box, Discrete, MultiDiscrete"):
+            kind(space)
+
+
+def test_tensors_are_refused(task: tuple[str, dict[str, Any]]) -> None:
+    pytest.importorskip("torch")
+    env = gym.make_vec(task[0], 2, backend="torch", **task[1])
+    for kind in (VectorOneHotObservation, VectorFlatObservation):
+        with pytest.raises(TypeError, match='make env with backend="numpy", got Tensor'):
+            kind(env).reset(seed=0)
 
 
 def test_the_gaze_goes_where_the_cell_is(noise_digits: None) -> None:
@@ -160,7 +272,7 @@ def test_a_wrapped_environment_is_made_anew_from_its_spec(noise_digits: None) ->
     ids=str,
 )
 def test_other_spaces_are_refused(space: spaces.Space) -> None:
-    for kind in (GridMap, FlatMap):
+    for kind in (GridMap, DiscreteMap, FlatMap):
         with pytest.raises(ValueError, match="the action must be a Dict of 'answer', Discrete or MultiBinary"):
             kind(space)
 
@@ -180,11 +292,15 @@ def test_a_grid_of_another_form_is_refused(grid: Any) -> None:
         (GridMap, [0, 0, 10]),
         (GridMap, [0.5, 0, 1]),
         (GridMap, {"location": [0, 0], "answer": 1}),
+        (DiscreteMap, 810),
+        (DiscreteMap, -1),
+        (DiscreteMap, 1.0),
+        (DiscreteMap, [3, 810]),
         (FlatMap, [0.0] * 11),
         (FlatMap, [np.nan] * 12),
         (FlatMap, 0.5),
     ],
 )
 def test_actions_outside_the_space_are_refused(kind: Any, action: Any) -> None:
-    with pytest.raises(ValueError, match=r"an action must be in (MultiDiscrete|Box)"):
+    with pytest.raises(ValueError, match=r"an action must be in (MultiDiscrete|Discrete|Box)"):
         kind(SPACES["image"]).to_dict(action)

@@ -32,9 +32,20 @@ class TaskRow(NamedTuple):
 TASKS: dict[str, TaskRow] = {}
 """The registered environments by name."""
 
+FACES = {
+    "": ("glimpse_env.env:{}", "glimpse_env.vector_env:GlimpseVectorEnv"),
+    "-Discrete": ("glimpse_env.flat:discrete_env", "glimpse_env.flat:discrete_vector_env"),
+    "-Box": ("glimpse_env.flat:box_env", "glimpse_env.flat:box_vector_env"),
+}
+"""What each task is registered as: what follows its name in the id, and the single and the vector environment. The
+class of the first says which render modes there are: `gym.make` asks it before there is an object."""
+
 
 def register_task(name: str, task: type[Task], **defaults: Any) -> None:
     """Make `Glimpse/<name>` an environment of Gymnasium, single (`gym.make`) and vector (`gym.make_vec`).
+
+    Of "Mine-v0", `Glimpse/Mine-Discrete-v0` and `Glimpse/Mine-Box-v0` have flat observations and actions
+    (`glimpse_env.flat`).
 
     Args:
         name: ends in "-v" and a number, such as "Mine-v0".
@@ -47,19 +58,22 @@ def register_task(name: str, task: type[Task], **defaults: Any) -> None:
     """
     if not re.fullmatch(r"[\w.-]+-v\d+", name):
         raise ValueError(f'a name is letters, digits, "_", "." and "-" and ends in "-v" and a number, got {name!r}')
-    if name in TASKS or f"Glimpse/{name}" in gym.registry:
+    stem, version = name.rsplit("-", 1)
+    ids = {face: f"Glimpse/{stem}{face}-{version}" for face in FACES}
+    if name in TASKS or any(id in gym.registry for id in ids.values()):
         raise ValueError(f"the name {name!r} is taken: choose another, or the next version")
     if not (isinstance(task, type) and issubclass(task, Task)):
         raise TypeError(f"task must be a subclass of glimpse_env.tasks.Task, got {task!r}")
     row = TASKS[name] = TaskRow(task, defaults)
     ours = task.__module__.startswith(__name__)
     kind = {"rgb_array": "PictureEnv", "ansi": "TextEnv"}.get(" ".join(task.render_modes), "GlimpseEnv")
-    gym.register(
-        id=f"Glimpse/{name}",
-        entry_point=f"glimpse_env.env:{kind}",
-        vector_entry_point="glimpse_env.vector_env:GlimpseVectorEnv",
-        kwargs={"name": name if ours else row},  # the row, so that a worker process need not register it
-    )
+    for face, (single, vector) in FACES.items():
+        gym.register(
+            id=ids[face],
+            entry_point=single.format(kind),
+            vector_entry_point=vector,
+            kwargs={"name": name if ours else row},  # the row, so that a worker process need not register it
+        )
 
 
 def make_task(name: str | TaskRow, backend: Backend, **kwargs: Any) -> Task:

@@ -31,7 +31,7 @@ class Babi(BabiTask):
     `Dict` of
     | key | space | meaning |
     |---|---|---|
-    | `tokens` | `Box(0, vocabulary - 1, (words,), int64)` | the sentence as ids of its words, padded with 0. Only the question has the word "?", always its last |
+    | `tokens` | `MultiDiscrete([vocabulary] * words)` | the sentence as ids of its words, padded with 0. Only the question has the word "?", always its last |
 
     ## Rewards
     1 at the end for a right answer to the question, else 0. `info` has `target` (the class), `task` (the number of

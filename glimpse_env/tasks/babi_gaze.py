@@ -42,8 +42,8 @@ class BabiGaze(BabiTask):
     `Dict` of
     | key | space | meaning |
     |---|---|---|
-    | `question` | `Box(0, vocabulary - 1, (words,), int64)` | ids of the words of the question, padded with 0 |
-    | `tokens` | `Box(0, vocabulary - 1, (words,), int64)` | the fixated line |
+    | `question` | `MultiDiscrete([vocabulary] * words)` | ids of the words of the question, padded with 0 |
+    | `tokens` | `MultiDiscrete([vocabulary] * words)` | the fixated line |
     | `periphery` | `Box(0, 1, (scales, vocabulary), float32)` | 1 for each word in the 3, 9, … lines around, the line itself among them; beyond the story is nothing |
     | `location` | `Box(-1, 1, (1,), float32)` | the middle of the fixated line |
     | `lines` | `Box(1, longest story, (1,), float32)` | number of lines of the story |

@@ -171,6 +171,6 @@ def _summary(sources: dict[str, str]) -> str:
     )
 
 
-def tokens(vocabulary: int, words: int) -> spaces.Box:
-    """The space of a padded row of ids."""
-    return spaces.Box(0, vocabulary - 1, (words,), np.int64)
+def tokens(vocabulary: int, words: int) -> spaces.MultiDiscrete:
+    """The space of a padded row of ids: categories, which nothing may take for quantities."""
+    return spaces.MultiDiscrete([vocabulary] * words)

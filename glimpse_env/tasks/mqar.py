@@ -38,7 +38,7 @@ class MQAR(SequenceTask):
     `Dict` of
     | key | space | meaning |
     |---|---|---|
-    | `tokens` | `Box(0, vocabulary - 1, (1,), int64)` | the present token |
+    | `tokens` | `MultiDiscrete([vocabulary])` | the present token |
 
     ## Rewards
     Each query earns 1 / pairs if it is answered right: an episode's return is the share of right answers. `info`
@@ -98,7 +98,7 @@ class MQAR(SequenceTask):
         self.random_non_queries = bool(random_non_queries)
         self.gap_weights = backend.asarray(gap_weights((self.horizon - 2 * self.pairs) // 2, power))
         self.roles, self.action_roles = {"tokens": "tokens"}, {"answer": "class"}
-        self.observation_space = spaces.Dict({"tokens": spaces.Box(0, self.vocabulary - 1, (1,), np.int64)})
+        self.observation_space = spaces.Dict({"tokens": spaces.MultiDiscrete([self.vocabulary])})
         self.action_space = spaces.Dict({"answer": spaces.Discrete(self.vocabulary)})
 
     def script(self, seeds: Array, episodes: Array) -> Script:  # noqa: D102

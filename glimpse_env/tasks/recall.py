@@ -43,7 +43,7 @@ class AssociativeRecall(SequenceTask):
 
     ## Starting State
     The sequence is a pure function of (seed, episode number): `reset(seed=s)` begins episode 0 of seed s, each further
-    `reset()` the next; `reset(options={"episode": k})` begins episode k. Its `info` has `items`, their number, which
+    `reset()` the next; `reset(options={"episode": k})` begins episode k. Its `info` has `num_items`, their number, which
     is uniform in [min_items, max_items], and `query`, the item of the query, from 0 and uniform among all but the last. Items are drawn with replacement: of six items of eighteen bits two are alike once in 17,000 episodes.
 
     ## Episode End
@@ -67,7 +67,7 @@ class AssociativeRecall(SequenceTask):
     * v0: the first.
     """
 
-    info_keys = ("items", "query")
+    info_keys = ("num_items", "query")
 
     def __init__(
         self, backend: Backend, *, bits: int = 6, rows: int = 3, min_items: int = 2, max_items: int = 6
@@ -116,4 +116,4 @@ class AssociativeRecall(SequenceTask):
         target[row, answer + part] = vectors[row, query[:, None] + 1, part]
         scored = xp.zeros((n, self.horizon + 1), dtype=xp.bool, device=device)
         scored[row, answer + part] = True
-        return Script(shown, target, scored, answer[:, 0] + self.rows, {"items": items, "query": query})
+        return Script(shown, target, scored, answer[:, 0] + self.rows, {"num_items": items, "query": query})

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agents.training.interruption import set_handler
-from runs.command_line import print_anywhere
+from runs.command_line import prepare
 
 LOST = 3
 """Exit status of a process whose training has lost another process."""
@@ -132,7 +132,7 @@ def worker() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=end_with_launcher, daemon=True).start()
-    print_anywhere()
+    prepare()
     from runs.train import main  # which imports this module
 
     main(launched=True)

@@ -101,7 +101,7 @@ def run(options: Options, name: str, launched: bool) -> int:
             return LOST
         if isinstance(error, BrokenPipeError) or rank() > 0:
             raise
-        raise OSError(in_words(error) + how_to_go_on(recipe, name, folder)) from error
+        raise OSError(in_words(error, folder) + how_to_go_on(recipe, name, folder)) from error
     finally:
         if not launched and rank() == 0:
             with suppress(OSError):

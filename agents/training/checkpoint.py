@@ -22,6 +22,10 @@ def write_atomically(content: bytes, path: str | Path) -> None:
     try:
         partial.write_bytes(content)
         os.replace(partial, path)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)  # where the disk is full it names no file
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

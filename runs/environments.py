@@ -165,7 +165,7 @@ def pick_device(name: str) -> torch.device:
     """The device called `name`; "auto" is the GPU where there is one; under `torchrun` each process has its own.
 
     Raises:
-        ValueError: for an unknown device, or CUDA where there is none.
+        ValueError: for an unknown device, or one that this machine does not have.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -175,4 +175,11 @@ def pick_device(name: str) -> torch.device:
         raise ValueError(f"--device {name}: unknown; use auto, cpu, cuda or cuda:1") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"--device {name}: this machine has no CUDA device; use --device cpu or auto")
-    return torch.device("cuda", local_rank()) if device == torch.device("cuda") and world_size() > 1 else device
+    if device == torch.device("cuda") and world_size() > 1:
+        device = torch.device("cuda", local_rank())
+    try:
+        torch.ones(1, device=device).item()  # PyTorch names more devices than it has
+    except (RuntimeError, AssertionError, ImportError) as error:
+        cause = str(error).partition("\n")[0].partition(". ")[0]
+        raise ValueError(f"--device {device}: it cannot be used here ({cause}); use --device cpu or auto") from error
+    return device

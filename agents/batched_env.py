@@ -114,6 +114,10 @@ class BatchedEnv:
         ended = self._tensor(np.logical_or(terminated, truncated))
         return Step(self._tensors(observation), self._tensor(np.float32(reward)), ended, self._tensors(info))
 
+    def digest(self) -> str:
+        """A hash of the data that its episodes show; "" of an environment that has none, or does not tell."""
+        return self.env.unwrapped.digest() if hasattr(self.env.unwrapped, "digest") else ""
+
     def whole(self, seed: int, episodes: np.ndarray) -> Whole:
         """Whole episodes (N,) of a seed; only where `read_ahead`.
 

@@ -60,6 +60,14 @@ def agent_to_dict(agent: AttentionAgent) -> dict[str, Any]:
     }
 
 
+def names_in(values: dict[str, Any]) -> dict[str, list[str]]:
+    """What the numbers of words and answers stand for, of a loaded checkpoint: arguments of the environment's task.
+
+    Files from before the classes of images were kept call it "words".
+    """
+    return values.get("names", values.get("words")) or {}
+
+
 def load_agent(path: str | Path, device: str | torch.device = "cpu") -> AttentionAgent:
     """The agent of a checkpoint or weight file, ready to be evaluated.
 
@@ -67,7 +75,7 @@ def load_agent(path: str | Path, device: str | torch.device = "cpu") -> Attentio
         FileNotFoundError: where there is no such file.
         ValueError: for a damaged file, one of another format, or weights that do not fit their own description.
     """
-    return agent_from_dict(load_checked(path, device), path).to(device)
+    return agent_from_dict(load_checked(path), path).to(device)
 
 
 def agent_from_dict(values: dict[str, Any], path: str | Path, memory_options: tuple[str, ...] = ()) -> AttentionAgent:
@@ -79,7 +87,7 @@ def agent_from_dict(values: dict[str, Any], path: str | Path, memory_options: tu
         memory_options: in place of those that it was trained with, such as ("slots=256",).
 
     Raises:
-        ValueError: for an agent of another version, or whose weights do not fit these options.
+        ValueError: for an agent of another version, or whose weights do not fit these options or are not finite.
     """
     try:
         saved = values["agent"]
@@ -95,30 +103,42 @@ def agent_from_dict(values: dict[str, Any], path: str | Path, memory_options: tu
         if memory_options:
             raise ValueError(f"{path} does not fit a memory with {' '.join(memory_options)} ({error})") from error
         raise ValueError(f"{path} holds an agent of another version ({error}); train one anew") from error
+    if not all(value.isfinite().all() for value in saved["weights"].values()):
+        raise ValueError(f"{path} holds weights that are not finite: take another copy or train anew")
     return agent.eval()
 
 
-def copy_weights(agent: AttentionAgent, path: str | Path, words: Any = None) -> None:
+def copy_weights(agent: AttentionAgent, path: str | Path, names: dict[str, list[str]] | None = None) -> None:
     """Give an agent the weights of another that is made alike, such as one trained on shorter episodes.
 
     Args:
         agent: to be changed.
         path: of the other; a relative one is looked for in the present folder, then beside this package.
-        words: what the agent's numbers stand for, as weight files keep it.
+        names: what the agent's numbers stand for, as weight files keep it; none are compared where either has none.
 
     Raises:
         FileNotFoundError: where there is no such file.
-        ValueError: for a damaged file, one of another format, other words, or an agent of other sizes.
+        ValueError: for a damaged file, one of another format, other names, or an agent of other sizes.
     """
     found = Path(path) if Path(path).is_file() else Path(__file__).parents[1] / path
     if not found.is_file():
         raise FileNotFoundError(f"no weights at {path} to begin with: train them first, or --init-from None")
     values = load_checked(found)
-    if values.get("words") != words:
-        raise ValueError(
-            f"{path} knows other words than the stories found now: set GLIMPSE_DATA as it was, or --init-from None"
-        )
+    if names and (known := names_in(values)) and known != names:
+        raise ValueError(f"{path} {differences(known, names)}; set the data as they were, or --init-from None")
     try:
         agent.load_state_dict(agent_from_dict(values, found).state_dict())
     except RuntimeError as error:
         raise ValueError(f"{path} holds an agent of other sizes ({error}); begin with one made alike") from error
+
+
+def differences(trained: dict[str, list[str]], found: dict[str, list[str]]) -> str:
+    """In words, how the names that an agent was trained with differ from those that are found now."""
+    for key in sorted({*trained, *found}):
+        old, new = trained.get(key, []), found.get(key, [])
+        if old != new:
+            gone, added = ([name for name in a if name not in b] for a, b in ((old, new), (new, old)))
+            changes = (("lacking now:", gone), ("new:", added))
+            lists = [f"{word} {', '.join(some[:9])}" for word, some in changes if some]
+            return f"was trained with other {key} than are found now ({'; '.join(lists) or 'in another order'})"
+    return "has the same names"

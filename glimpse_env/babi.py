@@ -10,13 +10,15 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from glimpse_env.babi_files import GENERATOR, PARTS, Part, find_files, generate
-from glimpse_env.datasets import VARIABLE
+from glimpse_env.datasets import VARIABLE, say_if_elsewhere
 from glimpse_env.images import SPLITS
+from glimpse_env.notices import say_once
 from glimpse_env.text import Vocabulary, tokenize
 
 Size = Literal["1k", "10k", "100k"]
@@ -98,16 +100,17 @@ def load_babi(
     """Every file of a set, read once per process.
 
     Searched in `data`; else in the folder that the environment variable GLIMPSE_DATA names (babi/en,
-    tasks_1-20_v1-2/en, archives in babi/), in the cache, and at mirrors. Where there are no files, or one of the chosen
-    tasks lacks one, English ones are generated. Vocabulary and answers are those of the training files of all tasks,
-    so that they are the same for every `task`.
+    tasks_1-20_v1-2/en, archives in babi/), in the cache, and at mirrors. Where none of these has any file, English ones
+    are generated, or those of a chosen task which a set lacks. Nothing is generated in place of `data`. Vocabulary and
+    answers are those of the training files of all tasks, so that they are the same for every `task`.
 
     Args:
-        task: 1 to 20, or "joint" for all: which tasks must have their files.
+        task: 1 to 20, or "joint" for all (those that there are, in `data`): which tasks must have their files.
         size: "1k" or "10k" training questions a task; the test questions are the same 1,000. Or "100k": generated
-            training questions for `task` (English only), all else as for "10k".
+            training questions for `task` (English only, and not with `data`), all else as for "10k".
         language: "en", "hn" (Hindi) or "shuffled" (English with its letters exchanged).
-        data: a folder or an archive (.tar.gz, .tar.xz) of files of the released format.
+        data: a folder or an archive (.tar.gz, .tar.xz) of files of the released format. The training files may be
+            missing where `vocabulary` and `answers` are given, and the test files always.
         vocabulary: the words to use in place of the files' own: those of a trained agent.
         answers: the same for the answers.
 
@@ -115,7 +118,7 @@ def load_babi(
         All questions of all splits; of the other tasks too, where they have files.
 
     Raises:
-        FileNotFoundError: `data` has no such files, or a task has none in a language that is not generated.
+        FileNotFoundError: `data` lacks a training file, or there is none in a language that is not generated.
         ValueError: an unknown task, size or language, or a damaged file, which is named.
     """
     if task != "joint" and (not isinstance(task, (int, np.integer)) or not 1 <= task <= 20 or isinstance(task, bool)):
@@ -126,6 +129,8 @@ def load_babi(
         raise ValueError(f'language must be "en", "hn" or "shuffled", got {language!r}')
     if size == "100k" and language != "en":
         raise ValueError(f'size="100k" is generated, in English only, not for language={language!r}')
+    if size == "100k" and data is not None:
+        raise ValueError('size="100k" is generated, and data= are files of your own: leave one of them out')
     tasks = tuple(range(1, 21)) if task == "joint" else (int(task),)
     place = None if data is None else os.fspath(data)
     name = language if size == "1k" else f"{language}-10k"
@@ -133,14 +138,26 @@ def load_babi(
     variable = os.environ.get(VARIABLE)
     source, files = find_files(place, name, variable)
     if data is not None and task == "joint":
-        tasks = tuple(sorted({number for number, _ in files}))  # the user's own tasks, and no generated ones among them
+        tasks = tuple(sorted({number for number, _ in files}))
     lacking = tuple(part for part in PARTS if part not in files and (source == GENERATOR or part[0] in tasks))
-    if lacking and language != "en":
+    if data is not None:  # what is named is never replaced; what has no test file has no test questions
+        lacking = tuple(part for part in lacking if part[1] == "train" and (words is None or classes is None))
+        if lacking:
+            number, _ = lacking[0]
+            raise FileNotFoundError(f"{source} lacks the training file of task {number}, qa{number}_…_train.txt")
+    elif lacking and language != "en":
         wanted, half = lacking[0]
         where = f"nowhere, nor at a mirror: set {VARIABLE} or pass data=" if source == GENERATOR else f"not in {source}"
         raise FileNotFoundError(
             f"the {half} file of task {wanted} for {name} is {where}; only English files can be generated"
         )
+    elif source == GENERATOR:
+        say_once(f"bAbI: no files for {name} in {VARIABLE}, in the cache or at a mirror: all questions are generated")
+    elif lacking:
+        files_lacking = ", ".join(f"qa{number}_{half}" for number, half in lacking)
+        say_once(f"bAbI: {source} lacks {files_lacking}: generated in place of it")
+    if data is None and source != GENERATOR:
+        say_if_elsewhere(f"bAbI, {name}", Path(source))
     released = QUESTIONS["1k" if size == "1k" else "10k"]
     made = {part: released if part[1] == "train" else QUESTIONS["1k"] for part in lacking}
     if size == "100k":

@@ -73,7 +73,7 @@ def find_files(data: str | None, name: str, variable: str | None) -> tuple[str, 
     if not cached.is_file():
         failures = _fetch(MIRRORS, cached)
         if not cached.is_file():
-            pooch.get_logger().info("No bAbI files in %s or the cache: generating them. %s", VARIABLE, failures)
+            pooch.get_logger().info("No mirror has the bAbI files: %s", failures)
             return GENERATOR, {}
     return str(cached), _read(cached, name)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pooch
 
 from glimpse_env.images import SPLITS, ImageSet, Split, load_images
+from glimpse_env.notices import say_once
 from glimpse_env.sources import FILES, SOURCES, cached_files, fetch
 
 __all__ = ["ImageSet", "Split", "find_dataset", "load_dataset", "load_images", "read_idx", "split_rows"]
@@ -44,9 +45,9 @@ def load_dataset(name: str, split: Split) -> ImageSet:
         raise ValueError(f"unknown dataset {name!r}; known are {', '.join(SOURCES)} (your own images: load_images)")
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
-    images, labels = _read_part(name, test=split == "test")
+    images, labels, folder = _read_part(name, test=split == "test")
     rows = split_rows(split, len(labels))
-    return ImageSet(images[rows], labels[rows], SOURCES[name].names)
+    return ImageSet(images[rows], labels[rows], SOURCES[name].names, f"{name} in {folder}")
 
 
 def split_rows(split: Split, count: int) -> slice:
@@ -126,8 +127,8 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 @functools.cache
-def _read_part(name: str, test: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, 1, h, w) uint8 and labels (N,) int64 of the training or the test files."""
+def _read_part(name: str, test: bool) -> tuple[np.ndarray, np.ndarray, Path]:
+    """Images (N, 1, h, w) uint8 and labels (N,) int64 of the training or the test files, and the folder of these."""
     files = _obtain(name)
     image_file, label_file = files[2:] if test else files[:2]
     images, labels = read_idx(image_file), read_idx(label_file)
@@ -141,7 +142,7 @@ def _read_part(name: str, test: bool) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"{label_file} has the label {labels.max()}, but {name} has {classes} classes, from 0")
     labels = labels.astype(np.int64)
     labels.setflags(write=False)
-    return images[:, None], labels
+    return images[:, None], labels, image_file.parent
 
 
 def _obtain(name: str) -> tuple[Path, ...]:
@@ -149,6 +150,8 @@ def _obtain(name: str) -> tuple[Path, ...]:
     if files is None:
         tried += fetch(SOURCES[name], cache_folder(name))
         files = cached_files(SOURCES[name], cache_folder(name))
+    if files is not None:
+        say_if_elsewhere(name, files[0].parent)
     if files is None:
         places = "\n".join(f"  {place}" for place in tried)
         raise FileNotFoundError(
@@ -156,6 +159,13 @@ def _obtain(name: str) -> tuple[Path, ...]:
             f"that holds {', '.join(FILES)} (packed as .gz or not), or connect to the internet and try again."
         )
     return files
+
+
+def say_if_elsewhere(name: str, place: Path) -> None:
+    """Say so where a set was not found in the folder that GLIMPSE_DATA names, but in another place."""
+    own = os.environ.get(VARIABLE)
+    if own and not place.is_relative_to(Path(own).expanduser()):
+        say_once(f"{name}: not in {own}, which {VARIABLE} names; taken from {place}")
 
 
 def _files_in(folder: Path) -> tuple[tuple[Path, ...], str]:

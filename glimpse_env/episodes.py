@@ -66,6 +66,10 @@ class EpisodeMethods:
         story = self.task.story(*self._numbered(seed, episodes))
         return None if story is None else Story(*map(self.task.backend.to_numpy, story))
 
+    def digest(self) -> str:
+        """A hash of the data that the episodes show; "" where they are made up."""
+        return self.task.digest()
+
     def _numbered(self, seed: int, episodes: np.ndarray) -> tuple[Array, Array]:
         numbers = np.array(episodes, dtype=np.int64)
         seeds = np.full_like(numbers, seed & MAX_SEED)

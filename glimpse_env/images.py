@@ -6,6 +6,8 @@ import functools
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -30,37 +32,83 @@ class ImageSet(NamedTuple):
         images: (M, C, h, w) uint8; C is 1 for grey, 3 for RGB.
         labels: (M,) int64 in [0, len(names)).
         names: the class names, in the order of the labels.
+        source: where they were found, in words.
     """
 
     images: np.ndarray
     labels: np.ndarray
     names: tuple[str, ...]
+    source: str = "arrays"
+
+    def with_classes(self, classes: int | Sequence[str]) -> ImageSet:
+        """The same images with other classes.
+
+        Args:
+            classes: names, which are the new order of the classes: labels are mapped onto them by name. Or how many
+                classes there are; those beyond the present names are called by their numbers. Either way a class may
+                be without an image.
+
+        Raises:
+            ValueError: an image's class that is not among them, fewer classes than names, or a name that is repeated
+                or no string.
+        """
+        if isinstance(classes, Integral):
+            found = len(self.names)
+            if classes < found:
+                raise ValueError(f"classes={classes}, but the labels name {found} classes")
+            names = self.names + tuple(str(label) for label in range(found, int(classes)))
+            return self._replace(names=checked_names(names, "classes"))
+        names = checked_names(classes, "classes")
+        shown = [self.names[label] for label in np.unique(self.labels)]
+        unknown = [name for name in shown if name not in names]
+        if unknown:
+            raise ValueError(f"there are images of the classes {unknown}, which are not among {list(names)}")
+        index = {name: label for label, name in enumerate(names)}
+        labels = np.array([index.get(name, -1) for name in self.names], np.int64)[self.labels]
+        labels.setflags(write=False)
+        return self._replace(labels=labels, names=names)
 
 
-def load_images(images: Any, labels: Any = None, split: Split | None = None) -> ImageSet:
+def checked_names(names: Any, argument: str) -> tuple[str, ...]:
+    """The names of classes, given as the argument so called.
+
+    Raises:
+        ValueError: where they are no sequence of different strings.
+    """
+    known = () if isinstance(names, str) or not np.iterable(names) else tuple(names)
+    if not known or not all(isinstance(name, str) for name in known):
+        raise ValueError(f"{argument} must be the names of the classes, such as ('cat', 'dog'), got {names!r}")
+    repeated = sorted({name for name in known if known.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{argument} must be different names, and {repeated} occur more than once")
+    return tuple(map(str, known))  # NumPy's strings too
+
+
+def load_images(images: Any, labels: Any = None, split: Split | None = None, names: Any = None) -> ImageSet:
     """Your own images.
 
     Args:
         images: one of
             an array (N, H, W), (N, H, W, 1) or (N, H, W, 3) uint8, grey or RGB, with `labels`. All of a grey array
             are shared, not copied: leave it unchanged as long as environments use it. A split or RGB is a copy;
-            the path of an .npz file with such arrays under the names `images` and `labels`;
+            the path of an .npz file with such arrays under the names `images` and `labels`, and perhaps `names`;
             the path of a folder with one folder of images (png, jpg, jpeg, bmp, tif, tiff, webp) for each class.
             The sorted folder names are the classes. Images of differing sizes are centred on zeros of the
             largest height and width. The set is grey if every image is, else RGB.
             A path is read once per process, and again when its files have changed.
-        labels: (N,) integers from 0 to K - 1, for arrays only; the class names are then "0" to "K - 1".
+        labels: (N,) integers from 0 to K - 1, for arrays only.
         split: "train", "validation" or "test", as `assign_splits` holds images out; or "all", as is None. Where a
             folder has subfolders `train`, `validation` and `test` with the class folders in them, they are its
             splits instead. Class names, size and channels are those of all splits together.
+        names: the K class names, for arrays only; by default "0" to "K - 1". There may be more than have an image.
 
     Returns:
         At least one image, in the order of the array, or of the classes and file names of the folder.
 
     Raises:
         FileNotFoundError: the path does not exist, or the folder has no such split.
-        ValueError: a wrong dtype, shape or label, too few images to split, or a file that cannot be read, which is
-            named.
+        ValueError: a wrong dtype, shape, label or name, too few images to split, or a file that cannot be read, which
+            is named.
     """
     split = "all" if split is None else split
     if split not in get_args(Split):
@@ -68,16 +116,18 @@ def load_images(images: Any, labels: Any = None, split: Split | None = None) -> 
     if not isinstance(images, (str, os.PathLike)):
         if labels is None:
             raise ValueError("images given as an array need labels=…, an integer for each image")
-        data = _from_arrays(images, labels)
+        data = _from_arrays(images, labels, names)
         return data if split == "all" else _take(data, assign_splits(data.labels) == SPLITS.index(split))
     path = Path(images).expanduser().resolve()
-    if labels is not None:
-        raise ValueError(f"leave labels out: those of {path} come from the file or the class folders themselves")
+    if labels is not None or names is not None:
+        raise ValueError(
+            f"leave labels and names out: those of {path} come from the file or the class folders themselves"
+        )
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; images is an array, an .npz file or a folder of class folders")
     if not path.is_dir() and path.suffix.lower() != ".npz":
         raise ValueError(f"{path} is neither a folder of class folders nor an .npz file")
-    return _read_split(path, _version(path), split)
+    return _read_split(path, _version(path), split)._replace(source=str(path))
 
 
 def assign_splits(labels: np.ndarray) -> np.ndarray:
@@ -144,7 +194,7 @@ def _read(path: Path, version: int) -> tuple[ImageSet, np.ndarray | None]:
     return _from_folder(path) if path.is_dir() else (_from_npz(path), None)
 
 
-def _from_arrays(images: Any, labels: Any) -> ImageSet:
+def _from_arrays(images: Any, labels: Any, names: Any = None) -> ImageSet:
     images, labels = np.asarray(images), np.asarray(labels)
     if np.issubdtype(images.dtype, np.floating):
         raise ValueError(
@@ -166,11 +216,14 @@ def _from_arrays(images: Any, labels: Any) -> ImageSet:
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= MAX_CLASSES:
         raise ValueError(f"labels lie in [{low}, {high}]: number the classes from 0 to K - 1, K at most {MAX_CLASSES}")
+    names = tuple(str(k) for k in range(high + 1)) if names is None else checked_names(names, "names")
+    if high >= len(names):
+        raise ValueError(f"labels go up to {high}, and there are {len(names)} names: give one for each class")
     images = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).view()
     labels = labels.astype(np.int64)
     images.setflags(write=False)
     labels.setflags(write=False)
-    return ImageSet(images, labels, tuple(str(k) for k in range(high + 1)))
+    return ImageSet(images, labels, names)
 
 
 def _from_npz(path: Path) -> ImageSet:
@@ -179,13 +232,13 @@ def _from_npz(path: Path) -> ImageSet:
             missing = {"images.npy", "labels.npy"} - set(archive.namelist())
         if not missing:
             with np.load(path, allow_pickle=False) as arrays:
-                images, labels = arrays["images"], arrays["labels"]
+                images, labels, names = arrays["images"], arrays["labels"], arrays.get("names")
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} cannot be read as an .npz file of plain arrays ({error}); save it again") from error
     if missing:
         raise ValueError(f"{path} lacks images or labels: save it with numpy.savez(path, images=…, labels=…)")
     try:
-        return _from_arrays(images, labels)
+        return _from_arrays(images, labels, names)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -16,6 +16,7 @@ from agents.options import parse_options
 from agents.training.distributed import local_rank, world_size
 from agents.training.recipe import Recipe
 from glimpse_env.rng import draw_words, uniform
+from glimpse_env.sources import SOURCES
 from glimpse_env.tasks import TASKS
 
 MADE_UP = 1000
@@ -101,8 +102,23 @@ def random_motions(own_seed: int, seed: int, episodes: np.ndarray, steps: int, s
     return uniform(words).reshape(len(numbers), steps, size).transpose(1, 0, 2) * 2 - 1
 
 
-def make_canvas_env(recipe: Recipe, agent: Any, images: str | Path, batch: int, device: str | torch.device) -> Any:
+def make_canvas_env(
+    recipe: Recipe,
+    agent: Any,
+    names: dict[str, list[str]],
+    images: str | Path,
+    batch: int,
+    device: str | torch.device,
+) -> Any:
     """An environment that shows the user's own canvases, each once, to an agent trained elsewhere.
+
+    Args:
+        recipe: of the agent.
+        agent: as it was loaded.
+        names: of its weight file (`agents.loading.names_in`): labels are mapped onto its classes by name.
+        images: a folder or an .npz file.
+        batch: episodes side by side.
+        device: where the tensors are.
 
     Raises:
         ValueError: for an agent that sees no images, or canvases of other channels or classes than it knows.
@@ -118,7 +134,7 @@ def make_canvas_env(recipe: Recipe, agent: Any, images: str | Path, batch: int, 
         "order": "sequential",
         "size": None,
     }
-    kwargs |= {"pieces": 0, "classes": agent.spec.action["answer"].sizes[0], "patch": tuple(patch), "scales": scales}
+    kwargs |= {"pieces": 0, "classes": _classes(recipe, names), "patch": tuple(patch), "scales": scales}
     if recipe.env.num_glimpses:
         kwargs["num_glimpses"] = recipe.env.num_glimpses
     env = make_vec(name, batch, device, start=recipe.env.start or "centre", **kwargs)
@@ -127,6 +143,19 @@ def make_canvas_env(recipe: Recipe, agent: Any, images: str | Path, batch: int, 
         raise ValueError(f"{images} has {found} channels and the agent was trained on {channels}")
     check_whole(recipe, env)
     return env
+
+
+def _classes(recipe: Recipe, names: dict[str, list[str]]) -> list[str]:
+    """What an agent calls its classes; files from before these were kept are of named datasets.
+
+    Raises:
+        ValueError: where that is not known.
+    """
+    if "classes" in names:
+        return names["classes"]
+    if recipe.env.images is not None:
+        raise ValueError(f"the weights of {recipe.name} do not say what their classes are called: train them anew")
+    return list(SOURCES[recipe.env.dataset or "mnist"].names)
 
 
 def check_whole(recipe: Recipe, env: Any) -> None:

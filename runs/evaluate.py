@@ -27,7 +27,7 @@ def main(
     """Evaluate a trained agent on the test split, with learned and with random gaze where it has one.
 
     Args:
-        checkpoint: A weight file, or a training's checkpoint.
+        checkpoint: A weight file, a training's checkpoint, or its folder.
         episodes: How many; 10,000 scenes, or each of the images or questions once.
         images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
         data: Your own stories, a folder or archive in bAbI's format.

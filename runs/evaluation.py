@@ -9,7 +9,7 @@ from typing import Any
 from agents import evaluate, spec_of
 from agents.agent import AttentionAgent
 from agents.evaluation import EvalResult
-from agents.loading import agent_from_dict
+from agents.loading import agent_from_dict, names_in
 from agents.options import parse_options
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
@@ -40,7 +40,7 @@ def evaluate_checkpoint(
     """What `python -m runs.evaluate` reports.
 
     Args:
-        checkpoint: a weight file (`agent.pt`, `runs/pretrained/*.pt`) or a training's `checkpoint.pt`.
+        checkpoint: a weight file (`agent.pt`, `runs/pretrained/*.pt`), a training's `checkpoint.pt`, or its folder.
         episodes: how many; None is 10,000 scenes, every image of `images`, or every question, once.
         images: the user's own canvases (`.npz` with `images` and `labels`, or a folder of class folders) in place of
             the recipe's test scenes.
@@ -50,8 +50,9 @@ def evaluate_checkpoint(
         device: "auto", "cpu", "cuda", …
 
     Returns:
-        `recipe`, `env_id`, `episodes`, `gaze` (of the recipe), `seconds`, `mean_return`, `steps` (mean length), and
-        where the environment tells right answers `error`: percent of wrong answers, or bits per sequence where answers
+        `recipe`, `env_id`, `episodes`, `gaze` (of the recipe), `seconds`, `mean_return`, `steps` (mean length), `data`
+        (where they were found, "" where episodes are made up) and `classes` (of images), and where the environment
+        tells right answers `error`: percent of wrong answers, or bits per sequence where answers
         are bits. Where the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, and `error_random_gaze`
         and `return_random_gaze`; where it reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On
         bAbI `error_by_task`, and with a gaze `support_hit_rate`.
@@ -61,20 +62,27 @@ def evaluate_checkpoint(
         ValueError: for a damaged checkpoint, or images, data or memory options that do not fit it.
     """
     began, where = time.monotonic(), pick_device(device)
-    values = load_checked(checkpoint, where)
+    values = load_checked(checkpoint)
+    names = names_in(values)
     recipe = Recipe.from_dict(values.get("recipe", {}))
     agent = agent_from_dict(values, checkpoint, memory_options).to(where)
     if images is not None:
         if arguments:
             raise ValueError("--arguments are for the recipe's own scenes, stories and sequences, not for --images")
-        env = make_canvas_env(recipe, agent, images, BATCH, where)
+        env = make_canvas_env(recipe, agent, names, images, BATCH, where)
     else:
-        env = _own_env(recipe, agent, values.get("words"), data, arguments, where)
+        env = _own_env(recipe, agent, names, data, arguments, where)
     name = task_name(recipe.env.id)
     scenes = images is None and agent.spec.named("glimpse") is not None
-    episodes = episodes or (SCENES if scenes else episodes_in(env))
+    if episodes is None:
+        episodes = SCENES if scenes else episodes_in(env)
+    if episodes < 1:
+        raise ValueError(f"episodes must be at least 1, got {episodes}")
     env_id = recipe.env.id if name is None else f"Glimpse/{name}"
     report: dict[str, Any] = {"recipe": recipe.name, "env_id": env_id, "episodes": episodes, "gaze": recipe.gaze}
+    report["data"] = env.metadata.get("source", "")
+    if "classes" in (shown := env.metadata.get("names", {})):
+        report["classes"] = list(shown["classes"])
     if images is not None:
         report["images"] = str(images)
     if arguments:
@@ -86,21 +94,26 @@ def evaluate_checkpoint(
 
 
 def _own_env(
-    recipe: Recipe, agent: AttentionAgent, words: Any, data: Path | None, arguments: tuple[str, ...], device: Any
+    recipe: Recipe,
+    agent: AttentionAgent,
+    names: dict[str, list[str]],
+    data: Path | None,
+    arguments: tuple[str, ...],
+    device: Any,
 ) -> Any:
     """The recipe's test environment, with other data or arguments."""
     name = task_name(recipe.env.id)
-    if data is not None and not words:
+    if data is not None and "vocabulary" not in names:
         raise ValueError(f"--data are stories in bAbI's format, not for {recipe.name}")
     if arguments and name is None:
         raise ValueError("--arguments are for Glimpse's own scenes, stories and sequences")
     variety = TASKS[name].task.variety if name is not None else ()
-    if fixed := {"split", "order", "backend", "device", *variety} & set(parse_options(arguments)):
+    if fixed := {"split", "order", "backend", "device", *variety, *names} & set(parse_options(arguments)):
         raise ValueError(f"--arguments: {', '.join(sorted(fixed))} cannot be chosen in an evaluation")
     changed: dict[str, Any] = {} if data is None else {"data": str(data)}
-    changed |= {**(words or {}), **parse_options(arguments)}
+    changed |= {**names, **parse_options(arguments)}
     reads = "place" not in {part.role for part in agent.spec.observation.values()}
-    batch = min(BATCH, recipe.batch) if name is None else STORIES if reads and words else BATCH
+    batch = min(BATCH, recipe.batch) if name is None else STORIES if reads and "vocabulary" in names else BATCH
     try:
         env = make_env(recipe, "test", batch, device, **changed)
     except TypeError as error:
@@ -158,7 +171,11 @@ def report_of(
 
 def lines_of(report: dict[str, Any]) -> list[str]:
     """A report as lines to read."""
-    lines = [f"  error in task {task:<6} {error:6.2f} %" for task, error in report.get("error_by_task", {}).items()]
+    lines = [f"  data: {report['data']}"] if report.get("data") else []
+    if classes := report.get("classes"):
+        more = f" and {len(classes) - 20} more" if len(classes) > 20 else ""
+        lines.append(f"  classes: {', '.join(classes[:20])}{more}")
+    lines += [f"  error in task {task:<6} {error:6.2f} %" for task, error in report.get("error_by_task", {}).items()]
     for glimpse, error in enumerate(report.get("error_by_glimpse", []), 1):
         lines.append(f"  error after {glimpse:>2} glimpse{'s' if glimpse > 1 else ' '}   {error:6.2f} %")
     if "unit" in report:

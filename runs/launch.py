@@ -123,8 +123,8 @@ def worker() -> None:
     """One of the processes of `launch`.
 
     Its standard input is a pipe that the launcher never writes to, and that ends with the launcher, whatever ends it:
-    unlike a signal at the parent's death (`prctl`), this works on every system. It then ends as by SIGTERM: at once, even
-    where it waits for the others; while it trains, with its state saved (`agents.training.interruption`).
+    unlike a signal at the parent's death (`prctl`), this works on every system. It then ends as by SIGTERM: at once,
+    even where it waits for the others; while it trains, with its state saved (`agents.training.interruption`).
     """
 
     def end_with_launcher() -> None:

@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from agents.training.optimizers import learning_rate
 from agents.training.trainer import Trainer
 from runs.progress import Progress
-from runs.traces.tensorboard_media import LAYOUT, add_hparams, check_writable
+from runs.traces.tensorboard_media import LAYOUT, add_hparams
 from runs.validation import Validation
 
 LOG_EVERY = 20
@@ -25,7 +25,7 @@ class TrainingLog:
     Args:
         folder: of the run.
         trainer: the training.
-        make_env: from a split and a number of rows to an environment.
+        make_env: from a split, a number of rows, and names as keyword arguments, to an environment.
         quiet: no progress bar.
         projector: hand what lies in the memory at the end to TensorBoard's projector.
 
@@ -37,12 +37,11 @@ class TrainingLog:
         self,
         folder: Path,
         trainer: Trainer,
-        make_env: Callable[[str, int], Any],
+        make_env: Callable[..., Any],
         *,
         quiet: bool,
         projector: bool = False,
     ) -> None:
-        check_writable(folder)
         self.folder = folder
         self.trainer, recipe = trainer, trainer.recipe
         done = trainer.update * recipe.batch
@@ -53,8 +52,10 @@ class TrainingLog:
             total=total, initial=done, unit=" episodes", disable=quiet, dynamic_ncols=True, mininterval=0.5
         )
         self.recent: float | None = None
+        if trainer.data["source"] and not quiet:
+            self.bar.write(f"data: {trainer.data['source']}")
         if not done:
-            table = "\n".join(f"| {key} | {value} |" for key, value in recipe.to_dict().items())
+            table = "\n".join(f"| {key} | {value} |" for key, value in {**recipe.to_dict(), **trainer.data}.items())
             self.writer.add_text("recipe", f"| field | value |\n|---|---|\n{table}")
             add_hparams(self.writer, recipe.to_dict())
             self.writer.add_custom_scalars(LAYOUT)

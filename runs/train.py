@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -19,11 +18,11 @@ from agents.training.interruption import interruption
 from agents.training.recipe import Recipe
 from runs.command_line import INTERRUPTED, in_words, nearest, one_line_errors, run_script, say
 from runs.environments import make_env, pick_device, task_name
+from runs.folders import LOGS, check_writable, claim, new_folder, remove_empty
 from runs.launch import LOST, launch, processes_for
 from runs.recipes import RECIPES
 from runs.report import report
-from runs.traces.tensorboard_media import check_writable
-from runs.training import new_folder, train
+from runs.training import train
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,10 @@ class Options:
     """"auto", "cpu", "cuda", "cuda:1", …"""
     folder: Path | None = None
     """Where to write; None is runs/logs/<recipe>-<seed>-<time>."""
+    overwrite: bool = False
+    """Replace the run that --folder holds."""
     resume: Path | None = None
-    """Folder of an interrupted training, to go on with; its recipe comes from there."""
+    """Folder of an interrupted training, or its checkpoint.pt, to go on with; its recipe comes from there."""
     processes: int = 0
     """Processes that share each batch on the CPU; 0 is one a core, four at most, and one in somebody else's
     environment. (On GPUs: torchrun.)"""
@@ -68,15 +69,23 @@ def main(*, launched: bool = False) -> None:
 def run(options: Options, name: str, launched: bool) -> int:
     """Train as the options say, in several processes on a CPU; the exit status. `name` is of the recipe."""
     recipe, device = options.recipe, pick_device(options.device)
+    recipe.check()
     processes = options.processes or (1 if task_name(recipe.env.id) is None else processes_for(recipe.batch))
+    folder = options.folder or LOGS
     if options.resume:
         if recipe not in RECIPES.values():
             raise ValueError("--resume goes on with the recipe of the folder: give no other field beside it")
-        saved = load_checked(options.resume / "checkpoint.pt")
+        folder = options.resume.parent if options.resume.name == "checkpoint.pt" else options.resume
+        if folder.is_file():
+            raise ValueError(f"{folder} cannot be resumed: give the folder of a training, or its checkpoint.pt")
+        saved = load_checked(folder / "checkpoint.pt")
         recipe, processes = Recipe.from_dict(saved["recipe"]), saved.get("processes", processes)
-    folder = options.resume or options.folder or new_folder(f"{recipe.name}-{recipe.seed}")
     try:
-        check_writable(folder)
+        if options.resume:
+            check_writable(folder)
+        elif rank() == 0:  # the others write nothing
+            folder = options.folder or new_folder(f"{recipe.name}-{recipe.seed}")
+            claim(folder, overwrite=options.overwrite)
         if "WORLD_SIZE" not in os.environ and device.type == "cpu" and processes > 1:
             for split in ("train", "validation"):  # fetches the data once, and what is wrong is said once
                 make_env(recipe, split, 1, device)
@@ -104,8 +113,7 @@ def run(options: Options, name: str, launched: bool) -> int:
         raise OSError(in_words(error, folder) + how_to_go_on(recipe, name, folder)) from error
     finally:
         if not launched and rank() == 0:
-            with suppress(OSError):
-                folder.rmdir()  # where it is empty: nothing was trained
+            remove_empty(folder)
     if rank() == 0:
         print(report(folder, metrics, by_return=recipe.by_return(), device=options.device))
     return 0

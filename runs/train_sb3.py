@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -13,8 +12,7 @@ import tyro
 
 from agents.training.interruption import interruption
 from runs.command_line import INTERRUPTED, one_line_errors, run_script, say
-from runs.traces.tensorboard_media import check_writable
-from runs.training import new_folder
+from runs.folders import LOGS, claim, new_folder, remove_empty
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,8 @@ class Options:
     """Of the weights, the episodes and the actions drawn."""
     folder: Path | None = None
     """Where to write; None is runs/logs/<algorithm>-<environment>-<seed>-<time>."""
+    overwrite: bool = False
+    """Replace the run that --folder holds."""
     device: str = "cpu"
     """"auto", "cpu", "cuda", … A network this small is fastest on the CPU."""
     test_episodes: int = 2_000
@@ -54,14 +54,15 @@ def main() -> None:
     options = tyro.cli(Options)
     options = replace(options, id=options.id.removeprefix("glimpse_env:"))
     name = options.id.replace("/", "-")
-    folder = options.folder or new_folder(f"{options.algorithm}-{name}-{options.seed}")
+    folder = LOGS
     if options.device == "cpu":
         torch.set_num_threads(1)
     try:
         with one_line_errors(place=folder):
             from runs.sb3.training import train  # says what to install where Stable-Baselines3 is missing
 
-            check_writable(folder)
+            folder = options.folder or new_folder(f"{options.algorithm}-{name}-{options.seed}")
+            claim(folder, overwrite=options.overwrite)
             metrics = train(options, folder)
     except TypeError as error:  # of the task or the algorithm, for an argument that it does not have
         sys.exit(f"error: {error}")
@@ -71,8 +72,7 @@ def main() -> None:
             say(f"\ninterrupted{f'; the model as it was is {folder}/model.zip' if saved else ' before training'}")
         sys.exit(INTERRUPTED)
     finally:
-        with suppress(OSError):
-            folder.rmdir()  # where it is empty: nothing was trained
+        remove_empty(folder)
     known = "error" in metrics
     result = f"test error {metrics['error']:.2f} %" if known else f"mean reward {metrics['mean_reward']:.1f}"
     pace = metrics["steps"] / metrics["seconds"]

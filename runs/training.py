@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,6 @@ from agents.training.trainer import Trainer
 from runs.environments import make_env, pick_device
 from runs.log import TrainingLog
 from runs.saliency_prior import load_saliency_prior
-
-LOGS = Path(__file__).parent / "logs"
-
-
-def new_folder(name: str) -> Path:
-    """Where a run of this name writes, if no other place is named."""
-    return LOGS / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def train(
@@ -47,8 +39,8 @@ def train(
     """
     where = pick_device(device)
 
-    def environment(split: str, batch: int) -> Any:
-        return make_env(recipe, split, batch, where)
+    def environment(split: str, batch: int, **names: Any) -> Any:
+        return make_env(recipe, split, batch, where, **names)
 
     def log(trainer: Trainer) -> TrainingLog:
         return TrainingLog(Path(folder), trainer, environment, quiet=quiet, projector=projector)

@@ -39,18 +39,16 @@ class Validation:
     Args:
         trainer: the training.
         writer: of TensorBoard.
-        make_env: from a split and a number of rows to an environment.
+        make_env: from a split, a number of rows, and names as keyword arguments, to an environment.
         projector: hand what lies in the memory at the end to TensorBoard's projector.
     """
 
-    def __init__(
-        self, trainer: Trainer, writer: SummaryWriter, make_env: Callable[[str, int], Any], projector: bool
-    ) -> None:
+    def __init__(self, trainer: Trainer, writer: SummaryWriter, make_env: Callable[..., Any], projector: bool) -> None:
         self.trainer, self.writer, self.projector = trainer, writer, projector
         self.own = hasattr(trainer.env.env.unwrapped, "task")
-        self.env = make_env("validation", BATCH if self.own else trainer.recipe.batch)
+        self.env = make_env("validation", BATCH if self.own else trainer.recipe.batch, **trainer.names)
         self.acts = self.env.metadata.get("interactive", True)
-        self.watched = make_env("validation", WATCHED) if self.own else None
+        self.watched = make_env("validation", WATCHED, **trainer.names) if self.own else None
 
     def __call__(self, step: int) -> tuple[float, str]:
         """What is to be least, and in words; everything else goes to TensorBoard at this step."""

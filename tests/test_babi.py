@@ -16,6 +16,7 @@ import pytest
 from glimpse_env import GlimpseEnv, GlimpseVectorEnv, babi, babi_files
 from glimpse_env.babi import QUESTIONS, Stories, load_babi, parse
 from glimpse_env.backend import get_backend
+from glimpse_env.notices import say_once
 from glimpse_env.tasks.babi import Babi
 from glimpse_env.text import PADDING, UNKNOWN, Vocabulary, tokenize
 
@@ -209,28 +210,58 @@ def test_another_language_is_read_and_not_generated(language: Any, tmp_path: Pat
         load_babi(1, "1k", language)
 
 
-def test_as_many_training_questions_are_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_as_many_training_questions_are_generated(tmp_path: Path, alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert QUESTIONS["100k"] == 100_000
     monkeypatch.setitem(QUESTIONS, "100k", 2_000)
-    write(tmp_path, task=1)
-    released, data = load_babi(1, "10k", data=tmp_path), load_babi(1, "100k", data=tmp_path)
-    assert data.sources == {"qa1_train": "generator", "qa1_test": str(tmp_path)}
+    folder = write(tmp_path / "data" / "en-10k", task=1)
+    monkeypatch.setenv("GLIMPSE_DATA", str(tmp_path / "data"))
+    released, data = load_babi(1, "10k"), load_babi(1, "100k")
+    assert data.sources == {"qa1_train": "generator", "qa1_test": str(folder)}
     assert (data.split != 2).sum() == 2_000
     assert (data.split == 2).sum() == (released.split == 2).sum()
 
 
-def test_one_missing_file_is_generated_alone(tmp_path: Path) -> None:
-    write(tmp_path, task=6)
-    (tmp_path / "qa6_a-name_train.txt").unlink()
-    data = load_babi(6, data=tmp_path)
-    assert data.sources == {"qa6_test": str(tmp_path), "qa6_train": "generator"}
+def test_one_missing_file_is_generated_alone_and_that_is_said(
+    tmp_path: Path, alone: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write(tmp_path / "data" / "en", task=6)
+    (folder / "qa6_a-name_train.txt").unlink()
+    monkeypatch.setenv("GLIMPSE_DATA", str(tmp_path / "data"))
+    data = load_babi(6)
+    assert data.sources == {"qa6_test": str(folder), "qa6_train": "generator"}
     assert np.bincount(data.split)[2] == 3
     assert (data.split < 2).sum() == 1000
     assert data.answers == ("no", "yes")
+    load_babi(6)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"bAbI: {folder} lacks qa6_train: generated in place of it"
+    ]
+    assert GlimpseEnv("Babi-v0", task=6).metadata["source"] == f"{folder} (qa6_test), generator (qa6_train)"
 
 
-def test_without_files_all_tasks_are_generated(alone: Path) -> None:
+def test_nothing_is_generated_in_place_of_files_that_are_named(tmp_path: Path) -> None:
+    write(tmp_path, task=6)
+    (tmp_path / "qa6_a-name_train.txt").unlink()
+    for task in (6, "joint"):
+        with pytest.raises(FileNotFoundError, match=r"lacks the training file of task 6, qa6_…_train\.txt"):
+            load_babi(task, data=tmp_path)
+    with pytest.raises(ValueError, match='"100k" is generated, and data= are files of your own'):
+        load_babi(6, "100k", data=tmp_path)
+    trained = {"vocabulary": ("?", "park", "john"), "answers": ("park",)}
+    assert load_babi(6, data=tmp_path, **trained).sources == {"qa6_test": str(tmp_path)}
+    with pytest.raises(ValueError, match=f"task 6 has no train questions in {tmp_path}: it lacks the file"):
+        GlimpseEnv("Babi-v0", task=6, data=tmp_path, **trained)
+    other = write(tmp_path / "other", task=6)
+    (other / "qa6_a-name_test.txt").unlink()
+    assert GlimpseEnv("Babi-v0", task=6, data=other).metadata["source"] == str(other)
+    with pytest.raises(ValueError, match=f"task 6 has no test questions in {other}: it lacks the file"):
+        GlimpseEnv("Babi-v0", task=6, data=other, split="test")
+
+
+def test_without_files_all_tasks_are_generated(alone: Path, caplog: pytest.LogCaptureFixture) -> None:
+    say_once.cache_clear()
     data = load_babi(20)
+    assert "all questions are generated" in caplog.text
     assert set(data.sources.values()) == {"generator"}
     assert len(data.sources) == 40
     assert np.bincount(data.task)[1:].tolist() == [2000] * 20
@@ -322,7 +353,7 @@ def test_what_is_no_choice_is_refused(kwargs: dict[str, Any], message: str, babi
 
 
 def test_too_few_stories_for_a_split_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="task 1 has no validation questions: a training file of ten stories"):
+    with pytest.raises(ValueError, match=r"task 1 has no validation questions in .*: a training file of ten stories"):
         GlimpseEnv("Babi-v0", data=write(tmp_path, train=stories_of(9)), split="validation")
 
 
@@ -440,8 +471,9 @@ def test_the_spaces_are_those_of_every_task(real_babi: str) -> None:
         assert env.task.vocabulary == joint.task.vocabulary  # type: ignore[attr-defined]
 
 
-def test_ten_thousand_questions_with_one_file_generated(real_babi: str) -> None:
-    data = load_babi(3, "10k", data=real_babi)
+def test_ten_thousand_questions_with_one_file_generated(real_babi: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLIMPSE_DATA", real_babi)
+    data = load_babi(3, "10k")
     if data.sources["qa3_train"] != "generator":
         pytest.skip("here the file of task 3 is there")
     assert [name for name, source in data.sources.items() if source == "generator"] == ["qa3_train"]

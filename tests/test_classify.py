@@ -229,6 +229,36 @@ def test_more_classes_than_the_images_have() -> None:
     assert make().action_space["answer"].n == 3
     assert make(classes=7).action_space["answer"].n == 7
     assert make(classes=7).task.answer_names == tuple("0123456")
+    with pytest.raises(ValueError, match=r"classes must be different names, and \['3'\] occur more than once"):
+        make(names=["a", "b", "3"], classes=4)  # a fourth class, called by its number, would be another "3"
+
+
+@pytest.mark.parametrize("face", [gym.make, gym.make_vec])
+@pytest.mark.parametrize("kind", [tuple, list, np.array])
+def test_labels_are_mapped_by_name_onto_the_classes_given(face: Any, kind: Any) -> None:
+    own = {"names": ["ant", "bee", "cat"], "split": "all", "order": "sequential", "size": None}
+    env = face("glimpse_env:Glimpse/Classify-v0", **arguments(**own, classes=kind(["cow", "cat", "ant", "bee"])))
+    assert env.metadata["answer_names"] == ("cow", "cat", "ant", "bee")
+    assert env.action_space["answer"].shape == (() if face is gym.make else (1,))
+    targets = [env.reset(options={"episode": episode}, seed=0)[1]["target"] for episode in range(6)]
+    assert [int(np.ravel(target)[0]) for target in targets] == [2, 3, 1, 2, 3, 1]
+    env.close()
+
+
+def test_a_class_that_is_not_among_those_given_needs_no_image() -> None:
+    own = {"labels": [2, 0, 0, 2, 0, 0], "names": ["ant", "bee", "cat"]}
+    task, state = begin(**own, classes=["cat", "ant"])
+    assert task.answer_names == ("cat", "ant")
+    assert set(state["target"].tolist()) == {0, 1}
+    task, state = begin(labels=[2, 0, 0, 2, 0, 0], classes=["2", "0"])  # unnamed classes are called by their numbers
+    assert set(state["target"].tolist()) == {0, 1}
+
+
+def test_a_named_dataset_has_its_own_class_names(noise_digits: None) -> None:
+    own = {"dataset": "mnist", "images": None, "labels": None, "split": "test", "size": None}
+    plain, (task, state) = begin(**own)[1], begin(**own, classes=tuple("9876543210"))
+    np.testing.assert_array_equal(state["target"], 9 - plain["target"])
+    assert task.answer_names == tuple("9876543210")
 
 
 def test_mnist_itself(needs_mnist: None) -> None:
@@ -320,9 +350,18 @@ def test_a_refused_action_changes_nothing(action: Any, message: str, face: str) 
         ({"split": "dev"}, "unknown split 'dev'"),
         ({"dataset": "mnist"}, "either dataset .* or images"),
         ({"images": None, "labels": None}, "either dataset .* or images"),
-        ({"dataset": "mnist", "images": None}, "labels= belong to images="),
+        ({"dataset": "mnist", "images": None}, "labels= and names= belong to images="),
         ({"labels": None}, "need labels="),
         ({"classes": 2}, "classes=2, but the labels name 3 classes"),
+        ({"classes": ("2", "0", "dog")}, r"images of the classes \['1'\], which are not among \['2', '0', 'dog'\]"),
+        ({"classes": ("0", "1", "2", "1")}, r"classes must be different names, and \['1'\] occur more than once"),
+        ({"classes": ("0", 1, 2)}, r"classes must be the names .*, got \('0', 1, 2\)"),
+        ({"classes": "012"}, "classes must be the names .*, got '012'"),
+        ({"classes": ()}, r"classes must be the names .*, got \(\)"),
+        ({"classes": 3.0}, "classes must be the names .*, got 3.0"),
+        ({"names": ("a", "b")}, "labels go up to 2, and there are 2 names"),
+        ({"names": ("a", "b", "a")}, r"names must be different names, and \['a'\] occur more than once"),
+        ({"dataset": "mnist", "images": None, "labels": None, "names": ("a",)}, "names= belong to images="),
         ({"num_glimpses": 0}, "num_glimpses must be at least 1, got 0"),
         ({"start": "left"}, """start must be "centre" or "random", got 'left'"""),
         ({"saccades": "polar"}, """saccades must be "absolute" or "relative", got 'polar'"""),

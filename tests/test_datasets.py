@@ -279,6 +279,18 @@ def test_download_is_cached(monkeypatch, serve):
     assert len(serve.requests[url]) == asked
 
 
+def test_a_set_from_another_place_than_the_one_named_is_told_once(monkeypatch, tmp_path, serve, caplog):
+    monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(serve(PACKED)))
+    (tmp_path / "named").mkdir()
+    monkeypatch.setenv("GLIMPSE_DATA", str(tmp_path / "named"))
+    for split in ("train", "test", "train"):
+        data = load_dataset("mnist", split)
+    assert [record.getMessage() for record in caplog.records if record.name == "glimpse_env"] == [
+        f"mnist: not in {tmp_path / 'named'}, which GLIMPSE_DATA names; taken from {tmp_path / 'cache' / 'mnist'}"
+    ]
+    assert data.source == f"mnist in {tmp_path / 'cache' / 'mnist'}"
+
+
 def test_next_mirror_when_the_first_is_closed(monkeypatch, serve, closed_port):
     monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(closed_port, serve(PACKED)))
     assert_is_tiny("mnist")
@@ -492,6 +504,17 @@ def test_wrong_arrays(tmp_path, images, labels, message):
             load_images(tmp_path / "mine.npz")
 
 
+def test_an_npz_may_name_its_classes(tmp_path):
+    np.savez(tmp_path / "mine.npz", images=GREY, labels=[0, 1, 0, 1], names=["dog", "cat", "cow"])
+    data = load_images(tmp_path / "mine.npz")
+    assert data.names == ("dog", "cat", "cow")
+    assert all(type(name) is str for name in data.names)
+    assert data.with_classes(["cat", "dog"]).labels.tolist() == [1, 0, 1, 0]
+    np.savez(tmp_path / "mine.npz", images=GREY, labels=[0, 1, 0, 1], names=[1, 2])
+    with pytest.raises(ValueError, match=r"mine.npz: names must be the names of the classes"):
+        load_images(tmp_path / "mine.npz")
+
+
 def test_wrong_npz(tmp_path):
     path = tmp_path / "mine.npz"
     np.savez(path, images=GREY)
@@ -518,7 +541,7 @@ def test_wrong_paths(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(ValueError, match="neither a folder"):
         load_images(tmp_path / "notes.txt")
-    with pytest.raises(ValueError, match="leave labels out"):
+    with pytest.raises(ValueError, match="leave labels and names out"):
         load_images(tmp_path / "notes.txt", labels=[0, 1])
     with pytest.raises(ValueError, match="unknown split 'val'"):
         load_images(GREY, [0, 1, 0, 1], split="val")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agents import load_agent
-from agents.loading import build_agent, copy_weights
+from agents.loading import build_agent, copy_weights, names_in
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
 from runs.recipes import RECIPES
@@ -26,4 +26,4 @@ def test_weights_load_and_are_small(path: Path):
 @pytest.mark.parametrize("recipe", [r for r in RECIPES.values() if r.init_from], ids=lambda recipe: recipe.name)
 def test_a_recipe_finds_what_it_begins_with(recipe: Recipe):
     first = load_agent(recipe.init_from)
-    copy_weights(build_agent(first.spec, recipe.agent), recipe.init_from, load_checked(recipe.init_from)["words"])
+    copy_weights(build_agent(first.spec, recipe.agent), recipe.init_from, names_in(load_checked(recipe.init_from)))

@@ -266,10 +266,13 @@ def test_what_does_not_go_with_reading_is_refused(babi: EnvConfig) -> None:
 def test_a_checkpoint_knows_its_words_and_refuses_others(babi: EnvConfig) -> None:
     trainer = begin(Recipe("toy", babi, READER, batch=4))
     saved = trainer.to_dict()
-    assert saved["words"]["vocabulary"] == list(trainer.env.metadata["words"])
+    assert saved["names"]["vocabulary"] == list(trainer.env.metadata["words"])
     trainer.restore(saved)
-    with pytest.raises(ValueError, match="other words"):
-        trainer.restore({**saved, "words": {"vocabulary": ["other"], "answers": []}})
+    names = {**saved["names"], "vocabulary": [*saved["names"]["vocabulary"][:-1], "other"]}
+    with pytest.raises(
+        ValueError, match=r"trained with other vocabulary than are found now \(lacking now: other; new:"
+    ):
+        trainer.restore({**saved, "names": names})
 
 
 def test_a_memory_may_remember_nothing_or_be_unknown() -> None:

@@ -196,6 +196,13 @@ def test_what_does_not_go_together_is_refused(recipe: Recipe):
         ({"gaze": "scan"}, "no scripted gaze 'scan'"),
         ({"answer_signal": "reward"}, 'need "reinforce"'),
         ({"std": 0.0}, "--std must be above 0"),
+        ({"std_end": -0.1}, "--std-end must be at least 0"),
+        ({"lr": float("nan")}, "--lr must be above 0, got nan"),
+        ({"max_grad_norm": float("inf")}, "--max-grad-norm must be above 0, got inf"),
+        ({"batch": 0}, "--batch must be at least 1, got 0"),
+        ({"episodes": 0}, "--episodes must be at least 1, got 0"),
+        ({"episodes": 63}, "--episodes 63 are less than one --batch of 64"),
+        ({"seed": -1}, "--seed must be at least 0, got -1"),
         ({"oversample": 2, "bucket_batches": 2}, "--oversample"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -261,7 +268,9 @@ def test_terminated_and_resumed_by_the_command_line(
     monkeypatch.setattr(sys, "argv", ["train", *resumed, "--batch", "8"])
     with pytest.raises(SystemExit, match="give no other field beside it"):
         command_line.main()
-    assert run(*resumed) == 0
+    weights_alone = run(*resumed[:-1], str(tmp_path / "whole" / "agent.pt"))
+    assert "agent.pt cannot be resumed: give the folder of a training" in str(weights_alone)
+    assert run(*resumed[:-1], str(tmp_path / "parts" / "checkpoint.pt")) == 0
     for name, value in weights(tmp_path / "whole").items():
         assert torch.equal(value, weights(tmp_path / "parts")[name]), name
     saved = load_checked(tmp_path / "parts" / "checkpoint.pt")
@@ -349,9 +358,12 @@ def test_evaluate_prints_one_json_object(recipe: Recipe, tmp_path: Path, capsys:
     report = json.loads(capsys.readouterr().out)
     assert set(report) == {
         "recipe", "env_id", "episodes", "gaze", "glimpses", "error", "error_random_gaze", "error_by_glimpse", "seconds",
-        "mean_return", "return_random_gaze", "steps", "cross_entropy",
+        "mean_return", "return_random_gaze", "steps", "cross_entropy", "data", "classes",
     }  # fmt: skip
     assert len(report["error_by_glimpse"]) == 3
+    for none in (0, -1):
+        with pytest.raises(SystemExit, match="error: episodes must be at least 1"):
+            evaluate_main(tmp_path, episodes=none)
     with pytest.raises(SystemExit, match="error: no checkpoint"):
         evaluate_main(tmp_path / "none.pt")
 

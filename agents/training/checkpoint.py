@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +37,29 @@ def save_atomically(value: dict[str, Any], path: str | Path) -> None:
     write_atomically(buffer.getvalue(), path)
 
 
-def load_checked(path: str | Path, device: str | torch.device = "cpu") -> dict[str, Any]:
-    """What `save_atomically` wrote.
+def load_checked(path: str | Path) -> dict[str, Any]:
+    """What `save_atomically` wrote, on the CPU; of a folder, its `agent.pt`, or before the first validation its
+    `checkpoint.pt`.
+
+    The checksums of the archive are compared first: `torch.load` does not, and would take a damaged file for a right
+    one.
 
     Raises:
         FileNotFoundError: where there is no such file.
         ValueError: for a file that is damaged, or not a checkpoint of this project.
     """
     path = Path(path)
+    if path.is_dir():
+        path = path / ("agent.pt" if (path / "agent.pt").is_file() else "checkpoint.pt")
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}: train one with `python -m runs.train RECIPE`")
+    content = path.read_bytes()
     try:
-        values = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if broken := archive.testzip():
+                raise zipfile.BadZipFile(f"the checksum of {broken} differs")
+        values = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged archive or pickle can raise anything
         cause = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ValueError(f"{path} is damaged or not a checkpoint ({cause}); take another copy or train anew") from error
     if isinstance(values, dict) and values.get("format") == EARLIER:

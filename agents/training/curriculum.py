@@ -99,7 +99,6 @@ class Curriculum:
         return {"error": self.error, "drawn": self.drawn}
 
     @staticmethod
-    def from_dict(values: dict[str, Any]) -> Curriculum:
+    def from_dict(values: dict[str, Any], device: torch.device) -> Curriculum:
         """Of a checkpoint."""
-        drawn = values["drawn"]
-        return Curriculum(values["error"], None if drawn is None else drawn.cpu())
+        return Curriculum(values["error"].to(device), values["drawn"])

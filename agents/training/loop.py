@@ -13,11 +13,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from agents.loading import names_in
 from agents.training.checkpoint import load_checked, save_atomically, write_atomically
 from agents.training.distributed import all_mean, meet, process_group, rank, world_size
 from agents.training.interruption import interruption
 from agents.training.machine import machine_name
 from agents.training.recipe import Recipe
+from agents.training.sole_writer import sole_writer
 from agents.training.trainer import Prior, Trainer, share_of, train_update
 
 VALIDATIONS = 20
@@ -27,7 +29,7 @@ SAVE_SECONDS = 60.0
 """Between two checkpoints."""
 
 ASK_EVERY = 10
-"""Updates between which several processes agree on whether to stop."""
+"""Updates between which the processes ask whether to stop, and whether all is finite."""
 
 
 class Log(Protocol):
@@ -46,7 +48,7 @@ class Log(Protocol):
 def train(
     recipe: Recipe,
     folder: str | Path,
-    make_env: Callable[[str, int], Any],
+    make_env: Callable[..., Any],
     make_log: Callable[[Trainer], Log],
     *,
     device: torch.device,
@@ -61,7 +63,8 @@ def train(
     Args:
         recipe: what to train.
         folder: of this run.
-        make_env: from a split and a number of rows to an environment.
+        make_env: from a split, a number of rows, and the `names` of a checkpoint (keyword arguments of the task) to an
+            environment.
         make_log: what shows and validates this training; called by the first process.
         device: of agent and environment.
         make_prior: from the environment to what draws the gaze beside the reward.
@@ -71,21 +74,25 @@ def train(
         `validation_error` in percent (known to the first process), `seconds` of training, `episodes`.
 
     Raises:
-        ValueError: for a checkpoint of another recipe, or a batch that the processes cannot share.
+        ValueError: for a checkpoint of another recipe, numbers out of their ranges, a batch that the processes cannot
+            share, or a training that diverges; what was saved before stays.
         FileNotFoundError: where there is nothing to resume.
         KeyboardInterrupt: once the state is saved, where a signal interrupts the training (Ctrl-C, SIGTERM, SIGHUP).
         ConnectionError: where another process of the training has ended.
         OSError: where the folder can be written no more; the last checkpoint is as it was.
     """
+    recipe.check()
     folder = Path(folder)
     with process_group(device), ExitStack() as stack:
-        env = make_env("train", share_of(recipe))
+        if rank() == 0:
+            stack.enter_context(sole_writer(folder))
+        values = load_checked(folder / "checkpoint.pt") if resume else {}
+        if resume and Recipe.from_dict(values["recipe"]) != recipe:
+            raise ValueError(f"{folder} trained another recipe; resume it with its own, or train in a new folder")
+        env = make_env("train", share_of(recipe), **names_in(values))
         prior = make_prior(env) if make_prior is not None else None
         trainer = Trainer.begin(recipe, env, device, prior=prior, restored=resume)
         if resume:
-            values = load_checked(folder / "checkpoint.pt", device)
-            if Recipe.from_dict(values["recipe"]) != recipe:
-                raise ValueError(f"{folder} trained another recipe; resume it with its own, or train in a new folder")
             trainer.restore(values)
         meet(device)  # until all are here, a signal ends each at once: none may wait for one that is gone
         interrupted = stack.enter_context(interruption())
@@ -98,12 +105,17 @@ def train(
         while trainer.update < updates and not stop:
             scalars = train_update(trainer)
             trainer.seconds = time.monotonic() - began
+            last = trainer.update == updates
+            if trainer.update % ASK_EVERY == 0 or last:  # in every process after the same update
+                trainer.check_finite()
             if log is not None:
                 log.update(scalars)
-                if trainer.update % every == 0 or trainer.update == updates:
+                if trainer.update % every == 0 or last:
+                    trainer.check_finite()
                     trainer.remember_best(log.validate())
                     save_atomically(trainer.best_agent(machine_name(device)), folder / "agent.pt")
                 if time.monotonic() - saved > SAVE_SECONDS:
+                    trainer.check_finite()
                     save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
                     saved = time.monotonic()
             if world_size() == 1:
@@ -111,6 +123,7 @@ def train(
             elif trainer.update % ASK_EVERY == 0:  # all stop after the same update
                 stop = bool(all_mean(torch.tensor(float(interrupted()), device=device)) > 0)
         if log is not None:
+            trainer.check_finite()
             save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
     if stop:
         raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Any, Literal
 
@@ -117,9 +118,35 @@ class Recipe:
     seed: int = 1
     """Of the weights, the scenes and the actions drawn."""
 
+    def check(self) -> None:
+        """Refuse numbers that nothing can be trained with.
+
+        Raises:
+            ValueError: for one out of its range, by its name.
+        """
+        least = {
+            "episodes": 1,
+            "batch": 1,
+            "bucket_batches": 1,
+            "seed": 0,
+            "gaze_lr": 0,
+            "weight_decay": 0,
+            "discount": 0,
+        }
+        for name, low in least.items():
+            if not low <= getattr(self, name) < math.inf:
+                raise ValueError(f"--{name.replace('_', '-')} must be at least {low}, got {getattr(self, name)}")
+        for name in ("lr", "std", "max_grad_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"--{name.replace('_', '-')} must be above 0, got {getattr(self, name)}")
+        if not 0 <= (self.std_end or 0) < math.inf:
+            raise ValueError(f"--std-end must be at least 0, got {self.std_end}")
+        if self.episodes < self.batch:
+            raise ValueError(f"--episodes {self.episodes} are less than one --batch of {self.batch}")
+
     def updates(self) -> int:
         """Number of updates."""
-        return max(1, self.episodes // self.batch)
+        return self.episodes // self.batch
 
     def deviation(self, update: int) -> float:
         """Standard deviation of the places drawn in an update."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor
 from agents.agent import AttentionAgent
 from agents.batched_env import BatchedEnv
 from agents.collect import collect
-from agents.loading import agent_to_dict, copy_weights, make_agent
+from agents.loading import agent_to_dict, copy_weights, differences, make_agent, names_in
 from agents.training.curriculum import Curriculum
 from agents.training.distributed import average_buffers, average_gradients, rank, world_size
 from agents.training.estimators import ESTIMATORS, following
@@ -52,10 +52,14 @@ class Trainer:
     best_error: float = math.inf
     best_weights: dict[str, Tensor] | None = None
     seconds: float = 0.0
-    words: dict[str, list[str]] | None = None
-    """The words and answers that a reader's numbers stand for."""
+    names: dict[str, list[str]] = field(default_factory=dict)
+    """What the numbers of words and answers stand for: `metadata["names"]`."""
+    data: dict[str, str] = field(default_factory=dict)
+    """The `source` of the data that episodes show, and their `digest`."""
     prior: Prior | None = None
     """What draws the gaze beside the reward."""
+    finite: Tensor | None = None
+    """Whether every loss and gradient so far was finite, on the device; None before the first update."""
 
     @staticmethod
     def begin(
@@ -66,19 +70,21 @@ class Trainer:
         Raises:
             ValueError: for options that do not go with the environment or with each other.
         """
+        recipe.check()
         torch.manual_seed(recipe.seed)
         batched = BatchedEnv(env, device)
         agent = make_agent(env, recipe.agent)
         check(recipe, batched, agent, prior)
-        words = words_of(env)
+        names = {key: list(value) for key, value in batched.metadata.get("names", {}).items()}
+        data = {"source": batched.metadata.get("source", ""), "digest": batched.digest()}
         if recipe.init_from and not restored:
-            copy_weights(agent, recipe.init_from, words)
+            copy_weights(agent, recipe.init_from, names)
         agent = agent.to(device)
         if not (recipe.init_from or restored):
             agent.prepare(batched, recipe.seed)
         optimizers = make_optimizers(recipe, agent)
         curriculum = Curriculum.begin(recipe, batched)
-        return Trainer(recipe, batched, agent, optimizers, curriculum, words=words, prior=prior)
+        return Trainer(recipe, batched, agent, optimizers, curriculum, names=names, data=data, prior=prior)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types and tensors."""
@@ -92,7 +98,8 @@ class Trainer:
             "best_weights": self.best_weights,
             "seconds": self.seconds,
             "processes": world_size(),
-            "words": self.words,
+            "names": self.names,
+            "data": self.data,
             "prior": self.prior and self.prior.digest,
         }
 
@@ -100,12 +107,18 @@ class Trainer:
         """Go on where `to_dict` was called.
 
         Raises:
-            ValueError: where the environment has other words than the checkpoint, or the saliency prior is another.
+            ValueError: where the environment has other names or data than the checkpoint, or the saliency prior is
+                another.
         """
         if "optimizers" not in values:
             raise ValueError("the file holds weights alone, which cannot be resumed: give the folder of a training")
-        if values.get("words") != self.words:
-            raise ValueError("the stories found now have other words than those trained on: set GLIMPSE_DATA as it was")
+        if (known := names_in(values)) and known != self.names:
+            raise ValueError(f"the training {differences(known, self.names)}; put the data back, or train anew")
+        if (data := values.get("data", self.data))["digest"] != self.data["digest"]:
+            raise ValueError(
+                f"the data have changed since the training began: they came from {data['source']}, and now come from "
+                f"{self.data['source']}; put them back, or train anew"
+            )
         if values.get("prior") != (self.prior and self.prior.digest):
             raise ValueError(
                 f"the saliency prior {self.recipe.saliency_prior} has changed since the training began: put the old "
@@ -114,12 +127,33 @@ class Trainer:
         self.agent.load_state_dict(values["agent"]["weights"])
         for optimizer, state in zip(self.optimizers, values["optimizers"], strict=True):
             optimizer.load_state_dict(state)
-        self.curriculum = Curriculum.from_dict(values["curriculum"])
+        self.curriculum = Curriculum.from_dict(values["curriculum"], self.env.device)
         self.update, self.best_error = values["update"], values["best_error"]
         self.best_weights, self.seconds = values["best_weights"], values["seconds"]
 
+    def check_finite(self) -> None:
+        """Refuse to go on, and to save, once a loss, a gradient or a weight is not finite. Waits for the device.
+
+        Raises:
+            ValueError: where one is not, saying what to try.
+        """
+        weights = all(bool(value.isfinite().all()) for value in self.agent.parameters())
+        if weights and (self.finite is None or bool(self.finite)):
+            return
+        raise ValueError(
+            f"the training of {self.recipe.name} has diverged: a loss, gradient or weight is no longer finite after "
+            f"{self.update:,} updates. The last good checkpoint is kept. Try a smaller --lr (it is {self.recipe.lr:g}) "
+            f"or --max-grad-norm ({self.recipe.max_grad_norm:g}), and see that the observations and rewards are finite"
+        )
+
     def remember_best(self, error: float) -> None:
-        """Keep the present weights if their validation error is the least so far."""
+        """Keep the present weights if their validation error is the least so far.
+
+        Raises:
+            ValueError: for an error that is no number.
+        """
+        if math.isnan(error):
+            raise ValueError("the validation came to nan: see that the environment's rewards are finite")
         if error <= self.best_error:
             self.best_error, self.best_weights = error, agent_to_dict(self.agent)["weights"]
 
@@ -130,7 +164,8 @@ class Trainer:
         return {
             "recipe": self.recipe.to_dict(),
             "agent": {**saved, "weights": self.best_weights or saved["weights"]},
-            "words": self.words,
+            "names": self.names,
+            "data": self.data,
             "training": {
                 "episodes": self.update * self.recipe.batch,
                 "seconds": round(self.seconds, 1),
@@ -157,20 +192,12 @@ def check(recipe: Recipe, env: BatchedEnv, agent: AttentionAgent, prior: Prior |
         )
     if prior is not None and (recipe.gaze != "learned" or "location" not in places):
         raise ValueError("--saliency-prior draws a gaze that is learned; this training has none")
-    if recipe.std <= 0 or (recipe.std_end or 0) < 0:
-        raise ValueError(f"--std must be above 0 and --std-end at least 0, got {recipe.std} and {recipe.std_end}")
     env.given_actions(recipe.gaze, recipe.seed, np.zeros(env.num_envs, np.int64))
     if recipe.answer_signal == "reward" and recipe.estimator == "gain":
         raise ValueError('estimator "gain" pays for right answers: answers that learn from reward need "reinforce"')
     known = "answer" in agent.heads and env.metadata.get("tells_target", True)
     if recipe.estimator == "gain" and places and recipe.gaze == "learned" and not known:
         raise ValueError('estimator "gain" needs the right answers: name them with --target, or use "reinforce"')
-
-
-def words_of(env: Any) -> dict[str, list[str]] | None:
-    """What the numbers of a text and its answers stand for, for weight files; None without words."""
-    words = env.metadata.get("words", ())
-    return {"vocabulary": list(words), "answers": list(env.metadata["answer_names"])} if words else None
 
 
 def train_update(trainer: Trainer) -> dict[str, Tensor]:
@@ -202,7 +229,10 @@ def train_update(trainer: Trainer) -> dict[str, Tensor]:
     agent.zero_grad()
     loss.backward()
     average_gradients(agent.parameters())
-    scalars["train/grad_norm"] = torch.nn.utils.clip_grad_norm_(agent.parameters(), recipe.max_grad_norm)
+    norm = torch.nn.utils.clip_grad_norm_(agent.parameters(), recipe.max_grad_norm)
+    scalars["train/grad_norm"] = norm
+    finite = loss.detach().isfinite() & norm.isfinite()
+    trainer.finite = finite if trainer.finite is None else trainer.finite & finite
     for optimizer in trainer.optimizers:
         optimizer.step()
     average_buffers(agent.buffers())

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from glimpse_env.babi import SPLITS, TASK_NAMES, Language, Size, load_babi
 from glimpse_env.babi_names import Renaming, renamed
 from glimpse_env.backend import Backend
+from glimpse_env.digest import digest_of
 from glimpse_env.images import Split
 from glimpse_env.rng import Array, draw_words, integers
 from glimpse_env.tasks.base import Task
@@ -57,12 +58,13 @@ class BabiTask(Task):
             size = "10k"  # the same questions, and no others need be generated
         self.stories = stories = load_babi(task, size, language, data, vocabulary, answers)
         self.vocabulary, self.answer_names, self.sources = stories.vocabulary, stories.answers, stories.sources
-        self.words = self.vocabulary.words
+        self.words, self.source = self.vocabulary.words, _summary(stories.sources)
         self.order, self.width = order, stories.sentences.shape[1]
         chosen = (stories.task == task) | (task == "joint")
         self.rows = np.flatnonzero(chosen & (stories.split == SPLITS.index(split)))
         if not len(self.rows):
-            raise ValueError(f"task {task} has no {split} questions: a training file of ten stories or more has")
+            hint = "a training file of ten stories or more has some" if split == "validation" else "it lacks the file"
+            raise ValueError(f"task {task} has no {split} questions in {self.source}: {hint}")
         self.num_episodes = len(self.rows)
         self.longest = int(stories.length[chosen].max())
         self.renaming = Renaming(self.vocabulary, self.answer_names, backend) if rename else None
@@ -73,6 +75,13 @@ class BabiTask(Task):
                 *(stories.start, stories.length, stories.question, stories.answer, stories.task, stories.support),
             )
         )
+
+    def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
+        return {"vocabulary": self.words, "answers": self.answer_names}
+
+    def digest(self) -> str:  # noqa: D102
+        stories = self.stories
+        return digest_of(self.rows, *(part for part in stories if isinstance(part, np.ndarray)))
 
     def question_index(self, seeds: Array, episodes: Array) -> Array:
         """The question of each episode, (N,) int64 in [0, number of questions), for seeds, episodes (N,) int64."""
@@ -146,6 +155,19 @@ class BabiTask(Task):
         """The number and name of the bAbI task of a row."""
         number = int(self.numbers[state["index"][row]])
         return f"bAbI task {number}, {TASK_NAMES[number - 1]}"
+
+
+def _summary(sources: dict[str, str]) -> str:
+    """The places of files in words: "/babi/en", "generator", "/babi/en-10k (39 files), generator (qa3_train)"."""
+    by_place: dict[str, list[str]] = {}
+    for name, place in sources.items():
+        by_place.setdefault(place, []).append(name)
+    if len(by_place) == 1:
+        return next(iter(by_place))
+    return ", ".join(
+        f"{place} ({', '.join(names) if len(names) < 4 else f'{len(names)} files'})"
+        for place, names in by_place.items()
+    )
 
 
 def tokens(vocabulary: int, words: int) -> spaces.Box:

@@ -34,6 +34,7 @@ class Task(ABC):
         max_answers: the most scored steps of an episode.
         answer_names: the names of the answers of a class; () where they have none.
         words: the words of the token ids; () where they have none.
+        source: where the data of the episodes were found, in words; "" where episodes are made up.
         num_episodes: how many episodes show all of the split once; None where episodes are made up.
         splits: values of the argument `split`; () where episodes are made up.
         variety: arguments for training alone.
@@ -54,6 +55,7 @@ class Task(ABC):
     max_answers: int = 1
     answer_names: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    source: str = ""
     num_episodes: int | None = None
     splits: ClassVar[tuple[str, ...]] = ()
     variety: ClassVar[tuple[str, ...]] = ()
@@ -155,6 +157,14 @@ class Task(ABC):
         """As `gaze`, for the names in `gazes` other than "random"."""
         raise NotImplementedError(f"{type(self).__name__} names the gaze {name!r} and does not define it")
 
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """What the numbers of words and answers stand for, as arguments that make another task number them alike."""
+        return {}
+
+    def digest(self) -> str:
+        """A hash of the data that the episodes show; "" where they are made up."""
+        return ""
+
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
         """What the paths of many episodes have in common, by TensorBoard tags.
 
@@ -184,9 +194,10 @@ class Task(ABC):
         """The part of the environments' `metadata` about this task, in plain values."""
         names = (
             *("horizon", "roles", "action_roles", "interactive", "max_answers", "answer_names", "words"),
-            *("num_episodes", "group_key", "group_names", "episode_metrics", "gazes"),
+            *("num_episodes", "group_key", "group_names", "episode_metrics", "gazes", "source"),
         )
-        return {"render_modes": list(self.render_modes), **{name: getattr(self, name) for name in names}}
+        settings = {name: getattr(self, name) for name in names}
+        return {"render_modes": list(self.render_modes), "names": self.names(), **settings}
 
 
 def box(low: float, high: float, shape: tuple[int, ...]) -> spaces.Box:

@@ -62,7 +62,8 @@ class Classify(ImageTask):
     |---|---|---|
     | `dataset` | `"mnist"` (`None` for `Classify-v0`) | or `"fashion_mnist"`, `"kmnist"`; `None` goes with `images` |
     | `images`, `labels` | | your own images in place of a dataset: arrays (only they need `labels`), an `.npz` file or a folder of class folders (`glimpse_env.datasets.load_images`) |
-    | `classes` | those of the labels | number of classes, where some have no image here |
+    | `names` | `"0"`, `"1"`, … | the class names of arrays; of a folder they are its folders', of an `.npz` its array `names` |
+    | `classes` | those of the labels | names: the classes in this order, onto which labels are mapped by name; or how many there are. Some may have no image here |
     | `split` | `"train"` | or `"validation"`, `"test"`. Of your own images these are 80, 10 and 10 percent of each class, always the same, at least ten images in all; or the folder's own, where it has subfolders of these names. `"all"` is every image of your own |
     | `num_glimpses` | 8 (7 at 28×28) | glimpses, and steps, of an episode |
     | `patch` | 12 (8 at 28×28) | size of a patch in cells, one number or (height, width) |

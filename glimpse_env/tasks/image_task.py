@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from glimpse_env.backend import Backend
 from glimpse_env.datasets import load_dataset, load_images
+from glimpse_env.digest import digest_of
 from glimpse_env.image_ops import image_ops
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.path_metrics import coverage, hit_rate
@@ -41,7 +43,8 @@ class ImageTask(Task):
         dataset: str | None = "mnist",
         images: Any = None,
         labels: Any = None,
-        classes: int | None = None,
+        names: Sequence[str] | None = None,
+        classes: int | Sequence[str] | None = None,
         split: Split = "train",
         size: int | tuple[int, int] | None = None,
         pieces: int = 0,
@@ -56,15 +59,15 @@ class ImageTask(Task):
             raise ValueError(
                 'pass either dataset (a name such as "mnist") or images (your own: a folder, .npz or arrays)'
             )
-        if images is None and labels is not None:
-            raise ValueError("labels= belong to images=; a named dataset has its own")
+        if images is None and not (labels is None and names is None):
+            raise ValueError("labels= and names= belong to images=; a named dataset has its own")
         if order not in ("random", "sequential"):
             raise ValueError(f'order must be "random" or "sequential", got {order!r}')
-        data = load_dataset(dataset, split) if dataset is not None else load_images(images, labels, split)
-        found = len(data.names)
-        if classes is not None and classes < found:
-            raise ValueError(f"classes={classes}, but the labels name {found} classes")
-        self.answer_names = data.names + tuple(str(label) for label in range(found, classes or found))
+        data = load_dataset(dataset, split) if dataset is not None else load_images(images, labels, split, names)
+        if classes is not None:
+            data = data.with_classes(classes)
+        self.answer_names = data.names
+        self.source = data.source
         self.images = backend.asarray(data.images)
         self.labels = backend.asarray(data.labels)
         self.num_episodes, self.order = len(data.labels), order
@@ -72,6 +75,12 @@ class ImageTask(Task):
         self.canvas_size = pair(self.image_size if size is None else size)
         self.scene = SceneConfig(self.canvas_size, pieces, pair(piece_size), blend, overhang)
         self.scene.check(data.images.shape)
+
+    def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
+        return {"classes": self.answer_names}
+
+    def digest(self) -> str:  # noqa: D102
+        return digest_of(self.backend.to_numpy(self.images), self.backend.to_numpy(self.labels), self.answer_names)
 
     def compose(self, seeds: Array, episodes: Array) -> Scenes:
         """The scenes of these episodes, both (N,) int64."""

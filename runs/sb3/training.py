@@ -83,11 +83,13 @@ class Validation(BaseCallback):
         return True
 
     def _on_rollout_start(self) -> None:
+        check_finite(self.model)
         if self.num_timesteps >= self.due:  # just after an update
             self.due = self.num_timesteps + self.every
             self.validate()
 
     def _on_training_end(self) -> None:
+        check_finite(self.model)
         if not self.results or self.results[-1][0] != self.num_timesteps:
             self.validate()
 
@@ -110,6 +112,24 @@ class Validation(BaseCallback):
         self.results.append((self.num_timesteps, result))
         if not self.quiet:
             print(f"{self.num_timesteps:>11,} steps   {words}", flush=True)
+
+
+def check_finite(model: Any) -> None:
+    """Refuse to go on once a weight is not finite.
+
+    Raises:
+        ValueError: saying what to try.
+    """
+    if not is_finite(model):
+        raise ValueError(
+            f"the training has diverged: a weight is no longer finite after {model.num_timesteps:,} steps. Nothing is "
+            "saved. Try a smaller learning rate (--options learning_rate=1e-4)"
+        )
+
+
+def is_finite(model: Any) -> bool:
+    """Whether all weights of the policy are finite."""
+    return all(bool(weight.isfinite().all()) for weight in model.policy.parameters())
 
 
 def make_model(options: Options, env: Any, device: torch.device) -> Any:
@@ -180,9 +200,10 @@ def train(options: Options, folder: str | Path) -> dict[str, Any]:
             model.learn(options.steps, callback=callbacks, log_interval=max(1, options.steps // (POINTS * rollout)))
         finally:
             seconds = time.monotonic() - began
-            saved = io.BytesIO()
-            model.save(saved)
-            write_atomically(saved.getvalue(), folder / "model.zip")
+            if is_finite(model):
+                saved = io.BytesIO()
+                model.save(saved)
+                write_atomically(saved.getvalue(), folder / "model.zip")
             model.logger.close()
             env.close()
     if interrupted():

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from agents.agent import AttentionAgent
 from agents.evaluation import evaluate
-from agents.loading import agent_from_dict
+from agents.loading import agent_from_dict, names_in
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, task_name
@@ -38,7 +38,8 @@ def load_subject(checkpoint: str | Path, split: str, images: Path | None, device
         ValueError: for a damaged one, or one of somebody else's environment.
     """
     where = pick_device(device)
-    values = load_checked(checkpoint, where)
+    values = load_checked(checkpoint)
+    names = names_in(values)
     recipe = Recipe.from_dict(values.get("recipe", {}))
     agent = agent_from_dict(values, checkpoint).to(where)
     if task_name(recipe.env.id) is None:
@@ -46,8 +47,8 @@ def load_subject(checkpoint: str | Path, split: str, images: Path | None, device
 
     def environment(rows: int) -> Any:
         if images is not None:
-            return make_canvas_env(recipe, agent, images, rows, where)
-        return make_env(recipe, split, rows, where, **(values.get("words") or {}))
+            return make_canvas_env(recipe, agent, names, images, rows, where)
+        return make_env(recipe, split, rows, where, **names)
 
     source = images.name if images is not None else f"{recipe.env.id}, {split} split"
     return Subject(agent, recipe, environment, source)

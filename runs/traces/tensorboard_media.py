@@ -6,8 +6,6 @@ traces and a writer: any training loop may call them.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -149,19 +147,3 @@ def flattened(values: dict[str, Any], prefix: str = "") -> dict[str, bool | str 
         elif value is not None:
             flat[prefix + key] = value if isinstance(value, (bool, str, int, float)) else " ".join(map(str, value))
     return flat
-
-
-def check_writable(folder: str | Path) -> None:
-    """Make a run's folder, and try to write there.
-
-    Raises:
-        ValueError: where that cannot be done.
-    """
-    probe = Path(folder) / f".writable-{os.getpid()}"  # several processes of one run may try at once
-    try:
-        probe.parent.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink(missing_ok=True)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ValueError(f"cannot write logs to {folder} ({reason}): name another place with --folder") from error

@@ -16,6 +16,7 @@ from agents.options import parse_options
 from agents.spec import EnvSpec, Observation
 from agents.trajectory import at_steps
 from memory import MemoryState, Watch, compile_memory, make_memory
+from memory.precision import full_precision
 
 OPTIONAL = ("time", "location")
 """Parts that many environments have: recipes for any of them may ignore these where they are not there."""
@@ -144,12 +145,18 @@ class AttentionAgent(nn.Module):
             read, memory = self.memory(seen, query, state.memory)
             return read, state._replace(memory=memory)
         if not self.memory.read_size:
-            output, core = self.core(seen, state.core)
+            output, core = self._recur(seen, state.core)
             return output, state._replace(core=core)
-        output, core = self.core(torch.cat([seen, state.read], dim=1), state.core)
+        output, core = self._recur(torch.cat([seen, state.read], dim=1), state.core)
         output = output.clamp(-self.config.core_limit, self.config.core_limit)
         read, memory = self.memory(output, output, state.memory)
         return torch.cat([output, read], dim=1), AgentState(core, read, memory)
+
+    def _recur(self, input: Tensor, core: Tensor) -> tuple[Tensor, Tensor]:
+        """The core's output and next state, both in the state's precision, which autocast leaves alone."""
+        assert self.core is not None
+        with full_precision(input.device):
+            return self.core(input.to(core.dtype), core)
 
     def decide(
         self, observation: Observation, features: Tensor, state: AgentState, prior: Tensor | None = None
@@ -162,14 +169,15 @@ class AttentionAgent(nn.Module):
             state: the next.
             prior: (B, D), a step that is added to the gaze's own.
         """
-        unit, periphery = self._unit(observation), None
+        unit, periphery, dtype = self._unit(observation), None, next(self.parameters()).dtype
+        features = features.to(dtype)  # of half precision under autocast
         params = {}
         for name, head in self.heads.items():
             view = View()
             if head.uses_view:
                 periphery = self.encoders.periphery(observation) if periphery is None else periphery
                 view = View(periphery, observation.get(name) if self.views[name].place else None, unit, prior)
-            params[name] = head(features, view)
+            params[name] = head(features, view).to(dtype)
         return Decision(params, features, unit, state, {})
 
     def evaluate_episodes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -30,8 +31,9 @@ class Backend(NamedTuple):
         return self.device is None or self.device.type == "cpu"
 
     def asarray(self, value: Any, dtype: str | None = None) -> Array:
-        """`value` on this backend, as the named dtype ("int64", "float32", …) or its own."""
+        """`value` on this backend, as the named dtype ("int64", "float32", …) or its own; without a gradient."""
         kwargs = {} if dtype is None else {"dtype": getattr(self.xp, dtype)}
+        value = _detached(value)
         if self.name == "numpy":
             return np.asarray(value, **kwargs)
         if isinstance(value, np.ndarray) and not value.flags.writeable:
@@ -46,6 +48,10 @@ class Backend(NamedTuple):
         """A copy that shares nothing. (The namespace's own way takes several times as long.)"""
         return array.copy() if self.name == "numpy" else array.clone()
 
+    def normal_mode(self) -> contextlib.AbstractContextManager[Any]:
+        """A block whose tensors may be written to later, inside of torch's inference mode or not."""
+        return self.xp.inference_mode(False) if self.name == "torch" else contextlib.nullcontext()
+
     def clip(self, array: Array, low: float, high: float | None) -> Array:
         """`array` with its values in [low, high]; None is no bound."""
         if self.name == "torch":
@@ -59,6 +65,17 @@ class Backend(NamedTuple):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return get_backend, (self.name, self.device and str(self.device))  # a module cannot be pickled
+
+
+def as_numpy(value: Any) -> np.ndarray:
+    """`value` as an array of NumPy; a tensor may lie on any device."""
+    value = _detached(value)
+    return np.asarray(value.cpu() if hasattr(value, "cpu") else value)
+
+
+def _detached(value: Any) -> Any:
+    """`value`; a tensor without its gradient."""
+    return value.detach() if hasattr(value, "detach") else value
 
 
 @lru_cache(maxsize=64)

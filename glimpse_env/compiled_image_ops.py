@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from glimpse_env.compiler import loop, part
 from glimpse_env.retina import Retina, check_size
 from glimpse_env.rng import Array
 from glimpse_env.scenes import Blend, Plan, SceneConfig
@@ -26,7 +26,12 @@ LINE = 16
 """Entries of a cache line."""
 
 
-@numba.njit(cache=True, nogil=True)
+def _array(kind: types.Type, dimensions: int, readonly: bool = True) -> types.Array:
+    """The type of a contiguous array. Any such array may be passed as one that is only read."""
+    return types.Array(kind, dimensions, "C", readonly=readonly)
+
+
+@loop(types.void(_array(types.uint8, 4), _array(types.int32, 4, readonly=False)))
 def _accumulate(canvas: Any, table: Any) -> None:
     for n in range(canvas.shape[0]):
         for channel in range(canvas.shape[1]):
@@ -56,7 +61,7 @@ def _prefetch(_: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.int64), generate
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _centre(location: Any, n: int, rows: int, columns: int) -> Any:
     """(x, y) as `glimpse_env.retina.fixation_pixel` has it; float32 throughout."""
     half_x, half_y = np.float32((columns - 1) / 2), np.float32((rows - 1) / 2)
@@ -65,7 +70,7 @@ def _centre(location: Any, n: int, rows: int, columns: int) -> Any:
     return np.int64(x), np.int64(y)
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _fetch(flat: Any, table: Any, location: Any, n: int, scales: int, height: int, width: int) -> None:
     """Prefetch what the glimpse of row n will read, of its first channel."""
     _, channels, rows, columns = table.shape
@@ -79,7 +84,7 @@ def _fetch(flat: Any, table: Any, location: Any, n: int, scales: int, height: in
                 _prefetch(flat, (n * channels * rows + row) * columns + min(column, right))  # type: ignore[call-arg]
 
 
-@numba.njit(cache=True, nogil=True)
+@loop(types.void(_array(types.int32, 4), _array(types.float32, 2), _array(types.float32, 5, readonly=False)))
 def _look(table: Any, location: Any, seen: Any) -> None:
     count, channels, rows, columns = table.shape
     _, scales, _, height, width = seen.shape
@@ -107,7 +112,7 @@ def _look(table: Any, location: Any, seen: Any) -> None:
                         before = after
 
 
-@numba.njit(cache=True, nogil=True)
+@part
 def _paste(canvas: Any, top: int, left: int, image: Any, window: Any, blend: int) -> None:
     """Blend the window (y, x, height, width) of an image onto a canvas, as far as it is inside."""
     _, height, width = canvas.shape
@@ -127,7 +132,12 @@ def _paste(canvas: Any, top: int, left: int, image: Any, window: Any, blend: int
                     below[x] = above[x] if above[x] else below[x]
 
 
-@numba.njit(cache=True, nogil=True)
+@loop(
+    types.void(
+        *(_array(types.uint8, 4), types.Tuple([_array(types.int64, dimensions) for dimensions in (1, 2, 2, 3, 3)])),
+        *(types.UniTuple(types.int64, 2), types.int64, _array(types.uint8, 4, readonly=False)),
+    )
+)
 def _paint(images: Any, scheme: Any, piece: Any, blend: int, canvas: Any) -> None:
     index, position, other, source, target = scheme
     for n in range(canvas.shape[0]):
@@ -141,8 +151,8 @@ def _paint(images: Any, scheme: Any, piece: Any, blend: int, canvas: Any) -> Non
 def paint(images: Array, scheme: Plan, config: SceneConfig) -> Array:
     """As `glimpse_env.scenes.paint`, for NumPy arrays or tensors on the CPU."""
     canvas = np.zeros((scheme.index.shape[0], images.shape[1], *config.size), np.uint8)
-    arrays = tuple(np.asarray(part) for part in scheme)
-    _paint(np.asarray(images), arrays, config.piece_size, get_args(Blend).index(config.blend), canvas)
+    arrays = tuple(np.ascontiguousarray(array) for array in scheme)
+    _paint(np.ascontiguousarray(images), arrays, config.piece_size, get_args(Blend).index(config.blend), canvas)
     return _like(images, canvas)
 
 
@@ -151,14 +161,14 @@ def summed_area_table(canvas: Array) -> Array:
     check_size(canvas.shape)
     n, channels, height, width = canvas.shape
     table = np.empty((n, channels, height + 1, width + 1), np.int32)
-    _accumulate(np.asarray(canvas), table)
+    _accumulate(np.ascontiguousarray(canvas), table)
     return _like(canvas, table)
 
 
 def glimpse(table: Array, location: Array, retina: Retina) -> Array:
     """As `glimpse_env.retina.glimpse`, for NumPy arrays or tensors on the CPU."""
     seen = np.empty((table.shape[0], retina.scales, table.shape[1], *retina.patch), np.float32)
-    _look(np.ascontiguousarray(table), np.asarray(location), seen)
+    _look(np.ascontiguousarray(table), np.ascontiguousarray(location), seen)
     return _like(table, seen)
 
 

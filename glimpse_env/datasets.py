@@ -13,6 +13,7 @@ import numpy as np
 import pooch
 
 from glimpse_env.images import SPLITS, ImageSet, Split, load_images
+from glimpse_env.locks import exclusive
 from glimpse_env.notices import say_once
 from glimpse_env.sources import FILES, SOURCES, cached_files, fetch
 
@@ -148,8 +149,11 @@ def _read_part(name: str, test: bool) -> tuple[np.ndarray, np.ndarray, Path]:
 def _obtain(name: str) -> tuple[Path, ...]:
     files, tried = find_dataset(name)
     if files is None:
-        tried += fetch(SOURCES[name], cache_folder(name))
-        files = cached_files(SOURCES[name], cache_folder(name))
+        with exclusive(cache_folder(name)):  # where another process downloads it, its files are there after that
+            files = cached_files(SOURCES[name], cache_folder(name))
+            if files is None:
+                tried += fetch(SOURCES[name], cache_folder(name))
+                files = cached_files(SOURCES[name], cache_folder(name))
     if files is not None:
         say_if_elsewhere(name, files[0].parent)
     if files is None:

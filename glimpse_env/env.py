@@ -8,15 +8,21 @@ import gymnasium as gym
 import numpy as np
 
 from glimpse_env.backend import get_backend
-from glimpse_env.episodes import MAX_SEED, EpisodeMethods, episode_numbers
+from glimpse_env.episodes import EpisodeMethods, episode_numbers
+from glimpse_env.free_memory import check_memory
+from glimpse_env.saved_state import SavedStates
+from glimpse_env.seeding import Seeding
+from glimpse_env.sharing import SharedSpec, shared
 from glimpse_env.tasks import TaskRow, make_task
 from glimpse_env.tasks.actions import check_action
 
 
-class GlimpseEnv(EpisodeMethods, gym.Env):
+class GlimpseEnv(Seeding, SavedStates, SharedSpec, EpisodeMethods, gym.Env):
     """Any task of `TASKS` as a `gym.Env`: `gym.make("glimpse_env:Glimpse/ClutteredMNIST-v0")`.
 
     The task's own description (spaces, rewards, arguments) is this object's docstring: `print(env.unwrapped.__doc__)`.
+    A copy (`copy.deepcopy`, `pickle`) goes on alike. Copies in one process share the data; a pickle has the task's
+    arguments in its place, and reads it again.
 
     Args:
         name: that of a row of `TASKS`, or a row.
@@ -27,7 +33,8 @@ class GlimpseEnv(EpisodeMethods, gym.Env):
     metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}  # noqa: RUF012
 
     def __init__(self, name: str | TaskRow, *, render_mode: str | None = None, **kwargs: Any) -> None:
-        self.task = make_task(name, get_backend("numpy"), **kwargs)
+        self.task = make_task(name, get_backend("numpy"), **shared(kwargs))
+        check_memory(self.task, 1)
         self.metadata = {**type(self).metadata, **self.task.metadata()}
         if render_mode is not None and render_mode not in self.task.render_modes:
             raise ValueError(f"render_mode must be one of {self.task.render_modes} or None, got {render_mode!r}")
@@ -35,8 +42,7 @@ class GlimpseEnv(EpisodeMethods, gym.Env):
         self.observation_space = self.task.observation_space
         self.action_space = self.task.action_space
         self.__doc__ = type(self.task).__doc__
-        self._seed: int | None = None
-        self._episode = -1
+        self._start_seeding(1)
         self._state: dict[str, np.ndarray] | None = None
         self._ended = True
 
@@ -49,14 +55,11 @@ class GlimpseEnv(EpisodeMethods, gym.Env):
             ValueError: for an episode number that is negative or no integer.
         """
         chosen = (options or {}).get("episode")
-        number = None if chosen is None else int(episode_numbers(chosen, ()))
+        number = None if chosen is None else episode_numbers(chosen, ())
         super().reset(seed=seed)
-        if seed is not None:
-            self._seed, self._episode = seed & MAX_SEED, -1
-        elif self._seed is None:
-            self._seed = int(self.np_random.integers(MAX_SEED))
-        self._episode = self._episode + 1 if number is None else number
-        self._state = self.task.begin(np.asarray([self._seed]), np.asarray([self._episode]))
+        self._seed_rows(np.asarray([True]), [seed])
+        self._episodes[:] = self._episodes + 1 if number is None else number
+        self._state = self.task.begin(self._seeds.copy(), self._episodes.copy())
         self._ended = False
         return self._observation(), self._scalars(self.task.info(self._state))
 
@@ -88,6 +91,11 @@ class GlimpseEnv(EpisodeMethods, gym.Env):
             raise RuntimeError("nothing to render: call reset() first")
         return self.task.render(self._state, 0, self.render_mode)
 
+    @property
+    def np_random_seed(self) -> int:
+        """The seed of the present episodes, drawn where none was given: `reset(seed=…)` with it begins them again."""
+        return super().np_random_seed[0]
+
     def _observation(self) -> dict[str, np.ndarray]:
         assert self._state is not None
         return {key: value[0] for key, value in self.task.observe(self._state).items()}
@@ -95,3 +103,15 @@ class GlimpseEnv(EpisodeMethods, gym.Env):
     @staticmethod
     def _scalars(info: dict[str, np.ndarray]) -> dict[str, Any]:
         return {key: value[0].item() if value.ndim == 1 else value[0] for key, value in info.items()}
+
+
+class PictureEnv(GlimpseEnv):
+    """A task that draws frames and no text: `gym.make` asks the class for its modes, before there is an object."""
+
+    metadata = {**GlimpseEnv.metadata, "render_modes": ["rgb_array"]}  # noqa: RUF012
+
+
+class TextEnv(GlimpseEnv):
+    """A task that writes text and draws no frames."""
+
+    metadata = {**GlimpseEnv.metadata, "render_modes": ["ansi"]}  # noqa: RUF012

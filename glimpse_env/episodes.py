@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from glimpse_env.backend import as_numpy
 from glimpse_env.rng import Array
+from glimpse_env.seeding import MAX_SEED
 from glimpse_env.tasks import Task
 from glimpse_env.tasks.records import Story, Whole
-
-MAX_SEED = 2**63 - 1
 
 
 def episode_numbers(value: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -19,7 +19,7 @@ def episode_numbers(value: Any, shape: tuple[int, ...]) -> np.ndarray:
     Raises:
         ValueError: for another shape or type, or a negative number.
     """
-    numbers = np.asarray(value)
+    numbers = as_numpy(value)
     if numbers.dtype.kind not in "iu" or numbers.shape not in ((), shape) or (numbers.astype(np.int64) < 0).any():
         several = f", or {shape} of them" if shape else ""
         raise ValueError(f"options['episode'] must be an integer of at least 0{several}, got {value!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import zipfile
 import zlib
@@ -11,9 +12,12 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-import cv2
 import numpy as np
 
+from glimpse_env.decoding import BACKGROUND, area_means, decode, read_header, shrunk
+from glimpse_env.folders import ImageFile, Listing, list_images, note
+from glimpse_env.notices import say_once
+from glimpse_env.pictures import Pictures, Reading, open_pictures
 from glimpse_env.rng import draw_words
 
 Split = Literal["train", "validation", "test", "all"]
@@ -21,21 +25,24 @@ Split = Literal["train", "validation", "test", "all"]
 SPLITS: tuple[Split, ...] = get_args(Split)[:3]
 SPLIT_STREAM = 2
 """The random stream of `assign_splits`; 0 and 1 are those of the scenes and first fixations."""
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 MAX_CLASSES = 2**16
+DENSE_BYTES = 2**28
+"""A folder whose pictures have no more pixels than this, counted in RGB, is decoded at once, so that damaged files are
+found before the first episode; where the pictures are of one size, they are an array."""
 
 
 class ImageSet(NamedTuple):
     """Labelled images of one split. The arrays are read-only, because many environments share them.
 
     Attributes:
-        images: (M, C, h, w) uint8; C is 1 for grey, 3 for RGB.
+        images: (M, C, h, w) uint8; C is 1 for grey, 3 for RGB. Of a folder of many sizes, or a large one, `Pictures`:
+            they are decoded when they are shown.
         labels: (M,) int64 in [0, len(names)).
         names: the class names, in the order of the labels.
         source: where they were found, in words.
     """
 
-    images: np.ndarray
+    images: np.ndarray | Pictures
     labels: np.ndarray
     names: tuple[str, ...]
     source: str = "arrays"
@@ -68,6 +75,15 @@ class ImageSet(NamedTuple):
         labels.setflags(write=False)
         return self._replace(labels=labels, names=names)
 
+    def resized(self, longest: int | None) -> ImageSet:
+        """The same images, an array, with a longest side of at most so many pixels."""
+        assert isinstance(self.images, np.ndarray)
+        height, width = self.images.shape[2:]
+        size = shrunk((height, width), longest)
+        if size == (height, width):
+            return self
+        return self._replace(images=_stack([area_means(image.transpose(1, 2, 0), size) for image in self.images]))
+
 
 def checked_names(names: Any, argument: str) -> tuple[str, ...]:
     """The names of classes, given as the argument so called.
@@ -84,7 +100,26 @@ def checked_names(names: Any, argument: str) -> tuple[str, ...]:
     return tuple(map(str, known))  # NumPy's strings too
 
 
-def load_images(images: Any, labels: Any = None, split: Split | None = None, names: Any = None) -> ImageSet:
+def checked_resize(value: Any) -> int | None:
+    """`resize`, if it is valid.
+
+    Raises:
+        ValueError: for what is neither an integer of at least 1 nor None.
+    """
+    if value is not None and not (isinstance(value, (int, np.integer)) and value >= 1):
+        raise ValueError(f"resize is the longest side in pixels, an integer of at least 1, or None; got {value!r}")
+    return None if value is None else int(value)
+
+
+def load_images(
+    images: Any,
+    labels: Any = None,
+    split: Split | None = None,
+    names: Any = None,
+    *,
+    resize: int | None = None,
+    background: Any = BACKGROUND,
+) -> ImageSet:
     """Your own images.
 
     Args:
@@ -92,15 +127,19 @@ def load_images(images: Any, labels: Any = None, split: Split | None = None, nam
             an array (N, H, W), (N, H, W, 1) or (N, H, W, 3) uint8, grey or RGB, with `labels`. All of a grey array
             are shared, not copied: leave it unchanged as long as environments use it. A split or RGB is a copy;
             the path of an .npz file with such arrays under the names `images` and `labels`, and perhaps `names`;
-            the path of a folder with one folder of images (png, jpg, jpeg, bmp, tif, tiff, webp) for each class.
-            The sorted folder names are the classes. Images of differing sizes are centred on zeros of the
-            largest height and width. The set is grey if every image is, else RGB.
+            the path of a folder with one folder of images (`glimpse_env.decoding.SUFFIXES`) for each class. The
+            sorted folder names are the classes; what lies in folders within them is of the same class. Images may
+            be of many sizes. The set is grey if every image is, else RGB. Deep, transparent, turned and animated
+            images are read as `glimpse_env.decoding.decode` says. What is left out is said once.
             A path is read once per process, and again when its files have changed.
         labels: (N,) integers from 0 to K - 1, for arrays only.
         split: "train", "validation" or "test", as `assign_splits` holds images out; or "all", as is None. Where a
-            folder has subfolders `train`, `validation` and `test` with the class folders in them, they are its
-            splits instead. Class names, size and channels are those of all splits together.
+            folder has subfolders `train`, `validation` (or `val`, `valid`) and `test` with the class folders in them,
+            they are its splits instead. Class names, size and channels are those of all splits together.
         names: the K class names, for arrays only; by default "0" to "K - 1". There may be more than have an image.
+        resize: the longest side in pixels, to which larger images are shrunk, by averages over areas.
+        background: a grey or (r, g, b) in [0, 255] behind what is transparent in files; mid-grey shows both black and
+            white figures.
 
     Returns:
         At least one image, in the order of the array, or of the classes and file names of the folder.
@@ -110,13 +149,14 @@ def load_images(images: Any, labels: Any = None, split: Split | None = None, nam
         ValueError: a wrong dtype, shape, label or name, too few images to split, or a file that cannot be read, which
             is named.
     """
+    reading = Reading(checked_resize(resize), _checked_background(background))
     split = "all" if split is None else split
     if split not in get_args(Split):
         raise ValueError(f"unknown split {split!r}; it is one of {', '.join(get_args(Split))}")
     if not isinstance(images, (str, os.PathLike)):
         if labels is None:
             raise ValueError("images given as an array need labels=…, an integer for each image")
-        data = _from_arrays(images, labels, names)
+        data = _from_arrays(images, labels, names).resized(reading.resize)
         return data if split == "all" else _take(data, assign_splits(data.labels) == SPLITS.index(split))
     path = Path(images).expanduser().resolve()
     if labels is not None or names is not None:
@@ -127,7 +167,8 @@ def load_images(images: Any, labels: Any = None, split: Split | None = None, nam
         raise FileNotFoundError(f"{path} does not exist; images is an array, an .npz file or a folder of class folders")
     if not path.is_dir() and path.suffix.lower() != ".npz":
         raise ValueError(f"{path} is neither a folder of class folders nor an .npz file")
-    return _read_split(path, _version(path), split)._replace(source=str(path))
+    found = list_images(path) if path.is_dir() else ImageFile.of(path)
+    return _read_split(found, reading, split)
 
 
 def assign_splits(labels: np.ndarray) -> np.ndarray:
@@ -159,24 +200,24 @@ def assign_splits(labels: np.ndarray) -> np.ndarray:
 
 
 def _take(data: ImageSet, rows: np.ndarray) -> ImageSet:
-    images, labels = data.images[rows], data.labels[rows]
-    images.setflags(write=False)
-    labels.setflags(write=False)
-    return ImageSet(images, labels, data.names)
+    images = data.images.take(rows) if isinstance(data.images, Pictures) else _read_only(data.images[rows])
+    return data._replace(images=images, labels=_read_only(data.labels[rows]))
 
 
-def _version(path: Path) -> int:
-    """A number that changes with the files of a path: their sizes and times, and those of the folders they lie in."""
-    entries = [path, *(entry for depth in ("*", "*/*", "*/*/*") for entry in path.glob(depth) if entry.exists())]
-    return hash(tuple(sorted((stat.st_mtime_ns, stat.st_size) for stat in map(os.stat, entries))))
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array
 
 
 @functools.lru_cache(maxsize=4)
-def _read_split(path: Path, version: int, split: Split) -> ImageSet:
-    data, splits = _read(path, version)
+def _read_split(source: Listing | ImageFile, reading: Reading, split: Split) -> ImageSet:
+    data, own = _read(source, reading), source.splits if isinstance(source, Listing) else ()
     if split == "all":
         return data
-    if splits is None:
+    path = source.folder if isinstance(source, Listing) else source.path
+    if own:
+        splits = np.array([SPLITS.index(name) for name in own])
+    else:
         try:
             splits = assign_splits(data.labels)
         except ValueError as error:
@@ -189,9 +230,11 @@ def _read_split(path: Path, version: int, split: Split) -> ImageSet:
 
 
 @functools.lru_cache(maxsize=4)
-def _read(path: Path, version: int) -> tuple[ImageSet, np.ndarray | None]:
-    """All images, and (M,) which split each is in where the path says it. `version` is a key of the cache."""
-    return _from_folder(path) if path.is_dir() else (_from_npz(path), None)
+def _read(source: Listing | ImageFile, reading: Reading) -> ImageSet:
+    """All images of a folder or an .npz file."""
+    if isinstance(source, Listing):
+        return _from_listing(source, reading)._replace(source=str(source.folder))
+    return _from_npz(Path(source.path), reading)._replace(source=source.path)
 
 
 def _from_arrays(images: Any, labels: Any, names: Any = None) -> ImageSet:
@@ -226,7 +269,7 @@ def _from_arrays(images: Any, labels: Any, names: Any = None) -> ImageSet:
     return ImageSet(images, labels, names)
 
 
-def _from_npz(path: Path) -> ImageSet:
+def _from_npz(path: Path, reading: Reading) -> ImageSet:
     try:
         with zipfile.ZipFile(path) as archive:
             missing = {"images.npy", "labels.npy"} - set(archive.namelist())
@@ -238,57 +281,46 @@ def _from_npz(path: Path) -> ImageSet:
     if missing:
         raise ValueError(f"{path} lacks images or labels: save it with numpy.savez(path, images=…, labels=…)")
     try:
-        return _from_arrays(images, labels, names)
+        return _from_arrays(images, labels, names).resized(reading.resize)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _from_folder(folder: Path) -> tuple[ImageSet, np.ndarray | None]:
-    own = [split for split in SPLITS if _class_folders(folder / split)]
-    roots = [folder / split for split in own] or [folder]
-    names = sorted({path.name for root in roots for path in _class_folders(root)})
-    if not names:
-        raise ValueError(f"{folder} has no class folders: put the images of each class in a folder of the class's name")
+def _from_listing(listing: Listing, reading: Reading) -> ImageSet:
+    headers = [read_header(file.path) for file in listing.files]
+    several = [Path(file.path) for file, header in zip(listing.files, headers, strict=True) if header.several]
+    notes = [
+        *listing.left_out,
+        note("several pictures in a file, of which the first is shown", several, listing.folder),
+    ]
+    if any(notes):
+        say_once(f"{listing.folder}: {'; '.join(filter(None, notes))}")
+    images: np.ndarray | Pictures
+    small = sum(3 * math.prod(header.size) for header in headers) <= DENSE_BYTES
+    if small and len({shrunk(header.size, reading.resize) for header in headers}) == 1:
+        images = _stack([decode(file.path, *reading) for file in listing.files])
+    else:
+        images = open_pictures(listing.files, headers, reading)
+        for index in range(len(images) if small else 0):
+            images[index]  # damaged files are found now
+    return ImageSet(images, _read_only(np.array(listing.labels, np.int64)), listing.names)
 
-    images, labels, splits = [], [], []
-    for root in roots:
-        for path in _class_folders(root):
-            files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and _visible(file))
-            if not files:
-                raise ValueError(f"{path} holds no images ({', '.join(SUFFIXES)}): add some or remove the folder")
-            images += [_read_image(file) for file in files]
-            labels += [names.index(path.name)] * len(files)
-            splits += [SPLITS.index(split) for split in own if root.name == split] * len(files)
 
-    height, width, channels = np.max([image.shape for image in images], axis=0)
-    canvas = np.zeros((len(images), height, width, channels), np.uint8)
-    for target, image in zip(canvas, images, strict=True):
-        h, w = image.shape[:2]
-        top, left = (height - h) // 2, (width - w) // 2
-        target[top : top + h, left : left + w] = image
+def _stack(pictures: list[np.ndarray]) -> np.ndarray:
+    """(M, C, h, w) of pictures (h, w, 1 or 3) of one size: grey if every one is, else RGB."""
+    channels = max(picture.shape[2] for picture in pictures)
+    images = np.empty((len(pictures), channels, *pictures[0].shape[:2]), np.uint8)
+    for image, picture in zip(images, pictures, strict=True):
+        image[:] = picture.transpose(2, 0, 1)
+    return _read_only(images)
+
+
+def _checked_background(value: Any) -> tuple[int, int, int]:
+    colour = (value,) * 3 if isinstance(value, Integral) else value
     try:
-        data = _from_arrays(canvas, labels)._replace(names=tuple(names))
-    except ValueError as error:
-        raise ValueError(f"{folder}: {error}") from error
-    return data, np.array(splits) if own else None
-
-
-def _visible(path: Path) -> bool:
-    return not path.name.startswith(".")
-
-
-def _class_folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and _visible(path))
-
-
-def _read_image(path: Path) -> np.ndarray:
-    """(h, w, 1) uint8 if the image is grey, else (h, w, 3) RGB."""
-    content = np.fromfile(path, np.uint8)  # cv2.imread cannot open every path on Windows
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-    if image is None:
-        raise ValueError(f"{path} is not an image that OpenCV can read: replace or remove it")
-    if (image == image[..., :1]).all():
-        return image[..., :1]
-    return image[..., ::-1]
+        red, green, blue = colour
+    except (TypeError, ValueError):
+        red = green = blue = -1
+    if not all(isinstance(part, (int, np.integer)) and 0 <= part <= 255 for part in (red, green, blue)):
+        raise ValueError(f"background is a grey or (red, green, blue), of integers in [0, 255]; got {value!r}")
+    return int(red), int(green), int(blue)

@@ -13,4 +13,4 @@ import logging
 @functools.cache
 def say_once(message: str) -> None:
     """Say it, unless this process has said the same before."""
-    logging.getLogger("glimpse_env").warning(message)
+    logging.getLogger("glimpse_env").warning("%s", message)  # a file's name may have a "%"

@@ -72,7 +72,9 @@ def check_size(canvas: tuple[int, ...]) -> None:
     """
     height, width = canvas[-2:]
     if height * width > MAX_PIXELS:
-        raise ValueError(f"image of {height} x {width} pixels is too large for an int32 table; make it smaller")
+        raise ValueError(
+            f"image of {height} x {width} pixels is too large for an int32 table; make it smaller (size=, resize=)"
+        )
 
 
 def summed_area_table(canvas: Array) -> Array:

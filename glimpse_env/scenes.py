@@ -8,8 +8,9 @@ uniformly drawn *other* image of the same split. All ranges include both ends.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
+import numpy as np
 from array_api_compat import array_namespace, device
 
 from glimpse_env.rng import Array, draw_words, integers
@@ -37,11 +38,12 @@ class SceneConfig(NamedTuple):
     blend: Blend = "add"
     overhang: int = 0
 
-    def check(self, images: tuple[int, ...]) -> None:
+    def check(self, images: tuple[int, ...], smallest: tuple[int, int] | None = None) -> None:
         """Refuse what `compose` could not make: it trusts its arguments.
 
         Args:
-            images: shape of the images, (M, C, h, w).
+            images: shape of the images, (M, C, h, w); of the largest, where they differ.
+            smallest: the least height and the least width; None where they do not differ.
 
         Raises:
             ValueError: for a canvas smaller than the images, a piece larger than they are or empty, too few images
@@ -49,20 +51,22 @@ class SceneConfig(NamedTuple):
         """
         if len(images) != 4 or min(images) < 1:
             raise ValueError(f"images must be (M, C, h, w) with none of them 0, got shape {tuple(images)}")
+        least = tuple(smallest or images[2:])
         if self.size[0] < images[2] or self.size[1] < images[3]:
-            raise ValueError(f"a canvas of size {self.size} is smaller than the images, {images[2:]}; make it larger")
-        if not 0 <= self.overhang < min(images[2:]):
-            raise ValueError(f"overhang must be at least 0 and less than the images' {images[2:]}, got {self.overhang}")
+            raise ValueError(
+                f"a canvas of size {self.size} is smaller than the images, {images[2:]}; make it larger, or shrink "
+                "them with resize="
+            )
+        if not 0 <= self.overhang < min(least):
+            raise ValueError(f"overhang must be at least 0 and less than the images' {least}, got {self.overhang}")
         if self.blend not in get_args(Blend):
             raise ValueError(f"blend must be one of {', '.join(get_args(Blend))}, got {self.blend!r}")
         if self.pieces < 0:
             raise ValueError(f"pieces must be at least 0, got {self.pieces}")
         if self.pieces and images[0] < 2:
             raise ValueError("pieces are cut from other images: give at least two images, or set pieces to 0")
-        if self.pieces and not (1 <= self.piece_size[0] <= images[2] and 1 <= self.piece_size[1] <= images[3]):
-            raise ValueError(
-                f"piece_size must be from (1, 1) to that of the images, {images[2:]}, got {self.piece_size}"
-            )
+        if self.pieces and not (1 <= self.piece_size[0] <= least[0] and 1 <= self.piece_size[1] <= least[1]):
+            raise ValueError(f"piece_size must be from (1, 1) to that of the images, {least}, got {self.piece_size}")
 
 
 class Plan(NamedTuple):
@@ -122,21 +126,41 @@ def compose(
     return Scenes((painter or paint)(images, scheme, config), scheme.index, scheme.position)
 
 
-def plan(images: tuple[int, ...], seeds: Array, episodes: Array, config: SceneConfig, order: Order = "random") -> Plan:
-    """The draws of `compose`; `images` is the shape of the images, (M, C, h, w)."""
-    count, _, height, width = images
+def plan(
+    images: tuple[int, ...],
+    seeds: Array,
+    episodes: Array,
+    config: SceneConfig,
+    order: Order = "random",
+    sizes: Array | None = None,
+) -> Plan:
+    """The draws of `compose`.
+
+    Args:
+        images: the shape of the images, (M, C, h, w).
+        seeds, episodes, config, order: as there.
+        sizes: (M, 2) int64, height and width of each image, where they differ.
+    """
+    count, _, *shape = images
     xp, where, pieces, out = array_namespace(seeds), device(seeds), config.pieces, config.overhang
     words = draw_words(seeds, episodes, 3 + 5 * pieces)
     index = integers(words[:, 0], count) if order == "random" else episodes % count
-    room = (config.size[1] - width + 2 * out + 1, config.size[0] - height + 2 * out + 1)
-    position = integers(words[:, 1:3], xp.asarray(room, dtype=xp.int64, device=where)) - out
+
+    def integer(*values: int) -> Array:
+        return xp.asarray(values, dtype=xp.int64, device=where)
+
+    def extent(chosen: Array) -> Array:
+        """(…, 2) width and height of the chosen images, or (2,) where all have the same."""
+        return integer(*shape[::-1]) if sizes is None else xp.flip(sizes[chosen], axis=-1)
+
+    canvas, piece = integer(*config.size[::-1]), integer(*config.piece_size[::-1])
+    position = integers(words[:, 1:3], canvas - extent(index) + (2 * out + 1)) - out
     words = words[:, 3:].reshape(words.shape[0], pieces, 5)
     other = integers(words[..., 0], count - 1)
     other = other + xp.astype(other >= index[:, None], xp.int64)  # any image but the one shown
-    down, across = config.piece_size
-    rooms = (width - across + 1, height - down + 1, config.size[1] - across + 1, config.size[0] - down + 1)
-    corners = integers(words[..., 1:], xp.asarray(rooms, dtype=xp.int64, device=where))
-    return Plan(index, position, other, corners[..., :2], corners[..., 2:])
+    source = integers(words[..., 1:3], extent(other) - piece + 1)
+    target = integers(words[..., 3:], canvas - piece + 1)
+    return Plan(index, position, other, source, target)
 
 
 def paint(images: Array, scheme: Plan, config: SceneConfig) -> Array:
@@ -163,6 +187,37 @@ def paint(images: Array, scheme: Plan, config: SceneConfig) -> Array:
             canvas[target] = xp.where(old > 0, old, new)
     whole = canvas.reshape(n, channels, rows, columns)
     return whole[:, :, out : rows - out, out : columns - out]
+
+
+def paint_rows(images: Any, scheme: Plan, config: SceneConfig) -> np.ndarray:
+    """As `paint`, one canvas after the other, of images that need not be of one size.
+
+    Args:
+        images: a `Pictures`, or whatever else has a `shape` (M, C, …) and gives image i as (C, h, w) uint8.
+        scheme: NumPy arrays.
+        config: as there.
+    """
+    canvas = np.zeros((len(scheme.index), images.shape[1], *config.size), np.uint8)
+    down, across = config.piece_size
+    for row, below in enumerate(canvas):
+        for other, (x, y), place in zip(scheme.other[row], scheme.source[row], scheme.target[row], strict=True):
+            _paste(below, images[other][:, y : y + down, x : x + across], place, config.blend)
+        _paste(below, images[scheme.index[row]], scheme.position[row], config.blend)
+    return canvas
+
+
+def _paste(canvas: np.ndarray, image: np.ndarray, corner: np.ndarray, blend: Blend) -> None:
+    """Blend an image (C, h, w) onto a canvas (C, H, W), its corner at (x, y), as far as it is inside."""
+    x, y = corner
+    image = image[:, max(0, -y) :, max(0, -x) :]
+    below = canvas[:, max(0, y) :, max(0, x) :][:, : image.shape[1], : image.shape[2]]
+    above = image[:, : below.shape[1], : below.shape[2]]
+    if blend == "add":
+        below += np.minimum(above, 255 - below)
+    elif blend == "max":
+        np.maximum(below, above, out=below)
+    else:
+        np.copyto(below, above, where=above > 0)
 
 
 def _window(plane: Array, corner: Array, window: tuple[int, int], planes: tuple[int, int, int]) -> Array:

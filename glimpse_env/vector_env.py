@@ -8,15 +8,19 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from glimpse_env.backend import get_backend
+from glimpse_env.backend import as_numpy, get_backend
 from glimpse_env.env import GlimpseEnv
-from glimpse_env.episodes import MAX_SEED, EpisodeMethods, episode_numbers
+from glimpse_env.episodes import EpisodeMethods, episode_numbers
+from glimpse_env.free_memory import check_memory
 from glimpse_env.rng import Array
+from glimpse_env.saved_state import SavedStates
+from glimpse_env.seeding import Seeding
+from glimpse_env.sharing import SharedSpec, shared
 from glimpse_env.tasks import TaskRow, make_task
 from glimpse_env.tasks.actions import check_action
 
 
-class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
+class GlimpseVectorEnv(Seeding, SavedStates, SharedSpec, EpisodeMethods, VectorEnv):
     """Any task of `TASKS`, N episodes at a time: `gym.make_vec("glimpse_env:Glimpse/MNIST-v0", num_envs=4096)`.
 
     Equals `SyncVectorEnv` over N single environments bit for bit: sub-environment i of seed s has seed s + i. With
@@ -24,6 +28,12 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
     ("SameStep" mode) is one dict of batched tensors. "Disabled" mode with torch waits for the device in no step: rows
     that have ended may be stepped on (they earn nothing and stay ended), and every key of infos is there in every step,
     with a mask. On a GPU the ranges of actions are not checked.
+
+    Gymnasium's vector wrappers work as over `SyncVectorEnv`. Over torch, those that compute by NumPy raise at their
+    first step (a wrapper that is being made does not ask for the kind of arrays): `RecordEpisodeStatistics`,
+    `NormalizeReward`, `DictInfoToList`, `VectorizeTransformAction`, and observation wrappers that leave the space as it
+    is; `ClipReward` warns. Over `gymnasium.wrappers.vector.ArrayConversion(env, env_xp=torch, target_xp=numpy)` they
+    work. Other observation wrappers but `TransformObservation` return NumPy arrays.
 
     Args:
         name: that of a row of `TASKS`, or a row.
@@ -51,7 +61,8 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, got {num_envs}")
         self.backend = get_backend(backend, device)
-        self.task = make_task(name, self.backend, **kwargs)
+        self.task = make_task(name, self.backend, **shared(kwargs))
+        check_memory(self.task, num_envs)
         if render_mode is not None and render_mode not in self.task.render_modes:
             raise ValueError(f"render_mode must be one of {self.task.render_modes} or None, got {render_mode!r}")
         self.num_envs = num_envs
@@ -63,8 +74,7 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.__doc__ = type(self.task).__doc__
-        self._seeds = np.full(num_envs, -1, dtype=np.int64)  # -1: not seeded yet
-        self._episodes = np.full(num_envs, -1, dtype=np.int64)
+        self._start_seeding(num_envs)
         self._state: dict[str, Array] | None = None
         self._ended: Array = self._flags(True)
         self._steps_on = self.backend.name == "torch" and self.autoreset_mode == AutoresetMode.DISABLED
@@ -90,12 +100,14 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         numbers = None if episode is None else episode_numbers(episode, (self.num_envs,))
         if self._state is None and not mask.all():
             raise RuntimeError("the first reset must begin every row: call reset() without a mask")
+        with self.backend.normal_mode():
+            return self._reset(seed, seeds, mask, numbers)
+
+    def _reset(
+        self, seed: Any, seeds: list[int | None], mask: np.ndarray, numbers: np.ndarray | None
+    ) -> tuple[dict[str, Array], dict[str, Any]]:
         super().reset(seed=int(seed) if isinstance(seed, (int, np.integer)) else None)
-        for row, number in enumerate(seeds):
-            if mask[row] and number is not None:
-                self._seeds[row], self._episodes[row] = int(number) & MAX_SEED, -1
-        unseeded = mask & (self._seeds < 0)
-        self._seeds[unseeded] = self.np_random.integers(MAX_SEED, size=unseeded.sum())
+        self._seed_rows(mask, seeds)
         self._begin(mask, numbers)
         began, state = self.backend.asarray(mask), self._state_now()
         return self.task.observe(state), self._add_info({}, self.task.info(state), began)
@@ -111,6 +123,10 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
             RuntimeError: before `reset`, or in "Disabled" mode where a row has ended.
             ValueError: for an action outside `action_space`, saying which part and why.
         """
+        with self.backend.normal_mode():
+            return self._step(actions)
+
+    def _step(self, actions: dict[str, Array]) -> tuple[dict[str, Array], Array, Array, Array, dict[str, Any]]:
         state, xp, mode = self._state_now(), self.backend.xp, self.autoreset_mode
         over, alive = self._ended, ~self._ended
         all_alive = mode == AutoresetMode.DISABLED and self.backend.on_host and not bool(xp.any(over))
@@ -160,7 +176,7 @@ class GlimpseVectorEnv(EpisodeMethods, VectorEnv):
         """The rows to begin, (N,) bool; all of them where there is no mask."""
         if mask is None:
             return np.ones(self.num_envs, dtype=np.bool_)
-        mask = mask if isinstance(mask, np.ndarray) else self.backend.to_numpy(self.backend.asarray(mask))
+        mask = as_numpy(mask)
         if mask.dtype != np.bool_:
             raise TypeError(f"options['reset_mask'] must be boolean, got {mask.dtype}")
         if mask.shape != (self.num_envs,) or not mask.any():

@@ -135,8 +135,8 @@ def make_canvas_env(
         "size": None,
     }
     kwargs |= {"pieces": 0, "classes": _classes(recipe, names), "patch": tuple(patch), "scales": scales}
-    if recipe.env.num_glimpses:
-        kwargs["num_glimpses"] = recipe.env.num_glimpses
+    trained = recipe.env.kwargs()
+    kwargs |= {key: trained[key] for key in ("num_glimpses", "resize", "background") if key in trained}
     env = make_vec(name, batch, device, start=recipe.env.start or "centre", **kwargs)
     found = env.single_observation_space[part].shape[1]
     if found != channels:

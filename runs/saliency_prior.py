@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from agents.trajectory import Trajectory
+from glimpse_env.decoding import decode
 from runs.traces.trace import part_of
 
 STRETCH = 0.02
@@ -117,19 +118,18 @@ def load_saliency_prior(path: str | Path, env: Any, *, device: torch.device, see
     if not path.is_file():
         raise FileNotFoundError(f"no saliency map at {path}: give --saliency-prior a grey image, or words with weights")
     content = path.read_bytes()
-    values = grey_map(content, path, task.canvas_size) if task.canvas_size else word_weights(content, path, task.words)
+    values = grey_map(path, task.canvas_size) if task.canvas_size else word_weights(content, path, task.words)
     return SaliencyPrior(torch.from_numpy(values).to(device), hashlib.sha256(content).hexdigest(), task, seed)
 
 
-def grey_map(content: bytes, path: Path, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) float32 in [-1, 1] of an image file's content: black -1, white 1, resized to the canvas's `size`.
+def grey_map(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) float32 in [-1, 1] of an image file: black -1, white 1, transparent about 0, resized to the canvas.
 
     Raises:
         ValueError: for no image, one of another aspect ratio, or one of the same grey everywhere.
     """
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
-    if image is None:
-        raise ValueError(f"{path} is not an image: give a grey picture (white attracts, black repels, grey is neutral)")
+    image = decode(path)
+    image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else image[..., 0]
     (height, width), (rows, columns) = image.shape, size
     if abs(width * rows / (height * columns) - 1) > STRETCH:
         raise ValueError(

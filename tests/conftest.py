@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.server
 import os
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import torch
 
 from glimpse_env.datasets import find_dataset
 from glimpse_env.images import SPLITS, ImageSet
+from glimpse_env.notices import say_once
 from glimpse_env.tasks import TASKS
 
 torch.set_num_threads(1)
@@ -126,6 +129,23 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("own") / "figures.npz"
     np.savez(path, images=figures.repeat(30, axis=0), labels=np.arange(3).repeat(30))
     return str(path)
+
+
+@pytest.fixture
+def saying(caplog: pytest.LogCaptureFixture) -> Callable[[str], AbstractContextManager[list[str]]]:
+    """`with saying(pattern) as said:` one notice is said in the block, once, and it matches; then it is in `said`."""
+
+    @contextmanager
+    def block(pattern: str) -> Iterator[list[str]]:
+        say_once.cache_clear()
+        caplog.clear()
+        said: list[str] = []
+        yield said
+        said += [record.getMessage() for record in caplog.records if record.name == "glimpse_env"]
+        assert len(said) == 1, said
+        assert re.search(pattern, said[0]), said
+
+    return block
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ import os
 import socket
 import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -86,6 +88,8 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def files_below(folder: Path) -> list[str]:
+    """The names of all files and folders but those of locks."""
+    return sorted(path.name for path in folder.rglob("*") if path.suffix != ".lock")
     return sorted(path.name for path in folder.rglob("*"))
 
 
@@ -291,6 +295,16 @@ def test_a_set_from_another_place_than_the_one_named_is_told_once(monkeypatch, t
     assert data.source == f"mnist in {tmp_path / 'cache' / 'mnist'}"
 
 
+def test_many_processes_download_once(monkeypatch, serve):
+    """The others wait for the first: a lock keeps threads apart as it does processes."""
+    url = serve(PACKED)
+    monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(url))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(datasets._obtain, ["mnist"] * 4))
+    assert found == found[:1] * 4
+    assert [file for command, file in serve.requests[url] if command == "GET"] == list(PACKED)
+
+
 def test_next_mirror_when_the_first_is_closed(monkeypatch, serve, closed_port):
     monkeypatch.setitem(sources.SOURCES, "mnist", tiny_source(closed_port, serve(PACKED)))
     assert_is_tiny("mnist")
@@ -357,7 +371,7 @@ def test_when_nothing_works_the_error_lists_everything(monkeypatch, tmp_path, se
         assert len(line) < 250
     assert last.startswith("Set GLIMPSE_DATA to a folder with a folder mnist")
     assert set(files_below(tmp_path / "cache")) <= {"mnist", *PACKED}  # whole files only: no part, no scratch
-    for path in (tmp_path / "cache" / "mnist").iterdir():
+    for path in (tmp_path / "cache" / "mnist").glob("*.gz"):
         assert path.read_bytes() == PACKED[path.name]
 
 
@@ -560,7 +574,7 @@ def noise(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
-def test_folder_of_grey_images(tmp_path):
+def test_folder_of_grey_images(tmp_path, saying: Any):
     pictures = {("dog", "b.png"): noise(0, 6, 6), ("cat", "z.bmp"): noise(1, 6, 6), ("cat", "a.PNG"): noise(2, 6, 6)}
     for place, image in pictures.items():
         save(tmp_path.joinpath(*place), image)
@@ -568,7 +582,8 @@ def test_folder_of_grey_images(tmp_path):
     (tmp_path / "cat" / "notes.txt").write_text("mine")
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "cat" / "._a.png").write_bytes(b"left by an operating system")
-    data = load_images(tmp_path)
+    with saying(r"suffix: 1 \(cat/notes.txt\); left out beside .*: 1 \(README.txt\)"):
+        data = load_images(tmp_path)
     assert data.names == ("cat", "dog")
     assert data.labels.tolist() == [0, 0, 1]
     expected = [pictures["cat", "a.PNG"], pictures["cat", "z.bmp"], pictures["dog", "b.png"]]
@@ -607,19 +622,6 @@ def test_every_format(tmp_path, suffix):
     np.testing.assert_allclose(data.images[0].mean((1, 2)), [200, 0, 0], atol=4)  # lossy formats stray a little
 
 
-def test_differing_sizes_are_centred_on_zeros(tmp_path):
-    small, tall, wide = np.full((2, 3), 9, np.uint8), np.full((6, 1), 8, np.uint8), np.full((1, 7), 7, np.uint8)
-    for name, image in (("a", small), ("b", tall), ("c", wide)):
-        save(tmp_path / "cat" / f"{name}.png", image)
-    images = load_images(tmp_path).images[:, 0]
-    assert images.shape == (3, 6, 7)
-    expected = np.zeros((3, 6, 7), np.uint8)
-    expected[0, 2:4, 2:5] = 9
-    expected[1, :, 3] = 8
-    expected[2, 2] = 7
-    np.testing.assert_array_equal(images, expected)
-
-
 def test_folder_with_splits(tmp_path):
     """Classes, size and channels agree over the splits, even where one lacks a class or is smaller and grey."""
     for place, shape in (
@@ -636,11 +638,12 @@ def test_folder_with_splits(tmp_path):
     assert test.labels.tolist() == [1, 2]
     assert train.images.shape == (3, 3, 6, 6)
     assert test.images.shape == (2, 3, 6, 6)
-    np.testing.assert_array_equal(test.images[0, 0, 1:5, 1:5], noise(len("test/cat/a.png"), 4, 4))
+    np.testing.assert_array_equal(test.images[0], [noise(len("test/cat/a.png"), 4, 4)] * 3)
     with pytest.raises(FileNotFoundError, match="holds the splits train, test, but no validation"):
         load_images(tmp_path, split="validation")
     every = load_images(tmp_path, split="all")
-    np.testing.assert_array_equal(every.images, np.concatenate([train.images, test.images]))
+    for image, expected in zip(every.images, [*train.images, *test.images], strict=True):
+        np.testing.assert_array_equal(image, expected)
     assert every.labels.tolist() == [0, 1, 1, 1, 2]
     assert every.names == train.names
 
@@ -655,16 +658,12 @@ def test_wrong_folders(tmp_path):
     with pytest.raises(ValueError, match="has no class folders"):
         load_images(tmp_path)
     save(tmp_path / "a.png", noise(0, 5, 5))
-    with pytest.raises(ValueError, match="has no class folders"):
-        load_images(tmp_path)
-    save(tmp_path / "cat" / "a.png", noise(0, 5, 5))
-    assert load_images(tmp_path).images.shape == (1, 1, 5, 5)
     (tmp_path / "dog").mkdir()
-    with pytest.raises(ValueError, match="dog holds no images"):
+    with pytest.raises(ValueError, match="has no class folders with images"):
         load_images(tmp_path)
     for content in (b"", b"this is not an image"):
         (tmp_path / "dog" / "b.png").write_bytes(content)
-        with pytest.raises(ValueError, match=r"b.png is not an image that OpenCV can read"):
+        with pytest.raises(ValueError, match=r"b.png cannot be read as an image"):
             load_images(tmp_path)
 
 

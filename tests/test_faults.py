@@ -119,9 +119,9 @@ def test_fault_6_a_training_never_opens_the_test_split(
 ) -> None:
     opened = set()
 
-    def spy(images: Any, labels: Any, split: str, *more: Any) -> Any:
+    def spy(images: Any, labels: Any, split: str, *more: Any, **how: Any) -> Any:
         opened.add(split)
-        return load_images(images, labels, split, *more)
+        return load_images(images, labels, split, *more, **how)
 
     monkeypatch.setattr("glimpse_env.tasks.image_task.load_images", spy)
     train(recipe, tmp_path, device="cpu", quiet=True)

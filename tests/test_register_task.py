@@ -104,7 +104,7 @@ def assert_same(ours: Any, theirs: Any) -> None:
 
 def test_it_is_an_environment_that_gymnasium_has_no_complaint_about() -> None:
     env = gym.make(ID)
-    assert type(env.unwrapped) is GlimpseEnv
+    assert isinstance(env.unwrapped, GlimpseEnv)
     assert env.spec is not None
     assert env.spec.max_episode_steps is None
     assert env.metadata["action_roles"] == {"location": "place", "answer": "classes", "stop": "stop"}

@@ -92,6 +92,14 @@ def test_a_picture_of_any_size_is_resized_to_the_canvas(recipe: Recipe, tmp_path
         torch.testing.assert_close(corners, torch.tensor([1.0, 1 / 255, 1 / 255, -1.0]))
 
 
+def test_what_is_transparent_is_neutral(recipe: Recipe, tmp_path: Path) -> None:
+    picture = np.zeros((24, 24, 4), np.uint8)
+    picture[:, :12] = 255  # the right half is black, and transparent
+    cv2.imwrite(str(tmp_path / "map.png"), picture)
+    values = load(tmp_path / "map.png", recipe).values
+    torch.testing.assert_close(values[0, [0, -1]], torch.tensor([1.0, 1 / 255]))
+
+
 @pytest.mark.parametrize("name", ["words.json", "words.csv"])
 def test_words_weigh_lines(story: Recipe, tmp_path: Path, name: str) -> None:
     given = {"Mary": 2, "park": -1}
@@ -158,8 +166,8 @@ def encoded(picture: np.ndarray) -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not an image"),
-        (b"no picture", "is not an image"),
+        (b"", "map.png cannot be read as an image"),
+        (b"no picture", "map.png cannot be read as an image"),
         (encoded(np.zeros((24, 30), np.uint8)), r"has 30×24 pixels and the canvas 24×24: .*aspect ratio"),
         (encoded(np.full((24, 24), 90, np.uint8)), "the same grey everywhere"),
     ],

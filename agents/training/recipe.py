@@ -25,6 +25,8 @@ class EnvConfig:
     """"mnist", "fashion_mnist" or "kmnist"."""
     images: str | None = None
     """Your own: an `.npz` file or a folder of class folders (for `Classify-v0`)."""
+    resize: int | None = None
+    """Longest side in pixels, to which larger images are shrunk."""
     num_glimpses: int | None = None
     """Glimpses of an episode."""
     patch: int | None = None

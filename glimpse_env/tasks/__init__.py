@@ -53,9 +53,10 @@ def register_task(name: str, task: type[Task], **defaults: Any) -> None:
         raise TypeError(f"task must be a subclass of glimpse_env.tasks.Task, got {task!r}")
     row = TASKS[name] = TaskRow(task, defaults)
     ours = task.__module__.startswith(__name__)
+    kind = {"rgb_array": "PictureEnv", "ansi": "TextEnv"}.get(" ".join(task.render_modes), "GlimpseEnv")
     gym.register(
         id=f"Glimpse/{name}",
-        entry_point="glimpse_env.env:GlimpseEnv",
+        entry_point=f"glimpse_env.env:{kind}",
         vector_entry_point="glimpse_env.vector_env:GlimpseVectorEnv",
         kwargs={"name": name if ours else row},  # the row, so that a worker process need not register it
     )

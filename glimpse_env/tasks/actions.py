@@ -24,7 +24,7 @@ FLOATS: tuple[str, Any, str] = ("float32", "real floating", "floats")
 def check_action(task: Task, action: Any, batch: tuple[int, ...]) -> dict[str, Array]:
     """The action as arrays of the task's backend, with its shapes, types and ranges checked.
 
-    Ranges are not checked on a GPU, where that would wait for the device.
+    They are new arrays without a gradient: what the caller does with its own changes no episode. Ranges are not checked on a GPU, where that would wait for the device.
 
     Args:
         task: whose action it is.
@@ -44,11 +44,15 @@ def check_action(task: Task, action: Any, batch: tuple[int, ...]) -> dict[str, A
 def _check_part(key: str, space: spaces.Space, backend: Backend, value: Any, batch: tuple[int, ...]) -> Array:
     xp = backend.xp
     wanted, allowed, description = TYPES.get(type(space), FLOATS)
-    array = backend.asarray(value)
+    try:
+        array = backend.copy(backend.asarray(value))
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:  # what is no array, or elsewhere
+        raise ValueError(f"action {key!r} must hold {description}, got {value!r}: {error}") from error
     if array.dtype != getattr(xp, wanted):
         if not xp.isdtype(array.dtype, allowed):
             raise ValueError(f"action {key!r} must hold {description}, got {array.dtype}")
-        array = xp.astype(array, getattr(xp, wanted))
+        with np.errstate(over="ignore"):  # it becomes infinite, which is refused below
+            array = xp.astype(array, getattr(xp, wanted))
     shape = (*batch, *(space.shape or ()))
     if tuple(array.shape) != shape:
         raise ValueError(f"action {key!r} must have shape {shape}, got {tuple(array.shape)}")

@@ -30,6 +30,7 @@ class BabiTask(Task):
     """
 
     render_modes = ("ansi",)
+    paths = ("data",)
     splits = SPLITS
     variety = ("rename",)
     group_key = "task"

@@ -12,18 +12,20 @@ from glimpse_env.backend import Backend
 from glimpse_env.path_metrics import fixation_entropy, saccade_length
 from glimpse_env.retina import Retina
 from glimpse_env.rng import Array, draw_words, uniform
+from glimpse_env.tasks.copies import Remade
 from glimpse_env.tasks.records import Outcome, State, Story, Whole
 
 GAZE_STREAM = 2
 """The random stream of the scripted gaze "random"; a task's episodes draw from others."""
 
 
-class Task(ABC):
+class Task(Remade, ABC):
     """The rules of an episode. The environments (`GlimpseEnv`, `GlimpseVectorEnv`) know nothing else about a task.
 
     A subclass sets the first five attributes, and those of the others that differ from their defaults. It draws all
     random numbers from (seed, episode number), and keeps nothing but its settings: whatever changes during an episode
-    is in the state, which the environments hold, copy and merge row by row.
+    is in the state, which the environments hold, copy and merge row by row. So copies of an environment share its task
+    (`glimpse_env.tasks.copies`).
 
     Attributes:
         observation_space, action_space: flat `Dict` spaces of one episode.
@@ -36,14 +38,16 @@ class Task(ABC):
         words: the words of the token ids; () where they have none.
         source: where the data of the episodes were found, in words; "" where episodes are made up.
         num_episodes: how many episodes show all of the split once; None where episodes are made up.
+        paths: arguments that may be paths.
         splits: values of the argument `split`; () where episodes are made up.
         variety: arguments for training alone.
         group_key, group_names: the key of `info` that groups episodes, and the names of its values from 0 on.
         episode_metrics: keys of the last step's `info` that an evaluation averages.
         gazes: the names of the scripted gazes.
         canvas_size: (height, width) in pixels; None without a canvas.
-        image_size: (height, width) of the image to be recognised; None without one.
+        image_size: (height, width) of the image to be recognised, of the largest where they differ; None without one.
         retina: of glimpses; None without them.
+        row_bytes: what an episode takes at the least: its canvas and the table of its sums; 0 without a canvas.
     """
 
     observation_space: spaces.Dict
@@ -57,6 +61,7 @@ class Task(ABC):
     words: tuple[str, ...] = ()
     source: str = ""
     num_episodes: int | None = None
+    paths: ClassVar[tuple[str, ...]] = ()
     splits: ClassVar[tuple[str, ...]] = ()
     variety: ClassVar[tuple[str, ...]] = ()
     group_key: str = ""
@@ -66,6 +71,7 @@ class Task(ABC):
     canvas_size: tuple[int, int] | None = None
     image_size: tuple[int, int] | None = None
     retina: Retina | None = None
+    row_bytes: int = 0
     render_modes: tuple[str, ...] = ("rgb_array",)
 
     def __init__(self, backend: Backend) -> None:
@@ -161,10 +167,6 @@ class Task(ABC):
         """What the numbers of words and answers stand for, as arguments that make another task number them alike."""
         return {}
 
-    def digest(self) -> str:
-        """A hash of the data that the episodes show; "" where they are made up."""
-        return ""
-
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
         """What the paths of many episodes have in common, by TensorBoard tags.
 
@@ -183,7 +185,10 @@ class Task(ABC):
         return None
 
     def class_shapes(self) -> np.ndarray | None:
-        """(K, h, w) float64 in [0, 1], the mean image of each class, zero where there is none; None without images."""
+        """(K, h, w) float64 in [0, 1], the mean image of each class, zero where there is none; None without images.
+
+        Nor are there any of images of many sizes, or of so many that they stay in their files.
+        """
         return None
 
     def story(self, seeds: Array, episodes: Array) -> Story | None:

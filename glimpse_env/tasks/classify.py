@@ -62,13 +62,15 @@ class Classify(ImageTask):
     |---|---|---|
     | `dataset` | `"mnist"` (`None` for `Classify-v0`) | or `"fashion_mnist"`, `"kmnist"`; `None` goes with `images` |
     | `images`, `labels` | | your own images in place of a dataset: arrays (only they need `labels`), an `.npz` file or a folder of class folders (`glimpse_env.datasets.load_images`) |
+    | `resize` | `None` | the longest side in pixels, to which larger images are shrunk. A folder's images keep their sizes: each has a place of its own on the canvas |
+    | `background` | 128 | behind what is transparent in image files: a grey, or (red, green, blue), from 0 to 255 |
     | `names` | `"0"`, `"1"`, … | the class names of arrays; of a folder they are its folders', of an `.npz` its array `names` |
     | `classes` | those of the labels | names: the classes in this order, onto which labels are mapped by name; or how many there are. Some may have no image here |
     | `split` | `"train"` | or `"validation"`, `"test"`. Of your own images these are 80, 10 and 10 percent of each class, always the same, at least ten images in all; or the folder's own, where it has subfolders of these names. `"all"` is every image of your own |
     | `num_glimpses` | 8 (7 at 28×28) | glimpses, and steps, of an episode |
     | `patch` | 12 (8 at 28×28) | size of a patch in cells, one number or (height, width) |
     | `scales` | 3 (1 at 28×28, 4 at 100×100) | patches of a glimpse |
-    | `size` | by task | size of the canvas in pixels; `None` is that of the images |
+    | `size` | by task | size of the canvas in pixels; `None` is the largest height and width of the images |
     | `pieces`, `piece_size` | by task, 8 | number and size of the distractors |
     | `blend` | `"add"` | how pieces meet: add and clamp; `"max"` or `"over"` are easier tasks |
     | `overhang` | 0 | how far the image may stick out of the canvas, in pixels: variety for training |

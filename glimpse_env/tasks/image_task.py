@@ -10,13 +10,15 @@ import numpy as np
 
 from glimpse_env.backend import Backend
 from glimpse_env.datasets import load_dataset, load_images
+from glimpse_env.decoding import BACKGROUND
 from glimpse_env.digest import digest_of
 from glimpse_env.image_ops import image_ops
-from glimpse_env.images import SPLITS, Split
+from glimpse_env.images import SPLITS, Split, checked_resize
 from glimpse_env.path_metrics import coverage, hit_rate
-from glimpse_env.retina import Retina
+from glimpse_env.pictures import Pictures
+from glimpse_env.retina import Retina, check_size
 from glimpse_env.rng import Array
-from glimpse_env.scenes import Blend, SceneConfig, Scenes, compose, plan
+from glimpse_env.scenes import Blend, Plan, SceneConfig, Scenes, paint_rows, plan
 from glimpse_env.tasks.base import Task
 
 
@@ -24,14 +26,17 @@ class ImageTask(Task):
     """A task about images on canvases (`glimpse_env.scenes`). A subclass sets `retina`.
 
     Attributes:
-        images: (M, C, h, w) uint8, those of the split.
+        images: (M, C, h, w) uint8, those of the split, on the backend; or `Pictures`, in their files.
+        sizes: (M, 2) int64, height and width of each of the `Pictures`; None where all images have one size.
         labels: (M,) int64.
         scene: how a canvas is made.
         ops: the loops over pixels.
     """
 
+    paths = ("images",)
     splits = SPLITS
     variety = ("overhang",)
+    images: Any
     canvas_size: tuple[int, int]
     image_size: tuple[int, int]
     retina: Retina
@@ -45,6 +50,8 @@ class ImageTask(Task):
         labels: Any = None,
         names: Sequence[str] | None = None,
         classes: int | Sequence[str] | None = None,
+        resize: int | None = None,
+        background: int | tuple[int, int, int] = BACKGROUND,
         split: Split = "train",
         size: int | tuple[int, int] | None = None,
         pieces: int = 0,
@@ -63,28 +70,47 @@ class ImageTask(Task):
             raise ValueError("labels= and names= belong to images=; a named dataset has its own")
         if order not in ("random", "sequential"):
             raise ValueError(f'order must be "random" or "sequential", got {order!r}')
-        data = load_dataset(dataset, split) if dataset is not None else load_images(images, labels, split, names)
+        if dataset is not None:
+            data = load_dataset(dataset, split).resized(checked_resize(resize))
+        else:
+            data = load_images(images, labels, split, names, resize=resize, background=background)
         if classes is not None:
             data = data.with_classes(classes)
         self.answer_names = data.names
         self.source = data.source
-        self.images = backend.asarray(data.images)
+        self.image_size = data.images.shape[2], data.images.shape[3]
+        if isinstance(data.images, Pictures):
+            self.images, self.smallest_size = data.images, data.images.smallest
+            self.sizes = backend.asarray(data.images.sizes)
+        else:
+            self.images, self.smallest_size, self.sizes = backend.asarray(data.images), self.image_size, None
         self.labels = backend.asarray(data.labels)
         self.num_episodes, self.order = len(data.labels), order
-        self.image_size = data.images.shape[2], data.images.shape[3]
         self.canvas_size = pair(self.image_size if size is None else size)
         self.scene = SceneConfig(self.canvas_size, pieces, pair(piece_size), blend, overhang)
-        self.scene.check(data.images.shape)
+        self.scene.check(data.images.shape, self.smallest_size)
+        check_size(self.canvas_size)
+        (height, width), channels = self.canvas_size, data.images.shape[1]
+        self.row_bytes = channels * (height * width + 4 * (height + 1) * (width + 1))
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
         return {"classes": self.answer_names}
 
     def digest(self) -> str:  # noqa: D102
-        return digest_of(self.backend.to_numpy(self.images), self.backend.to_numpy(self.labels), self.answer_names)
+        images = self.images.digest() if isinstance(self.images, Pictures) else self.backend.to_numpy(self.images)
+        return digest_of(images, self.backend.to_numpy(self.labels), self.answer_names)
 
     def compose(self, seeds: Array, episodes: Array) -> Scenes:
         """The scenes of these episodes, both (N,) int64."""
-        return compose(self.images, seeds, episodes, self.scene, self.order, self.ops.paint)
+        scheme = self._plan(seeds, episodes)
+        if self.sizes is None:
+            return Scenes(self.ops.paint(self.images, scheme, self.scene), scheme.index, scheme.position)
+        on_host = Plan(*map(self.backend.to_numpy, scheme))
+        canvas = self.backend.asarray(paint_rows(self.images, on_host, self.scene))
+        return Scenes(canvas, scheme.index, scheme.position)
+
+    def _plan(self, seeds: Array, episodes: Array) -> Plan:
+        return plan(tuple(self.images.shape), seeds, episodes, self.scene, self.order, self.sizes)
 
     def canvas(self, seed: int, episode: int) -> np.ndarray:  # noqa: D102
         seeds, episodes = (self.backend.asarray([number], "int64") for number in (seed, episode))
@@ -95,9 +121,9 @@ class ImageTask(Task):
 
         With an overhang it may stick out of the canvas.
         """
-        corner = plan(tuple(self.images.shape), seeds, episodes, self.scene, self.order).position
-        extent = self.backend.asarray([self.image_size[1], self.image_size[0]], "int64")
-        return self.backend.xp.concat([corner, corner + extent], axis=1)
+        xp, scheme = self.backend.xp, self._plan(seeds, episodes)
+        size = self.backend.asarray([self.image_size], "int64") if self.sizes is None else self.sizes[scheme.index]
+        return xp.concat([scheme.position, scheme.position + xp.flip(size, axis=1)], axis=1)
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
         """The "oracle": the middle of the image to be recognised, at every glimpse; clipped to the canvas."""
@@ -110,12 +136,14 @@ class ImageTask(Task):
         """Saccades and entropy; coverage; where the image does not fill the canvas, the share of hits on it."""
         metrics = super().path_metrics(path, seeds, episodes)
         metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
-        if self.image_size != self.canvas_size:
+        if self.smallest_size != self.canvas_size:
             boxes = self.target_boxes(self.backend.asarray(seeds), self.backend.asarray(episodes))
             metrics["attention/target_hit_rate"] = hit_rate(path, self.backend.to_numpy(boxes), self.canvas_size)
         return metrics
 
-    def class_shapes(self) -> np.ndarray:  # noqa: D102
+    def class_shapes(self) -> np.ndarray | None:  # noqa: D102
+        if self.sizes is not None:
+            return None
         images, labels = self.backend.to_numpy(self.images), self.backend.to_numpy(self.labels)
         shapes = np.zeros((len(self.answer_names), *self.image_size))
         for label in np.unique(labels):

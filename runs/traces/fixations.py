@@ -22,12 +22,14 @@ class Fixations(NamedTuple):
     Attributes:
         path: (N, T, 2) float32 in [-1, 1], x right, y down.
         centre: (N, 2) float64, the middle of the image to be recognised, in the same unit.
+        scale: (N, 2) float64, how many times as wide and as high as this image the canvas is.
         target: (N,) int64, the true class.
         correct: (N,) bool, whether the last answer was right.
     """
 
     path: np.ndarray
     centre: np.ndarray
+    scale: np.ndarray
     target: np.ndarray
     correct: np.ndarray
 
@@ -45,7 +47,8 @@ def fixations_of(env: Any, seed: int, trajectory: Trajectory) -> Fixations:
     seeds, episodes = map(task.backend.asarray, (np.full(len(numbers), seed, np.int64), numbers))
     boxes, (height, width) = task.backend.to_numpy(task.target_boxes(seeds, episodes)), task.canvas_size
     centre = (boxes[:, :2] + boxes[:, 2:]) / (width, height) - 1
-    return Fixations(path, centre, array(trajectory.target[-1]), last_correct(trajectory))
+    scale = np.array([width, height]) / (boxes[:, 2:] - boxes[:, :2])
+    return Fixations(path, centre, scale, array(trajectory.target[-1]), last_correct(trajectory))
 
 
 class HeatMaps(NamedTuple):
@@ -73,8 +76,7 @@ class HeatMaps(NamedTuple):
 def heat_maps(env: Any, fixations: Fixations, bandwidth: float = BANDWIDTH) -> HeatMaps:
     """Densities of fixations by glimpse and by class, over the canvas and over the image to be recognised."""
     task = env.unwrapped.task
-    halves = np.divide(task.canvas_size, task.image_size)[::-1]
-    relative = (fixations.path - fixations.centre[:, None]) * halves
+    relative = (fixations.path - fixations.centre[:, None]) * fixations.scale[:, None]
     of_class = [fixations.target == index for index in range(len(task.answer_names))]
     maps = []
     for path, extent in ((fixations.path, task.canvas_size), (relative, task.image_size)):

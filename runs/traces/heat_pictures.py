@@ -66,15 +66,18 @@ def heat_sheet(env: Any, fixations: Fixations, maps: HeatMaps, title: str, subti
     found = np.sort(np.argsort(-maps.episodes_by_class, kind="stable")[:CLASSES])
     found = found[maps.episodes_by_class[found] > 0]
     names = [maps.classes[index] for index in found]
-    mean = np.average(shapes, axis=0, weights=maps.episodes_by_class)
-    every, of_class = [mean] * steps, [shapes[index] for index in found]
+    every, of_class, outlines = [], [], ["", ""]
+    if shapes is not None:
+        every = [np.average(shapes, axis=0, weights=maps.episodes_by_class)] * steps
+        of_class = [shapes[index] for index in found]
+        outlines = ["; the outline is the mean of all classes", "; the outline is the mean of the class"]
     on_canvas, on_target = "On the canvas", "On the target"
-    note = "the image to be recognised, wherever it lies; the outline is the mean of all classes"
+    note = f"the image to be recognised, wherever it lies{outlines[0]}"
     chosen = f"by class, glimpses 2 to {steps}"
     rows = [row(on_canvas, "glimpse by glimpse", glimpses, maps.by_glimpse, [] if moved else every, 1)]
     rows += [row(on_target, note, glimpses, maps.target_by_glimpse, every, 1)] if moved else []
     rows += [row(on_canvas, chosen, names, maps.by_class[found], [] if moved else of_class)]
-    note = f"{chosen}; the outline is the mean of the class"
+    note = f"{chosen}{outlines[1]}"
     rows += [row(on_target, note, names, maps.target_by_class[found], of_class)] if moved else []
     scale = label("Colours: how many times as often as looks spread evenly over the map", 13, MUTED)
     return sheet(title, subtitle, [*rows, scale], 14)

@@ -1,0 +1,52 @@
+"""What copies of an environment share: the arrays that its user gave, which are the largest of its arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+
+from glimpse_env.tasks import Task
+
+
+class SharedArray(np.ndarray):
+    """A read-only view of an array, which `copy.deepcopy` does not copy."""
+
+    def __deepcopy__(self, memo: dict[int, Any] | None) -> SharedArray:
+        return self
+
+
+def shared(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a task, with shared arrays in place of arrays."""
+    return {key: _share(value) if isinstance(value, np.ndarray) else value for key, value in arguments.items()}
+
+
+def _share(array: np.ndarray) -> SharedArray:
+    view = array.view(SharedArray)
+    view.setflags(write=False)
+    return view
+
+
+class SharedSpec:
+    """The `spec` that `gym.make` gives an environment, with the arrays of its task.
+
+    Gymnasium copies it for each wrapper and whenever an environment is made from it; a pickle of the environment has
+    each array once. A spec with arrays is as large as they are, and has no JSON: then give a path in their place.
+    """
+
+    task: Task
+    _spec: EnvSpec | None = None
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """How the environment was made, by `gym.make` or `gym.make_vec`; else None."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        if spec is not None:
+            given = self.task.arguments
+            arrays = {key: given[key] for key in spec.kwargs if isinstance(given.get(key), SharedArray)}
+            spec.kwargs = {**spec.kwargs, **arrays}
+        self._spec = spec

@@ -12,10 +12,11 @@ from agents.config import AgentConfig
 from agents.core import CORES
 from agents.encoders import Encoders
 from agents.heads import AnswerHead, View, ViewSize, make_heads
+from agents.nearest import nearest, refused_argument
 from agents.options import parse_options
 from agents.spec import EnvSpec, Observation
 from agents.trajectory import at_steps
-from memory import MemoryState, Watch, compile_memory, make_memory
+from memory import MEMORIES, Memory, MemoryState, Watch, compile_memory, make_memory
 from memory.precision import full_precision
 
 OPTIONAL = ("time", "location")
@@ -75,9 +76,8 @@ class AttentionAgent(nn.Module):
         config: the form of the network.
 
     Raises:
-        ValueError: for a part of the observation without an encoder or of the action without a head, or options that do
-            not go together.
-        KeyError: for an unknown memory.
+        ValueError: for a part of the observation without an encoder or of the action without a head, an unknown memory
+            or one that does not take its options, or options that do not go together.
     """
 
     def __init__(self, spec: EnvSpec, config: AgentConfig) -> None:
@@ -94,9 +94,7 @@ class AttentionAgent(nn.Module):
         recurrent = config.core != "none"
         if self.query_encoders is not None and (recurrent or self.query_encoders.width != self.encoders.width):
             raise ValueError('`asks` is for core="none" and parts of one width: a core queries the memory itself')
-        self.memory = make_memory(
-            config.memory, config.width if recurrent else self.encoders.width, **parse_options(config.memory_options)
-        )
+        self.memory = self._make_memory(config.width if recurrent else self.encoders.width)
         if config.compile:
             compile_memory(self.memory)
         read = self.memory.read_size
@@ -245,6 +243,17 @@ class AttentionAgent(nn.Module):
     def policy_parameters(self) -> list[nn.Parameter]:
         """The parameters that REINFORCE alone trains."""
         return [parameter for _, head in self.heads.items() if head.policy for parameter in head.parameters()]
+
+    def _make_memory(self, input_size: int) -> Memory:
+        name = self.config.memory
+        if name not in MEMORIES:
+            raise ValueError(
+                f"there is no memory {name!r}{nearest(name, MEMORIES) or '; there are ' + ', '.join(MEMORIES)}"
+            )
+        try:
+            return make_memory(name, input_size, **parse_options(self.config.memory_options))
+        except TypeError as error:
+            raise ValueError(refused_argument(error, MEMORIES[name])) from error
 
     def _view_size(self, name: str) -> ViewSize:
         """What the head of this part of the action sees beside the features."""

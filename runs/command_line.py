@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
@@ -87,9 +86,3 @@ def say(text: str, file: Any = None) -> None:
     """Print, unless nobody can read it: a closed terminal is no error."""
     with suppress(OSError):
         print(text, file=file, flush=True)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for a name that is none of those known: ": did you mean cluttered?", or "" where none is like it."""
-    close = difflib.get_close_matches(name, list(known))
-    return f": did you mean {' or '.join(close)}?" if close else ""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from agents.external_env import ExternalEnv
+from agents.nearest import refused_argument
 from agents.options import parse_options
 from agents.training.distributed import local_rank, world_size
 from agents.training.recipe import Recipe
@@ -58,15 +59,22 @@ def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device,
 
 
 def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -> Any:
-    """`gym.make_vec` of a Glimpse task on torch, whose rows wait at their ends."""
-    return gym.make_vec(
-        f"glimpse_env:Glimpse/{name}",
-        num_envs=batch,
-        backend="torch",
-        device=str(device),
-        autoreset_mode="Disabled",
-        **kwargs,
-    )
+    """`gym.make_vec` of a Glimpse task on torch, whose rows wait at their ends.
+
+    Raises:
+        ValueError: for an argument that the task does not take.
+    """
+    try:
+        return gym.make_vec(
+            f"glimpse_env:Glimpse/{name}",
+            num_envs=batch,
+            backend="torch",
+            device=str(device),
+            autoreset_mode="Disabled",
+            **kwargs,
+        )
+    except TypeError as error:
+        raise ValueError(refused_argument(error, TASKS[name].task)) from error
 
 
 def split_kwargs(name: str, split: str, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from agents.nearest import nearest_file
+
 FORMAT = "glimpse-2"
 EARLIER = "glimpse-1"
 
@@ -52,7 +54,8 @@ def load_checked(path: str | Path) -> dict[str, Any]:
     if path.is_dir():
         path = path / ("agent.pt" if (path / "agent.pt").is_file() else "checkpoint.pt")
     if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}: train one with `python -m runs.train RECIPE`")
+        hint = nearest_file(path) or ": train one with `python -m runs.train RECIPE`"
+        raise FileNotFoundError(f"no checkpoint at {path}{hint}")
     content = path.read_bytes()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -26,6 +26,6 @@ def refused_argument(error: TypeError, taker: type) -> str:
     if refused is None:
         return str(error)
     known: set[str] = set()
-    for code in (getattr(base.__init__, "__code__", None) for base in taker.__mro__):
+    for code in (getattr(vars(base).get("__init__"), "__code__", None) for base in taker.__mro__):
         known.update(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount] if code else ())
     return f"{taker.__name__} takes no argument {refused[1]!r}{nearest(refused[1], sorted(known))}"

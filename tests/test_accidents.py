@@ -85,7 +85,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 
 
 @pytest.mark.parametrize(("processes", "number"), [(1, signal.SIGINT), (2, signal.SIGHUP)])
-def test_a_hang_up_saves_as_ctrl_c_does(processes: int, number: int, start: Any, tmp_path: Path) -> None:
+def test_signals_save(processes: int, number: int, start: Any, tmp_path: Path) -> None:
     """Each signal comes twice, as where a terminal sends it to all processes and somebody is impatient."""
     process = start(processes)
     trains(process, tmp_path)

@@ -160,6 +160,16 @@ def test_a_fingerprint_tells_tasks_apart_and_not_backends(task: tuple[str, dict[
         assert make((task[0], other), "single").unwrapped.task.fingerprint != ours.fingerprint
 
 
+def test_a_fingerprint_does_not_depend_on_where_the_data_lie(tmp_path: Path) -> None:
+    images, labels = np.random.default_rng(0).integers(0, 256, (40, 9, 9), dtype=np.uint8), np.arange(40) % 4
+    found = set()
+    for name in ("one.npz", "other.npz"):
+        np.savez(tmp_path / name, images=images, labels=labels)
+        task = ("glimpse_env:Glimpse/Classify-v0", {"images": str(tmp_path / name), "patch": 3})
+        found.add(make(task, "single").unwrapped.task.fingerprint)
+    assert len(found) == 1
+
+
 # ---- saved states
 
 

@@ -45,8 +45,11 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
 
     yield start
     for process in started:
-        assert not members(process.pid), "processes are left over"
+        left = members(process.pid)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
         process.communicate()
+        assert not left, "processes are left over"
 
 
 def members(session: int) -> dict[int, list[str]]:
@@ -70,8 +73,10 @@ def workers(process: subprocess.Popen) -> list[int]:
 
 def until(condition: Callable[[], Any], process: subprocess.Popen | None = None) -> Any:
     """Wait until this is true, and give what it gave."""
+    end = time.monotonic() + 60
     while not (value := condition()):
         assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "it never happens"
         time.sleep(0.02)
     return value
 

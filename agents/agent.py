@@ -12,10 +12,12 @@ from agents.config import AgentConfig
 from agents.core import CORES
 from agents.encoders import Encoders
 from agents.heads import AnswerHead, View, ViewSize, make_heads
+from agents.nearest import nearest, refused_argument
 from agents.options import parse_options
 from agents.spec import EnvSpec, Observation
 from agents.trajectory import at_steps
-from memory import MemoryState, Watch, compile_memory, make_memory
+from memory import MEMORIES, Memory, MemoryState, Watch, compile_memory, make_memory
+from memory.precision import full_precision
 
 OPTIONAL = ("time", "location")
 """Parts that many environments have: recipes for any of them may ignore these where they are not there."""
@@ -74,9 +76,8 @@ class AttentionAgent(nn.Module):
         config: the form of the network.
 
     Raises:
-        ValueError: for a part of the observation without an encoder or of the action without a head, or options that do
-            not go together.
-        KeyError: for an unknown memory.
+        ValueError: for a part of the observation without an encoder or of the action without a head, an unknown memory
+            or one that does not take its options, or options that do not go together.
     """
 
     def __init__(self, spec: EnvSpec, config: AgentConfig) -> None:
@@ -93,9 +94,7 @@ class AttentionAgent(nn.Module):
         recurrent = config.core != "none"
         if self.query_encoders is not None and (recurrent or self.query_encoders.width != self.encoders.width):
             raise ValueError('`asks` is for core="none" and parts of one width: a core queries the memory itself')
-        self.memory = make_memory(
-            config.memory, config.width if recurrent else self.encoders.width, **parse_options(config.memory_options)
-        )
+        self.memory = self._make_memory(config.width if recurrent else self.encoders.width)
         if config.compile:
             compile_memory(self.memory)
         read = self.memory.read_size
@@ -144,12 +143,18 @@ class AttentionAgent(nn.Module):
             read, memory = self.memory(seen, query, state.memory)
             return read, state._replace(memory=memory)
         if not self.memory.read_size:
-            output, core = self.core(seen, state.core)
+            output, core = self._recur(seen, state.core)
             return output, state._replace(core=core)
-        output, core = self.core(torch.cat([seen, state.read], dim=1), state.core)
+        output, core = self._recur(torch.cat([seen, state.read], dim=1), state.core)
         output = output.clamp(-self.config.core_limit, self.config.core_limit)
         read, memory = self.memory(output, output, state.memory)
         return torch.cat([output, read], dim=1), AgentState(core, read, memory)
+
+    def _recur(self, input: Tensor, core: Tensor) -> tuple[Tensor, Tensor]:
+        """The core's output and next state, both in the state's precision, which autocast leaves alone."""
+        assert self.core is not None
+        with full_precision(input.device):
+            return self.core(input.to(core.dtype), core)
 
     def decide(
         self, observation: Observation, features: Tensor, state: AgentState, prior: Tensor | None = None
@@ -162,14 +167,15 @@ class AttentionAgent(nn.Module):
             state: the next.
             prior: (B, D), a step that is added to the gaze's own.
         """
-        unit, periphery = self._unit(observation), None
+        unit, periphery, dtype = self._unit(observation), None, next(self.parameters()).dtype
+        features = features.to(dtype)  # of half precision under autocast
         params = {}
         for name, head in self.heads.items():
             view = View()
             if head.uses_view:
                 periphery = self.encoders.periphery(observation) if periphery is None else periphery
                 view = View(periphery, observation.get(name) if self.views[name].place else None, unit, prior)
-            params[name] = head(features, view)
+            params[name] = head(features, view).to(dtype)
         return Decision(params, features, unit, state, {})
 
     def evaluate_episodes(
@@ -237,6 +243,17 @@ class AttentionAgent(nn.Module):
     def policy_parameters(self) -> list[nn.Parameter]:
         """The parameters that REINFORCE alone trains."""
         return [parameter for _, head in self.heads.items() if head.policy for parameter in head.parameters()]
+
+    def _make_memory(self, input_size: int) -> Memory:
+        name = self.config.memory
+        if name not in MEMORIES:
+            raise ValueError(
+                f"there is no memory {name!r}{nearest(name, MEMORIES) or '; there are ' + ', '.join(MEMORIES)}"
+            )
+        try:
+            return make_memory(name, input_size, **parse_options(self.config.memory_options))
+        except TypeError as error:
+            raise ValueError(refused_argument(error, MEMORIES[name])) from error
 
     def _view_size(self, name: str) -> ViewSize:
         """What the head of this part of the action sees beside the features."""

@@ -10,6 +10,7 @@ import torch
 
 from agents.agent import AttentionAgent
 from agents.config import AgentConfig
+from agents.nearest import nearest_file
 from agents.options import format_options, parse_options
 from agents.spec import EnvSpec, spec_of
 from agents.story_map import StoryMapAgent, StoryMapConfig
@@ -122,7 +123,8 @@ def copy_weights(agent: AttentionAgent, path: str | Path, names: dict[str, list[
     """
     found = Path(path) if Path(path).is_file() else Path(__file__).parents[1] / path
     if not found.is_file():
-        raise FileNotFoundError(f"no weights at {path} to begin with: train them first, or --init-from None")
+        hint = nearest_file(found) or ": train them first, or --init-from None"
+        raise FileNotFoundError(f"no weights at {path} to begin with{hint}")
     values = load_checked(found)
     if names and (known := names_in(values)) and known != names:
         raise ValueError(f"{path} {differences(known, names)}; set the data as they were, or --init-from None")

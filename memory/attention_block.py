@@ -47,7 +47,7 @@ def recall_weights(query: Tensor, keys: Tensor, log_gate: Tensor, offset: Tensor
     # the gate is one more dimension of the keys: this saves a pass over (N, heads, Q, M), which is large
     query = torch.cat([query * query.shape[-1] ** -0.5, torch.ones_like(query[..., :1])], dim=-1)
     keys = torch.cat([keys, log_gate[:, None].expand(*keys.shape[:3], 1)], dim=-1)
-    return torch.softmax((query @ keys.mT).add_(offset), dim=-1)
+    return torch.softmax((query @ keys.mT).add_(offset), dim=-1, dtype=log_gate.dtype)
 
 
 class AttentionBlock(nn.Module):
@@ -123,7 +123,7 @@ class AttentionBlock(nn.Module):
             index = bucket[:, None].expand(*query.shape[:3], -1)
             by_bucket = query @ self.age_key.mT * query.shape[-1] ** -0.5
             weights = recall_weights(query, keys, log_gate, offset + by_bucket.gather(-1, index))
-            of_bucket = torch.zeros_like(by_bucket).scatter_add(-1, index, weights)
+            of_bucket = torch.zeros_like(by_bucket, dtype=weights.dtype).scatter_add(-1, index, weights)
             read = weights @ values + of_bucket @ self.age_value
         x = x + self.dropout(self.output(read.transpose(1, 2).flatten(-2)))
         if self.feedforward is not None:

@@ -9,6 +9,7 @@ from memory import addressing
 from memory.addressing import Interface, content_weights, oneplus
 from memory.base import Memory, MemoryState, Watch
 from memory.links import follow_links, match_slots
+from memory.precision import full_precision_step
 
 
 class DNC(Memory):
@@ -86,6 +87,7 @@ class DNC(Memory):
             state["links"] = weight.new_zeros(batch, self.slots, self.slots)
         return state
 
+    @full_precision_step
     def forward(
         self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:

@@ -25,6 +25,7 @@ from memory import ring
 from memory.association import Association
 from memory.attention_block import TIMES, AttentionBlock, age_buckets, recall_in_hops
 from memory.base import Memory, MemoryState, Watch
+from memory.precision import full_precision
 
 
 class Episodic(Memory):
@@ -179,9 +180,12 @@ class Episodic(Memory):
         Returns:
             reads (N, Q or T, width), gates (N, T, 1), and of each hop the weights (N, 1, M) of the last read.
         """
-        x = self.embed(writes)
-        y = x if queries is writes else self.embed(queries)
-        gate = x.new_zeros(*x.shape[:2], 1) if self.write_gate is None else F.logsigmoid(self.write_gate(x))
+        dtype = self.hop_embedding.dtype  # under autocast, products of matrices alone have another
+        x = self.embed(writes).to(dtype)
+        y = x if queries is writes else self.embed(queries).to(dtype)
+        gate = x.new_zeros(*x.shape[:2], 1)
+        if self.write_gate is not None:
+            gate = F.logsigmoid(self.write_gate(x).to(dtype))
         hidden = ring.hidden(age, time, self.slots)
         offset = x.new_zeros(hidden.shape).masked_fill(hidden, -math.inf)[:, None]
         bucket = self.bucket[age.clamp(0, self.slots - 1)]
@@ -193,9 +197,10 @@ class Episodic(Memory):
         y, weights = recall_in_hops(*hops, x, y, slots, put("log_gate", gate), offset, bucket, steps)
         read = self.norm(y)
         if self.association is not None:
-            written = put("associated", self.association.project(writes))
             earlier = ~hidden & (age > 0)
             if steps is not None:
                 queries, earlier = ring.at_steps(queries, steps), ring.at_steps(earlier, steps)
-            read = read + self.association(queries, written, earlier)
+            with full_precision(x.device):  # nothing bounds a product of recalls as a softmax does
+                written = put("associated", self.association.project(writes.to(dtype)))
+                read = read + self.association(queries.to(dtype), written, earlier)
         return read, gate.exp(), weights

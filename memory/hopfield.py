@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from memory import ring
 from memory.base import Memory, MemoryState, Watch
+from memory.precision import full_precision
 
 
 def retrieve(
@@ -95,7 +96,7 @@ class Hopfield(Memory):
         state = self.begin(write, query, state, episode_start)
         time, patterns = state["time"], state["patterns"]
         unseen = ring.hidden(ring.slot_ages(time - 1, self.slots), time - 1, self.slots)[:, None]
-        read, weights = retrieve(self.query(query)[:, None], patterns, self.beta, self.updates, unseen)
+        read, weights = self._retrieve(self.query(query)[:, None], patterns, unseen)
         patterns = ring.put(patterns, self.pattern(write)[:, None], ring.slot_ages(time, self.slots))
         return read[:, 0], {"patterns": patterns, "time": time + 1, "read": weights}
 
@@ -104,8 +105,14 @@ class Hopfield(Memory):
         self.check_steps(writes, queries, None, None)
         time, age = ring.episode_ages(writes)
         unseen, patterns = ring.hidden(age - 1, time - 1, self.slots), self.pattern(writes.transpose(0, 1))
-        read, _ = retrieve(self.query(queries.transpose(0, 1)), patterns, self.beta, self.updates, unseen)
+        read, _ = self._retrieve(self.query(queries.transpose(0, 1)), patterns, unseen)
         return (read if steps is None else ring.at_steps(read, steps)).transpose(0, 1)
+
+    def _retrieve(self, query: Tensor, patterns: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """As `retrieve`; autocast leaves it alone, since a large beta tells patterns apart that are almost alike."""
+        dtype = next(self.parameters()).dtype
+        with full_precision(query.device):
+            return retrieve(query.to(dtype), patterns.to(dtype), self.beta, self.updates, hidden)
 
     def watch(self, state: MemoryState) -> Watch:
         """All of `Watch` but a gate: `read` is 0 where nothing had been stored, `contents` are the patterns."""

@@ -18,6 +18,7 @@ from torch.autograd.function import once_differentiable
 from torch.library import custom_op
 
 from memory.addressing import EPSILON
+from memory.precision import full_precision
 
 BLOCK = 2**18
 """Elements of links worked on at a time on a CPU: 1 MB of float32."""
@@ -121,8 +122,9 @@ class _Match(torch.autograd.Function):
         memory, keys, scales, scores = ctx.saved_tensors
         shrink = (grad * scores).sum(1, keepdim=True).mul_(scales.square())
         products = grad * scales
-        memory_grad = (products.mT @ keys).addcmul_(shrink.mT, memory, value=-1)
-        return memory_grad, products @ memory
+        with full_precision(grad.device):  # as the forward pass was
+            memory_grad = (products.mT @ keys).addcmul_(shrink.mT, memory, value=-1)
+            return memory_grad, products @ memory
 
 
 def follow_links(

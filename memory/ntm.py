@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from memory.addressing import Interface, content_weights, erase_add, interpolate, oneplus, sharpen, shift
 from memory.base import Memory, MemoryState, Watch
+from memory.precision import full_precision_step
 
 BLANK = 1e-6
 """What every slot holds at first (Collier & Beel 2018: of constant, learned and random, this learns fastest)."""
@@ -86,6 +87,7 @@ class NTM(Memory):
             "read": torch.tanh(self.initial_read).expand(batch, -1),
         }
 
+    @full_precision_step
     def forward(
         self, write: Tensor, query: Tensor, state: MemoryState, episode_start: Tensor | None = None
     ) -> tuple[Tensor, MemoryState]:

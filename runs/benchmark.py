@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 import tyro
 
+from agents.nearest import nearest
 from agents.training.checkpoint import write_atomically
 from agents.training.machine import machine_name
 from runs.benchmarks.cost_plot import cost_plot
@@ -22,7 +23,7 @@ from runs.benchmarks.memories import memories
 from runs.benchmarks.sizes import CNN_LIMIT, SIZES, cost_by_size
 from runs.benchmarks.timing import Figure
 from runs.benchmarks.training import training
-from runs.command_line import nearest, one_line_errors, run_script
+from runs.command_line import one_line_errors, run_script
 from runs.progress import Progress
 
 SECTIONS: dict[str, tuple[Callable[[int, Progress], list[Figure]], int]] = {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
@@ -26,7 +26,7 @@ def run_script(main: Callable[[], Any]) -> NoReturn:
     does not have is printed as a question mark. Where nobody reads what is printed, as after `head` or in a terminal
     that was closed, the script ends without a word.
     """
-    print_anywhere()
+    prepare()
     status: Any = 0
     try:
         set_handler(signal.default_int_handler)
@@ -47,29 +47,38 @@ def run_script(main: Callable[[], Any]) -> NoReturn:
     sys.exit(status)
 
 
-def print_anywhere() -> None:
-    """Let a character that the terminal does not have be printed as a question mark."""
+def prepare() -> None:
+    """Let a character that the terminal does not have be printed as a question mark, and no thread print a traceback
+    where a file cannot be written: TensorBoard's thread does, and the main thread then raises the same error."""
+
+    def in_thread(failed: threading.ExceptHookArgs) -> None:
+        if not issubclass(failed.exc_type, OSError):
+            threading.__excepthook__(failed)
+
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    threading.excepthook = in_thread
 
 
 @contextmanager
-def one_line_errors(*, silent: bool = False) -> Iterator[None]:
+def one_line_errors(*, place: Any = None, silent: bool = False) -> Iterator[None]:
     """Exit with 1 and one line for errors that users can mend, and for files that cannot be read or written.
 
-    With `silent`, without the line: another process says it.
+    Args:
+        place: where files are written; see `in_words`.
+        silent: without the line: another process says it.
     """
     try:
         yield
     except BrokenPipeError:
         raise
     except (ValueError, ModuleNotFoundError, OSError) as error:
-        sys.exit(1 if silent else f"error: {in_words(error)}")
+        sys.exit(1 if silent else f"error: {in_words(error, place)}")
 
 
-def in_words(error: Exception) -> str:
-    """The message of an error; of the system's, the file and the reason without the number."""
+def in_words(error: Exception, place: Any = None) -> str:
+    """The message of an error; of the system's, the file, or else the `place`, and the reason."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return ": ".join(str(part) for part in (error.filename or place, error.strerror) if part is not None)
     return str(error)
 
 
@@ -77,9 +86,3 @@ def say(text: str, file: Any = None) -> None:
     """Print, unless nobody can read it: a closed terminal is no error."""
     with suppress(OSError):
         print(text, file=file, flush=True)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for a name that is none of those known: ": did you mean cluttered?", or "" where none is like it."""
-    close = difflib.get_close_matches(name, list(known))
-    return f": did you mean {' or '.join(close)}?" if close else ""

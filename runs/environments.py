@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from agents.external_env import ExternalEnv
+from agents.nearest import refused_argument
 from agents.options import parse_options
 from agents.training.distributed import local_rank, world_size
 from agents.training.recipe import Recipe
@@ -58,15 +59,22 @@ def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device,
 
 
 def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -> Any:
-    """`gym.make_vec` of a Glimpse task on torch, whose rows wait at their ends."""
-    return gym.make_vec(
-        f"glimpse_env:Glimpse/{name}",
-        num_envs=batch,
-        backend="torch",
-        device=str(device),
-        autoreset_mode="Disabled",
-        **kwargs,
-    )
+    """`gym.make_vec` of a Glimpse task on torch, whose rows wait at their ends.
+
+    Raises:
+        ValueError: for an argument that the task does not take.
+    """
+    try:
+        return gym.make_vec(
+            f"glimpse_env:Glimpse/{name}",
+            num_envs=batch,
+            backend="torch",
+            device=str(device),
+            autoreset_mode="Disabled",
+            **kwargs,
+        )
+    except TypeError as error:
+        raise ValueError(refused_argument(error, TASKS[name].task)) from error
 
 
 def split_kwargs(name: str, split: str, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -194,7 +202,7 @@ def pick_device(name: str) -> torch.device:
     """The device called `name`; "auto" is the GPU where there is one; under `torchrun` each process has its own.
 
     Raises:
-        ValueError: for an unknown device, or CUDA where there is none.
+        ValueError: for an unknown device, or one that this machine does not have.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -204,4 +212,11 @@ def pick_device(name: str) -> torch.device:
         raise ValueError(f"--device {name}: unknown; use auto, cpu, cuda or cuda:1") from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"--device {name}: this machine has no CUDA device; use --device cpu or auto")
-    return torch.device("cuda", local_rank()) if device == torch.device("cuda") and world_size() > 1 else device
+    if device == torch.device("cuda") and world_size() > 1:
+        device = torch.device("cuda", local_rank())
+    try:
+        torch.ones(1, device=device).item()  # PyTorch names more devices than it has
+    except (RuntimeError, AssertionError, ImportError) as error:
+        cause = str(error).partition("\n")[0].partition(". ")[0]
+        raise ValueError(f"--device {device}: it cannot be used here ({cause}); use --device cpu or auto") from error
+    return device

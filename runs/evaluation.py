@@ -114,10 +114,7 @@ def _own_env(
     changed |= {**names, **parse_options(arguments)}
     reads = "place" not in {part.role for part in agent.spec.observation.values()}
     batch = min(BATCH, recipe.batch) if name is None else STORIES if reads and "vocabulary" in names else BATCH
-    try:
-        env = make_env(recipe, "test", batch, device, **changed)
-    except TypeError as error:
-        raise ValueError(f"--arguments {' '.join(arguments)}: {error}") from error
+    env = make_env(recipe, "test", batch, device, **changed)
     found = spec_of(env)
     if not found.fits(agent.spec):
         raise ValueError(

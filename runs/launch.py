@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agents.training.interruption import set_handler
-from runs.command_line import print_anywhere
+from runs.command_line import prepare
 
 LOST = 3
 """Exit status of a process whose training has lost another process."""
@@ -123,8 +123,8 @@ def worker() -> None:
     """One of the processes of `launch`.
 
     Its standard input is a pipe that the launcher never writes to, and that ends with the launcher, whatever ends it:
-    unlike a signal at the parent's death (`prctl`), this works on every system. It then ends as by SIGTERM: at once, even
-    where it waits for the others; while it trains, with its state saved (`agents.training.interruption`).
+    unlike a signal at the parent's death (`prctl`), this works on every system. It then ends as by SIGTERM: at once,
+    even where it waits for the others; while it trains, with its state saved (`agents.training.interruption`).
     """
 
     def end_with_launcher() -> None:
@@ -132,7 +132,7 @@ def worker() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=end_with_launcher, daemon=True).start()
-    print_anywhere()
+    prepare()
     from runs.train import main  # which imports this module
 
     main(launched=True)

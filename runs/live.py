@@ -11,6 +11,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 import torch
 
+from agents.nearest import nearest_file
 from agents.training.checkpoint import load_checked
 
 PORT = 6007
@@ -81,9 +83,10 @@ def find_run(place: str | Path) -> Path:
         return place
     runs = [event.parent for event in place.glob("*/events.out.tfevents.*")]
     if not runs:
-        raise FileNotFoundError(
-            f"no run at {place}: name the folder that a training writes to, such as runs/logs/<run>, or runs/logs"
+        hint = (
+            nearest_file(place) or ": name the folder that a training writes to, such as runs/logs/<run>, or runs/logs"
         )
+        raise FileNotFoundError(f"no run at {place}{hint}")
     return max(runs, key=lambda run: max(event.stat().st_mtime for event in run.glob("events.out.tfevents.*")))
 
 
@@ -128,7 +131,8 @@ def make_server(run: Path, draw: Draw, port: int, folder: Path) -> ThreadingHTTP
 
     class Handler(SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
-            with lock:  # no file is read while it is written
+            # no file is read while it is written; a page that was closed meanwhile wants no answer
+            with lock, suppress(ConnectionError):
                 if self.path == "/state.json":
                     state.update(latest(run, draw, folder / "trace.png", state))
                     (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")

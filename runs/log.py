@@ -42,6 +42,7 @@ class TrainingLog:
         quiet: bool,
         projector: bool = False,
     ) -> None:
+        self.folder = folder
         self.trainer, recipe = trainer, trainer.recipe
         done = trainer.update * recipe.batch
         self.writer = SummaryWriter(str(folder), purge_step=done + 1 if done else None, flush_secs=20)
@@ -65,6 +66,10 @@ class TrainingLog:
         self.bar.update(recipe.batch)
         if trainer.update % LOG_EVERY:
             return
+        if not self.folder.is_dir():
+            raise FileNotFoundError(
+                f"{self.folder} was removed or renamed while a training wrote to it: resume it where it lies now"
+            )
         step = trainer.update * recipe.batch
         known = "rollout/success_rate" in scalars
         now = 100 * (1 - float(scalars["rollout/success_rate"])) if known else float(scalars["rollout/ep_rew_mean"])
@@ -83,6 +88,7 @@ class TrainingLog:
         trainer = self.trainer
         step = trainer.update * trainer.recipe.batch
         error, words = self.validation(step)
+        self.writer.flush()  # a full disk is told of now
         if not self.bar.disable:
             self.bar.write(f"{step:>11,} episodes {trainer.seconds:6.0f} s   {words}")
         return error

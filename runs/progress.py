@@ -60,7 +60,7 @@ class Progress(tqdm):
     def close(self) -> None:
         """Show how far it came, and end."""
         if not getattr(self, "disable", True) and self.by_lines:
-            if self.leave:
+            if self.leave and self.n > self.last_print_n:
                 self.display()
             self.sp = None  # by which tqdm would end the line of a bar
         with suppress(OSError):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import tyro
 
 from agents.loading import agent_from_dict
 from agents.training.checkpoint import load_checked, write_atomically
@@ -95,4 +98,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_script(main)
+    run_script(partial(tyro.cli, main))

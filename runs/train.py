@@ -12,11 +12,12 @@ from typing import Annotated
 import torch
 import tyro
 
+from agents.nearest import nearest
 from agents.training.checkpoint import load_checked
 from agents.training.distributed import rank
 from agents.training.interruption import interruption
 from agents.training.recipe import Recipe
-from runs.command_line import INTERRUPTED, in_words, nearest, one_line_errors, run_script, say
+from runs.command_line import INTERRUPTED, in_words, one_line_errors, run_script, say
 from runs.environments import make_env, pick_device, task_name
 from runs.folders import LOGS, check_writable, claim, new_folder, remove_empty
 from runs.launch import LOST, launch, processes_for
@@ -110,7 +111,7 @@ def run(options: Options, name: str, launched: bool) -> int:
             return LOST
         if isinstance(error, BrokenPipeError) or rank() > 0:
             raise
-        raise OSError(in_words(error) + how_to_go_on(recipe, name, folder)) from error
+        raise OSError(in_words(error, folder) + how_to_go_on(recipe, name, folder)) from error
     finally:
         if not launched and rank() == 0:
             remove_empty(folder)

@@ -58,7 +58,7 @@ def main() -> None:
     if options.device == "cpu":
         torch.set_num_threads(1)
     try:
-        with one_line_errors():
+        with one_line_errors(place=folder):
             from runs.sb3.training import train  # says what to install where Stable-Baselines3 is missing
 
             folder = options.folder or new_folder(f"{options.algorithm}-{name}-{options.seed}")

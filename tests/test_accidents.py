@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from agents.training.checkpoint import load_checked
+from agents.training.checkpoint import load_checked, write_atomically
 from agents.training.sole_writer import LOCK
 
 ROOT = Path(__file__).parents[1]
@@ -44,8 +45,11 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
 
     yield start
     for process in started:
-        assert not members(process.pid), "processes are left over"
+        left = members(process.pid)
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
         process.communicate()
+        assert not left, "processes are left over"
 
 
 def members(session: int) -> dict[int, list[str]]:
@@ -69,8 +73,10 @@ def workers(process: subprocess.Popen) -> list[int]:
 
 def until(condition: Callable[[], Any], process: subprocess.Popen | None = None) -> Any:
     """Wait until this is true, and give what it gave."""
+    end = time.monotonic() + 60
     while not (value := condition()):
         assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "it never happens"
         time.sleep(0.02)
     return value
 
@@ -83,8 +89,8 @@ def trains(process: subprocess.Popen, folder: Path) -> None:
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 
-@pytest.mark.parametrize(("processes", "number"), [(1, signal.SIGHUP), (2, signal.SIGHUP), (2, signal.SIGINT)])
-def test_a_hang_up_saves_as_ctrl_c_does(processes: int, number: int, start: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("processes", "number"), [(1, signal.SIGINT), (2, signal.SIGHUP)])
+def test_signals_save(processes: int, number: int, start: Any, tmp_path: Path) -> None:
     """Each signal comes twice, as where a terminal sends it to all processes and somebody is impatient."""
     process = start(processes)
     trains(process, tmp_path)
@@ -97,8 +103,7 @@ def test_a_hang_up_saves_as_ctrl_c_does(processes: int, number: int, start: Any,
     assert load_checked(tmp_path / "run" / "checkpoint.pt")["update"] > 0
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("processes", "number"), [(1, signal.SIGTERM), (2, signal.SIGINT)])
 def test_what_is_interrupted_before_it_trains_leaves_nothing(
     number: int, processes: int, start: Any, tmp_path: Path
 ) -> None:
@@ -141,13 +146,39 @@ def test_processes_end_with_their_launcher_before_they_train(start: Any, tmp_pat
     assert not list(tmp_path.glob("run/*"))
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_process_ends_the_others_and_is_named(rank: int, start: Any, tmp_path: Path) -> None:
+def test_a_killed_process_ends_the_others_and_is_named(start: Any, tmp_path: Path) -> None:
     process = start(2)
     trains(process, tmp_path)
-    os.kill(workers(process)[rank], signal.SIGKILL)
-    printed, errors = process.communicate(timeout=100)
+    os.kill(workers(process)[1], signal.SIGKILL)
+    errors = process.communicate(timeout=100)[1]
     assert process.returncode == 1
     assert "Traceback" not in errors
     (said,) = [line for line in errors.splitlines() if "error" in line and "episodes" not in line]
-    assert said.startswith(f"error: process {rank + 1} of 2 ended by SIGKILL")
+    assert said.startswith("error: process 2 of 2 ended by SIGKILL")
+
+
+def test_a_full_disk_ends_a_training_in_one_line(start: Any, tmp_path: Path) -> None:
+    """The limit of a file's size stands for the disk: TensorBoard's curves meet it, and what was saved stays."""
+    (tmp_path / "run").mkdir()
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+
+    process = start(1, "--quiet", episodes=40_000, preexec_fn=limit)
+    printed, errors = process.communicate(timeout=100)
+    assert (process.returncode, printed, errors) == (1, "", "error: run: File too large\n")
+    assert load_checked(tmp_path / "run" / "agent.pt")["training"]["episodes"] > 0
+    assert not list((tmp_path / "run").glob(".*.pt.*"))
+
+
+def test_a_checkpoint_that_does_not_fit_leaves_the_old_one(tmp_path: Path) -> None:
+    path, before = tmp_path / "checkpoint.pt", resource.getrlimit(resource.RLIMIT_FSIZE)
+    write_atomically(b"old", path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*checkpoint\.pt"):
+            write_atomically(b"new" * 100, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,8 +14,10 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from agents import AgentConfig, load_agent
+from agents.training import loop
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import EnvConfig, Recipe
+from agents.training.trainer import Trainer
 from runs.environments import make_env
 from runs.report import report
 from runs.tables.images import multiply_adds, result_row
@@ -157,3 +160,21 @@ def test_a_folder_that_cannot_be_written_is_told_of_before_training(tmp_path: Pa
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ValueError, match=r"cannot write logs to .*file.logs .*: name another place with --folder"):
         train(Recipe("any"), tmp_path / "file" / "logs", device="cpu", quiet=True)
+
+
+def test_a_folder_that_is_removed_ends_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written in its place, as if the training had begun there."""
+    env = EnvConfig("Copy-v0", arguments=("bits=2", "max_length=2"))
+    recipe = Recipe("toy", env, AgentConfig(width=8, core="lstm"), episodes=400, batch=4)
+    train_update = loop.train_update
+
+    def update(trainer: Trainer) -> Any:
+        if trainer.update == 30:
+            (tmp_path / "run").rename(tmp_path / "other")
+        return train_update(trainer)
+
+    monkeypatch.setattr("agents.training.loop.train_update", update)
+    monkeypatch.setattr("agents.training.loop.VALIDATIONS", 1)
+    with pytest.raises(FileNotFoundError, match="run was removed or renamed while a training wrote to it"):
+        train(recipe, tmp_path / "run", device="cpu", quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]

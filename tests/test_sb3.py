@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,9 +31,10 @@ from agents.sb3 import GlimpseFeatures, role_of
 from agents.training.recipe import EnvConfig, Recipe
 from glimpse_env.sb3 import GymVecEnv
 from glimpse_env.wrappers import FlatAction, GridAction, VectorFlatAction, VectorGridAction, VectorOneHotObservation
+from runs import train_sb3 as command_line
 from runs.sb3.environments import make_env, make_training_env
 from runs.sb3.play import answer_probabilities, evaluate_model, play
-from runs.sb3.training import make_model, train
+from runs.sb3.training import Validation, make_model, train
 from runs.tables.gathering import merged
 from runs.tables.sb3 import OURS, key_of, row_of, sb3_table
 from runs.traces.trace import traces_of
@@ -380,7 +383,7 @@ def test_any_registered_environment_is_trained_on(tmp_path: Path) -> None:
     [
         ({"id": "Glimpse/Nothing-v0"}, "Glimpse/Nothing-v0: .*doesn't exist"),
         ({"steps": 0}, "--steps must be at least 1, got 0"),
-        ({"options": ("nothing=1",)}, "PPO on Glimpse/Copy-v0: .*nothing"),
+        ({"options": ("nothing=1",)}, "PPO takes no argument 'nothing'"),
         ({"task_kwargs": ("nothing",)}, "an option is name=value"),
     ],
 )
@@ -424,3 +427,19 @@ def test_a_run_of_our_agent_has_a_row(toy: dict[str, Any], tmp_path: Path) -> No
     assert (row["id"], row["learner"], row["steps"]) == ("Glimpse/Classify-v0", OURS, 256)
     assert 0 <= row["error"] <= 100
     assert row["seconds"] > 0
+
+
+def test_an_interrupted_training_keeps_its_model(
+    noise_digits: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SIGHUP, twice: the second one while the model is saved."""
+    arguments = ["PPO", "Glimpse/MNIST-v0", "--envs", "2", "--steps", "100000", "--quiet", "--folder", "run"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train_sb3", *arguments])
+    monkeypatch.setattr(Validation, "validate", lambda self: os.kill(os.getpid(), signal.SIGHUP))
+    monkeypatch.setattr(Validation, "_on_rollout_start", Validation.validate)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert ended.value.code == 130
+    assert "interrupted; the model as it was is run/model.zip" in capsys.readouterr().out
+    assert (tmp_path / "run" / "model.zip").stat().st_size > 0

@@ -12,6 +12,7 @@ from agents.agent import AgentState, AttentionAgent, Decision, unflattened
 from agents.spec import EnvSpec, Observation
 from agents.story_map.map import InferredStory, StoryMap, StoryMapConfig
 from memory import MemoryState, Watch
+from memory.precision import full_precision
 
 SURVEYED = 8192
 """Episodes in which lines are collected at random before a training."""
@@ -58,8 +59,9 @@ class StoryMapAgent(AttentionAgent):
     def forward(self, observation: Observation, state: AgentState) -> Decision:
         """One step. The features carry no gradient: see `evaluate_episodes`."""
         seen = self.encoders.add(observation, state.memory)
-        inferred = self.encoders(seen)
-        features, prior = self.prior_step(inferred, seen)
+        with full_precision(self.encoders.known.device):  # small differences choose the line
+            inferred = self.encoders(seen)
+            features, prior = self.prior_step(inferred, seen)
         kept = {"features": features, "prior": prior, "near": inferred.near}
         decision = self.decide({**observation, "near": inferred.near}, features, state._replace(memory=seen), prior)
         return decision._replace(kept=kept)
@@ -97,7 +99,9 @@ class StoryMapAgent(AttentionAgent):
         state = self.encoders.initial_state(n)
         for step in range(length):
             state = self.encoders.add({name: value[step] for name, value in observations.items()}, state)
-        last = self._read(self.encoders(state).story)
+        with full_precision(self.encoders.known.device):
+            story = self.encoders(state).story
+        last = self._read(story)
         features = torch.cat([kept["features"][:-1].flatten(0, 1), last])
         flat = {name: value.flatten(0, 1) for name, value in observations.items()}
         flat["near"] = kept["near"].flatten(0, 1)

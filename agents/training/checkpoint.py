@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from agents.nearest import nearest_file
+
 FORMAT = "glimpse-2"
 EARLIER = "glimpse-1"
 
@@ -22,6 +24,10 @@ def write_atomically(content: bytes, path: str | Path) -> None:
     try:
         partial.write_bytes(content)
         os.replace(partial, path)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)  # where the disk is full it names no file
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -48,7 +54,8 @@ def load_checked(path: str | Path) -> dict[str, Any]:
     if path.is_dir():
         path = path / ("agent.pt" if (path / "agent.pt").is_file() else "checkpoint.pt")
     if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}: train one with `python -m runs.train RECIPE`")
+        hint = nearest_file(path) or ": train one with `python -m runs.train RECIPE`"
+        raise FileNotFoundError(f"no checkpoint at {path}{hint}")
     content = path.read_bytes()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -17,6 +17,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import TensorBoardOutputFormat, configure
 
+from agents.nearest import refused_argument
 from agents.options import parse_options
 from agents.sb3 import GlimpseFeatures
 from agents.training.checkpoint import write_atomically
@@ -162,7 +163,9 @@ def make_model(options: Options, env: Any, device: torch.device) -> Any:
     kind += "LstmPolicy" if recurrent else "Policy"
     try:
         return algorithm(kind, env, policy_kwargs=policy, seed=options.seed, device=device, **arguments)
-    except (TypeError, AssertionError) as error:
+    except TypeError as error:
+        raise ValueError(refused_argument(error, algorithm)) from error
+    except AssertionError as error:
         raise ValueError(f"{options.algorithm} on {options.id}: {error}") from error
 
 

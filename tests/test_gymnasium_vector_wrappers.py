@@ -208,7 +208,9 @@ def test_torch_is_the_same_or_raises(name: str, mode: str, task: tuple[str, dict
     try:
         found = play(row.wrap(env), actions, tensors=True)
     except (TypeError, RuntimeError, AssertionError, DeprecationWarning):
-        assert not row.torch
+        parts = env.single_observation_space.values()
+        categories = any(isinstance(part, gym.spaces.MultiDiscrete) for part in parts)
+        assert not row.torch or categories  # of which Gymnasium makes rows of 0 and 1 by NumPy
         return
     assert row.torch or name == "FilterObservation"
     assert_alike(found, play(row.wrap(make(task, mode, "numpy")), actions))

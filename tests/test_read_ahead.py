@@ -281,7 +281,7 @@ def test_a_memory_may_remember_nothing_or_be_unknown() -> None:
     seen = torch.rand(1, 1, 4)
     first, other = (control.evaluate_episodes({"bits": torch.cat([torch.rand(1, 1, 4), seen])}) for _ in range(2))
     assert torch.equal(first.params["answer"][1], other.params["answer"][1])
-    with pytest.raises(KeyError, match="choose one of"):
+    with pytest.raises(ValueError, match="there is no memory 'paper'; there are none, episodic"):
         make_agent(env, AgentConfig(memory="paper"))
 
 

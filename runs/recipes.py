@@ -10,11 +10,15 @@ from agents.config import GlimpseKind
 from agents.options import Option, format_options
 from agents.training.recipe import EnvConfig, Recipe
 
-CLUTTERED = Recipe(answer_weights="later")
+IMAGES = Recipe(answer_weights="later")
+# Muon and two small convolutions reach in a million episodes what Adam and a linear encoder reach in ten.
+CLUTTERED = replace(
+    IMAGES, agent=AgentConfig(glimpse_encoder="patches"), episodes=1_500_000, optimizer="muon", lr=5e-3
+)
 # Without a periphery the gaze learns more slowly; without an overhang the 55,000 images are soon known by heart (0.8 %
 # error in training, 3 % in validation).
 MNIST = replace(
-    CLUTTERED,
+    IMAGES,
     name="mnist",
     env=EnvConfig("MNIST-v0", overhang=2),
     agent=AgentConfig(where_hidden=64),
@@ -22,11 +26,11 @@ MNIST = replace(
     std=0.15,
     gaze_lr=1.0,
 )
-CLUTTERED100 = replace(CLUTTERED, name="cluttered100", env=EnvConfig("ClutteredMNIST100-v0"))
+CLUTTERED100 = replace(IMAGES, name="cluttered100", env=EnvConfig("ClutteredMNIST100-v0"))
 # The paper's network, reward and optimizer. Ours remain: the advantage is scaled, the gradient clipped, the learning
 # rate rises at first and falls along a cosine.
 PAPER = replace(
-    CLUTTERED,
+    IMAGES,
     name="paper-cluttered",
     agent=AgentConfig.paper(),
     estimator="reinforce",
@@ -209,15 +213,15 @@ RECIPES: dict[str, Recipe] = {
         ap_gym("hide-and-seek-random", "CircleSquareHideAndSeek-v0", 32_000, "random"),
         CLUTTERED,
         MNIST,
-        replace(CLUTTERED, name="translated", env=EnvConfig("TranslatedMNIST-v0")),
+        replace(IMAGES, name="translated", env=EnvConfig("TranslatedMNIST-v0")),
         CLUTTERED100,
         replace(CLUTTERED, name="classify", env=EnvConfig("Classify-v0"), episodes=500_000, batch=128),
         replace(CLUTTERED, name="cluttered-random", gaze="random"),
         replace(CLUTTERED100, name="cluttered100-random", gaze="random"),
         PAPER,
-        whole_image("cnn-cluttered", CLUTTERED, 60, "deep_cnn", 500_000),
+        whole_image("cnn-cluttered", IMAGES, 60, "deep_cnn", 500_000),
         whole_image("cnn-cluttered100", CLUTTERED100, 100, "deep_cnn", 500_000),
-        whole_image("paper-cnn-cluttered", CLUTTERED, 60, "paper_cnn", 2_000_000),
+        whole_image("paper-cnn-cluttered", IMAGES, 60, "paper_cnn", 2_000_000),
         whole_image("paper-cnn-cluttered100", CLUTTERED100, 100, "paper_cnn", 2_000_000),
     )
 }

@@ -12,6 +12,7 @@ from agents.encoders.base import Encoder
 from agents.encoders.convolutional import ConvolutionalEncoder
 from agents.encoders.glimpse import GlimpseEncoder, PlaceEncoder
 from agents.encoders.hidden_text import HiddenTextEncoder
+from agents.encoders.patches import PatchEncoder
 from agents.encoders.sentence import SentenceEncoder
 from agents.encoders.values import BitsEncoder, ValuesEncoder
 from agents.named import NamedModules
@@ -32,7 +33,8 @@ class EncoderRow(NamedTuple):
 
 def glimpse_encoder(parts: Parts, config: AgentConfig) -> Encoder:
     """The encoder of glimpses that the agent's options name."""
-    return (GlimpseEncoder if config.glimpse_encoder == "linear" else ConvolutionalEncoder)(parts, config)
+    own = {"linear": GlimpseEncoder, "patches": PatchEncoder}
+    return own.get(config.glimpse_encoder, ConvolutionalEncoder)(parts, config)
 
 
 ENCODERS: dict[str, EncoderRow] = {

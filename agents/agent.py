@@ -12,7 +12,7 @@ from agents.config import AgentConfig
 from agents.core import CORES
 from agents.encoders import Encoders
 from agents.heads import AnswerHead, View, ViewSize, make_heads
-from agents.nearest import nearest, refused_argument
+from agents.nearest import nearest, refusing_arguments
 from agents.options import parse_options
 from agents.spec import EnvSpec, Observation
 from agents.trajectory import at_steps
@@ -250,10 +250,8 @@ class AttentionAgent(nn.Module):
             raise ValueError(
                 f"there is no memory {name!r}{nearest(name, MEMORIES) or '; there are ' + ', '.join(MEMORIES)}"
             )
-        try:
+        with refusing_arguments(MEMORIES[name]):
             return make_memory(name, input_size, **parse_options(self.config.memory_options))
-        except TypeError as error:
-            raise ValueError(refused_argument(error, MEMORIES[name])) from error
 
     def _view_size(self, name: str) -> ViewSize:
         """What the head of this part of the action sees beside the features."""

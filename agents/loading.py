@@ -10,11 +10,13 @@ import torch
 
 from agents.agent import AttentionAgent
 from agents.config import AgentConfig
+from agents.names import differences, names_in
 from agents.nearest import nearest_file
 from agents.options import format_options, parse_options
 from agents.spec import EnvSpec, spec_of
 from agents.story_map import StoryMapAgent, StoryMapConfig
 from agents.training.checkpoint import load_checked
+from agents.training.finite import all_finite
 
 
 class Kind(NamedTuple):
@@ -61,14 +63,6 @@ def agent_to_dict(agent: AttentionAgent) -> dict[str, Any]:
     }
 
 
-def names_in(values: dict[str, Any]) -> dict[str, list[str]]:
-    """What the numbers of words and answers stand for, of a loaded checkpoint: arguments of the environment's task.
-
-    Files from before the classes of images were kept call it "words".
-    """
-    return values.get("names", values.get("words")) or {}
-
-
 def load_agent(path: str | Path, device: str | torch.device = "cpu") -> AttentionAgent:
     """The agent of a checkpoint or weight file, ready to be evaluated.
 
@@ -104,7 +98,7 @@ def agent_from_dict(values: dict[str, Any], path: str | Path, memory_options: tu
         if memory_options:
             raise ValueError(f"{path} does not fit a memory with {' '.join(memory_options)} ({error})") from error
         raise ValueError(f"{path} holds an agent of another version ({error}); train one anew") from error
-    if not all(value.isfinite().all() for value in saved["weights"].values()):
+    if not all_finite(saved["weights"].values()):
         raise ValueError(f"{path} holds weights that are not finite: take another copy or train anew")
     return agent.eval()
 
@@ -132,15 +126,3 @@ def copy_weights(agent: AttentionAgent, path: str | Path, names: dict[str, list[
         agent.load_state_dict(agent_from_dict(values, found).state_dict())
     except RuntimeError as error:
         raise ValueError(f"{path} holds an agent of other sizes ({error}); begin with one made alike") from error
-
-
-def differences(trained: dict[str, list[str]], found: dict[str, list[str]]) -> str:
-    """In words, how the names that an agent was trained with differ from those that are found now."""
-    for key in sorted({*trained, *found}):
-        old, new = trained.get(key, []), found.get(key, [])
-        if old != new:
-            gone, added = ([name for name in a if name not in b] for a, b in ((old, new), (new, old)))
-            changes = (("lacking now:", gone), ("new:", added))
-            lists = [f"{word} {', '.join(some[:9])}" for word, some in changes if some]
-            return f"was trained with other {key} than are found now ({'; '.join(lists) or 'in another order'})"
-    return "has the same names"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -19,13 +20,24 @@ def nearest_file(path: Path) -> str:
     return nearest(path.name, (other.name for other in path.parent.iterdir()) if path.parent.is_dir() else ())
 
 
-def refused_argument(error: TypeError, taker: type) -> str:
-    """What the error of a call of the class `taker` says; of a keyword argument that it does not take, with those of
-    its own that are most like it."""
-    refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-    if refused is None:
-        return str(error)
-    known: set[str] = set()
-    for code in (getattr(vars(base).get("__init__"), "__code__", None) for base in taker.__mro__):
-        known.update(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount] if code else ())
-    return f"{taker.__name__} takes no argument {refused[1]!r}{nearest(refused[1], sorted(known))}"
+@contextmanager
+def refusing_arguments(taker: type) -> Iterator[None]:
+    """A block that calls the class `taker` with arguments which a user chose.
+
+    Raises:
+        ValueError: for a keyword argument that the class does not take, with those of its own that are most like it;
+            or for one that is missing. Any other TypeError is passed on.
+    """
+    try:
+        yield
+    except TypeError as error:
+        if re.search(r"__init__\(\) missing \d+ required", str(error)):
+            raise ValueError(str(error)) from error
+        refused = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        known: set[str] = set()
+        for code in (getattr(vars(base).get("__init__"), "__code__", None) for base in taker.__mro__):
+            known.update(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount] if code else ())
+        if refused is None or refused[1] in known:
+            raise
+        hint = nearest(refused[1], sorted(known))
+        raise ValueError(f"{taker.__name__} takes no argument {refused[1]!r}{hint}") from error

@@ -51,12 +51,13 @@ def main(json: Path | None = None, plot: Path | None = None, repeats: int = 5, o
         repeats: Measured rounds of each figure, of which the median is taken.
         only: One section, by its name; None is all of them.
     """
-    if only is not None and only not in SECTIONS:
-        hint = nearest(only, SECTIONS) or f"; it must be one of {', '.join(SECTIONS)}"
-        raise SystemExit(f"error: --only {only!r} is no section{hint}")
-    chosen = SECTIONS if only is None else {only: SECTIONS[only]}
-    if plot is not None and "cost by image size" not in chosen:
-        raise SystemExit('error: --plot draws "cost by image size", which --only leaves out')
+    with one_line_errors():
+        if only is not None and only not in SECTIONS:
+            hint = nearest(only, SECTIONS) or f"; it must be one of {', '.join(SECTIONS)}"
+            raise ValueError(f"--only {only!r} is no section{hint}")
+        chosen = SECTIONS if only is None else {only: SECTIONS[only]}
+        if plot is not None and "cost by image size" not in chosen:
+            raise ValueError('--plot draws "cost by image size", which --only leaves out')
     torch.set_num_threads(1)
     print(f"{machine_name()}; one thread a process; medians of {repeats}\n")
     report: dict[str, list[Figure]] = {}

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from agents.external_env import ExternalEnv
-from agents.nearest import refused_argument
+from agents.nearest import refusing_arguments
 from agents.options import parse_options
 from agents.training.distributed import local_rank, world_size
 from agents.training.recipe import Recipe
@@ -64,7 +64,7 @@ def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -
     Raises:
         ValueError: for an argument that the task does not take.
     """
-    try:
+    with refusing_arguments(TASKS[name].task):
         return gym.make_vec(
             f"glimpse_env:Glimpse/{name}",
             num_envs=batch,
@@ -73,8 +73,6 @@ def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -
             autoreset_mode="Disabled",
             **kwargs,
         )
-    except TypeError as error:
-        raise ValueError(refused_argument(error, TASKS[name].task)) from error
 
 
 def split_kwargs(name: str, split: str, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +121,7 @@ def make_canvas_env(
     Args:
         recipe: of the agent.
         agent: as it was loaded.
-        names: of its weight file (`agents.loading.names_in`): labels are mapped onto its classes by name.
+        names: of its weight file (`agents.names.names_in`): labels are mapped onto its classes by name.
         images: a folder or an .npz file.
         batch: episodes side by side.
         device: where the tensors are.

@@ -29,7 +29,8 @@ def main(
     Args:
         checkpoint: A weight file, a training's checkpoint, or its folder.
         episodes: How many; 10,000 scenes, or each of the images or questions once.
-        images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
+        images: Your own canvases in place of generated scenes: an .npz file with images, labels and the
+            names of the classes, or a folder.
         data: Your own stories, a folder or archive in bAbI's format.
         arguments: Of the task, in place of those trained with, such as min_length=120 max_length=120.
         memory_options: Of the memory, in place of those trained with, such as slots=256 for longer sequences.

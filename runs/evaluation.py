@@ -9,7 +9,8 @@ from typing import Any
 from agents import evaluate, spec_of
 from agents.agent import AttentionAgent
 from agents.evaluation import EvalResult
-from agents.loading import agent_from_dict, names_in
+from agents.loading import agent_from_dict
+from agents.names import names_in, names_of
 from agents.options import parse_options
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
@@ -42,8 +43,8 @@ def evaluate_checkpoint(
     Args:
         checkpoint: a weight file (`agent.pt`, `runs/pretrained/*.pt`), a training's `checkpoint.pt`, or its folder.
         episodes: how many; None is 10,000 scenes, every image of `images`, or every question, once.
-        images: the user's own canvases (`.npz` with `images` and `labels`, or a folder of class folders) in place of
-            the recipe's test scenes.
+        images: the user's own canvases (`.npz` with `images`, `labels` and `names`, or a folder of class folders) in
+            place of the recipe's test scenes.
         data: a folder or archive of files in bAbI's format, in place of those that are found.
         arguments: of the task, in place of those trained with, such as ("min_length=120", "max_length=120").
         memory_options: of the memory, in place of those trained with, such as ("slots=256",) for longer sequences.
@@ -81,8 +82,8 @@ def evaluate_checkpoint(
     env_id = recipe.env.id if name is None else f"Glimpse/{name}"
     report: dict[str, Any] = {"recipe": recipe.name, "env_id": env_id, "episodes": episodes, "gaze": recipe.gaze}
     report["data"] = env.metadata.get("source", "")
-    if "classes" in (shown := env.metadata.get("names", {})):
-        report["classes"] = list(shown["classes"])
+    if "classes" in (shown := names_of(env.metadata)):
+        report["classes"] = shown["classes"]
     if images is not None:
         report["images"] = str(images)
     if arguments:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import os
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from agents.training.sole_writer import LOCK
+from agents.training.sole_writer import LOCK, sole_writer
 
 LOGS = Path(__file__).parent / "logs"
 
@@ -23,7 +22,10 @@ def new_folder(name: str) -> Path:
         ValueError: where it cannot be made.
     """
     stem = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    check_writable(LOGS)
+    try:
+        LOGS.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot make {LOGS} ({error.strerror}): name another place with --folder") from error
     for number in itertools.count(1):
         folder = LOGS / (stem if number == 1 else f"{stem}-{number}")
         try:
@@ -42,38 +44,22 @@ def claim(folder: Path, *, overwrite: bool = False) -> None:
         overwrite: remove the files of a run that it holds.
 
     Raises:
-        ValueError: where it holds a run, or cannot be written.
+        ValueError: where it holds a run, one is writing to it at present, or it cannot be written.
     """
-    check_writable(folder)
-    files = [file for pattern in WRITTEN for file in folder.glob(pattern)]
-    if files and not overwrite:
-        raise ValueError(
-            f"{folder} holds a run already ({files[0].name}): name another --folder, go on with that run by --resume, "
-            "or replace it by --overwrite"
-        )
-    for file in files:
-        file.unlink()
-
-
-def check_writable(folder: str | Path) -> None:
-    """Make a run's folder, and try to write there.
-
-    Raises:
-        ValueError: where that cannot be done.
-    """
-    probe = Path(folder) / f".writable-{os.getpid()}"  # several processes of one run may try at once
-    try:
-        probe.parent.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink(missing_ok=True)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ValueError(f"cannot write logs to {folder} ({reason}): name another place with --folder") from error
+    with sole_writer(folder):
+        files = [file for pattern in WRITTEN for file in folder.glob(pattern)]
+        if files and not overwrite:
+            raise ValueError(
+                f"{folder} holds a run already ({files[0].name}): name another --folder, go on with that run by "
+                "--resume, or replace it by --overwrite"
+            )
+        for file in files:
+            file.unlink()
 
 
 def remove_empty(folder: Path) -> None:
-    """Remove a folder in which nothing was trained; any other stays."""
-    with suppress(OSError):
+    """Remove a folder in which nothing was trained; any other stays, and one that a run is writing to."""
+    with suppress(OSError, ValueError), sole_writer(folder):
         if [path.name for path in folder.iterdir()] == [LOCK]:
             (folder / LOCK).unlink()
-        folder.rmdir()
+            folder.rmdir()

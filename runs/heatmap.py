@@ -41,7 +41,8 @@ def heatmap(
         episodes: How many.
         split: train, validation, test, or all of your own images.
         gaze: learned, or a scripted one of the environment's, such as random; as the agent was trained.
-        images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
+        images: Your own canvases in place of generated scenes: an .npz file with images, labels and the
+            names of the classes, or a folder.
         saliency_prior: A map of your own, as runs.train takes it: how far the gaze agrees with it is measured.
         device: auto, cpu, cuda, …
 

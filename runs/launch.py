@@ -94,6 +94,9 @@ def ctrl_c_blocked() -> Iterator[None]:
     A terminal sends it to all its processes, and one that is just starting would end in a traceback. SIGTERM ends it
     at once.
     """
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows, where Ctrl-C comes otherwise
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -19,7 +19,7 @@ from agents.training.interruption import interruption
 from agents.training.recipe import Recipe
 from runs.command_line import INTERRUPTED, in_words, one_line_errors, run_script, say
 from runs.environments import make_env, pick_device, task_name
-from runs.folders import LOGS, check_writable, claim, new_folder, remove_empty
+from runs.folders import LOGS, claim, new_folder, remove_empty
 from runs.launch import LOST, launch, processes_for
 from runs.recipes import RECIPES
 from runs.report import report
@@ -81,10 +81,10 @@ def run(options: Options, name: str, launched: bool) -> int:
             raise ValueError(f"{folder} cannot be resumed: give the folder of a training, or its checkpoint.pt")
         saved = load_checked(folder / "checkpoint.pt")
         recipe, processes = Recipe.from_dict(saved["recipe"]), saved.get("processes", processes)
+    made = False
     try:
-        if options.resume:
-            check_writable(folder)
-        elif rank() == 0:  # the others write nothing
+        if not options.resume and rank() == 0:  # the others write nothing
+            made = not folder.exists() or options.folder is None
             folder = options.folder or new_folder(f"{recipe.name}-{recipe.seed}")
             claim(folder, overwrite=options.overwrite)
         if "WORLD_SIZE" not in os.environ and device.type == "cpu" and processes > 1:
@@ -113,7 +113,7 @@ def run(options: Options, name: str, launched: bool) -> int:
             raise
         raise OSError(in_words(error, folder) + how_to_go_on(recipe, name, folder)) from error
     finally:
-        if not launched and rank() == 0:
+        if made and not launched:
             remove_empty(folder)
     if rank() == 0:
         print(report(folder, metrics, by_return=recipe.by_return(), device=options.device))

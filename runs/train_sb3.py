@@ -54,25 +54,25 @@ def main() -> None:
     options = tyro.cli(Options)
     options = replace(options, id=options.id.removeprefix("glimpse_env:"))
     name = options.id.replace("/", "-")
-    folder = LOGS
+    folder, made = options.folder or LOGS, options.folder is None or not options.folder.exists()
     if options.device == "cpu":
         torch.set_num_threads(1)
     try:
-        with one_line_errors(place=folder):
+        with one_line_errors():
             from runs.sb3.training import train  # says what to install where Stable-Baselines3 is missing
 
             folder = options.folder or new_folder(f"{options.algorithm}-{name}-{options.seed}")
             claim(folder, overwrite=options.overwrite)
+        with one_line_errors(place=folder):
             metrics = train(options, folder)
-    except TypeError as error:  # of the task or the algorithm, for an argument that it does not have
-        sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         with interruption():  # a second Ctrl-C must not hide it
             saved = (folder / "model.zip").is_file()
             say(f"\ninterrupted{f'; the model as it was is {folder}/model.zip' if saved else ' before training'}")
         sys.exit(INTERRUPTED)
     finally:
-        remove_empty(folder)
+        if made:
+            remove_empty(folder)
     known = "error" in metrics
     result = f"test error {metrics['error']:.2f} %" if known else f"mean reward {metrics['mean_reward']:.1f}"
     pace = metrics["steps"] / metrics["seconds"]

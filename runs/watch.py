@@ -48,7 +48,8 @@ def watch(
         split: train, validation, test, or all of your own images; test, and validation where it is watched live.
         device: auto, cpu, cuda, …
         gaze: learned, or a scripted one of the environment's, such as random; as the agent was trained.
-        images: Your own canvases in place of generated scenes: an .npz file with images and labels, or a folder.
+        images: Your own canvases in place of generated scenes: an .npz file with images, labels and the
+            names of the classes, or a folder.
         live: Show a training's latest episodes in a browser page that refreshes itself, until Ctrl-C.
         port: Of that page, on this machine.
 

@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from agents import AgentConfig
+from agents.names import names_of
 from agents.training.checkpoint import load_checked, save_atomically
 from agents.training.recipe import EnvConfig, Recipe
 from agents.training.trainer import Trainer
@@ -148,6 +149,12 @@ def test_weights_of_named_datasets_from_before_names_were_kept_know_theirs(train
     save_atomically(saved, tmp_path / "named.pt")
     with pytest.raises(ValueError, match=r"classes \['bar', 'column', 'ring'\], which are not among \['0', '1'"):
         evaluate_checkpoint(tmp_path / "named.pt", images=trained / "figures", device="cpu")
+
+
+def test_names_are_kept_of_environments_that_mean_the_same_by_them() -> None:
+    assert names_of({"names": {"classes": ("a", "b")}}) == {"classes": ["a", "b"]}
+    for metadata in ({}, {"names": None}, {"names": ("left", "right")}):  # of somebody else's environment
+        assert names_of(metadata) == {}
 
 
 def test_weights_to_begin_with_are_of_the_same_classes(trained: Path, tmp_path: Path) -> None:

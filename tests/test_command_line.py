@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from agents.nearest import nearest, nearest_file, refused_argument
+from agents.nearest import nearest, nearest_file, refusing_arguments
 from memory import MEMORIES
 from runs import train, train_sb3
 from runs.command_line import in_words, one_line_errors
@@ -97,7 +97,24 @@ def test_hints(tmp_path: Path) -> None:
     assert nearest("dcn", MEMORIES) == ": did you mean dnc?"
     assert nearest("xyz", MEMORIES) == ""
     assert nearest_file(tmp_path / "no" / "file.pt") == ""
-    assert refused_argument(TypeError("something else"), dict) == "something else"
+
+
+class Taker:
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+def test_a_wrong_argument_is_a_value_error_and_a_fault_of_ours_is_not() -> None:
+    for arguments, message in (
+        ({"size": 1, "seize": 2}, r"Taker takes no argument 'seize': did you mean size\?"),
+        ({}, "missing 1 required"),
+    ):
+        with pytest.raises(ValueError, match=message), refusing_arguments(Taker):
+            Taker(**arguments)
+    with pytest.raises(TypeError, match="no fault"), refusing_arguments(Taker):
+        raise TypeError("no fault of the user's")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'size'"), refusing_arguments(Taker):
+        (lambda: None)(size=1)  # type: ignore[call-arg]
 
 
 def test_a_device_that_pytorch_knows_and_cannot_use(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from agents import load_agent
-from agents.loading import build_agent, copy_weights, names_in
+from agents.loading import build_agent, copy_weights
+from agents.names import names_in
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
 from runs.recipes import RECIPES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,11 @@ import pytest
 
 from agents import AgentConfig
 from agents.training.recipe import EnvConfig, Recipe
+from agents.training.sole_writer import LOCK, sole_writer
+from glimpse_env.locks import exclusive
 from runs import folders
 from runs import train as command_line
-from runs.folders import claim, new_folder
+from runs.folders import claim, new_folder, remove_empty
 from runs.training import train
 
 
@@ -50,7 +53,7 @@ def test_a_folder_that_holds_a_run_is_refused_or_replaced(tmp_path: Path, file: 
         claim(tmp_path)
     assert (tmp_path / file).read_bytes() == b"old"
     claim(tmp_path, overwrite=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "notes.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [LOCK, "new", "notes.txt"]
 
 
 def test_the_command_line_keeps_a_run_that_is_there(
@@ -72,6 +75,44 @@ def test_the_command_line_keeps_a_run_that_is_there(
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
     assert run("--seed", "2", "--overwrite") == 0
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() != before
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+@pytest.mark.parametrize("script", ["train", "train_sb3"])
+def test_a_folder_that_a_run_is_writing_to_is_left_alone(
+    script: str, overwrite: list[str], tmp_path: Path, images: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it has written anything yet, or not."""
+    module = pytest.importorskip(f"runs.{script}")
+    own = ["classify", "--images", images, "--processes", "1"] if script == "train" else ["PPO", "Glimpse/Copy-v0"]
+    for files in ([], ["checkpoint.pt", "agent.pt"]):
+        for name in files:
+            (tmp_path / name).write_bytes(b"of a run")
+        monkeypatch.setattr(sys, "argv", [script, *own, "--folder", str(tmp_path), *overwrite])
+        with sole_writer(tmp_path):
+            with pytest.raises(SystemExit, match="another training is writing to"):
+                module.main()
+            assert sorted(path.name for path in tmp_path.iterdir()) == sorted([LOCK, *files])
+
+
+def test_an_empty_folder_goes_only_while_no_run_writes_to_it(tmp_path: Path) -> None:
+    with sole_writer(tmp_path / "run"):
+        remove_empty(tmp_path / "run")
+        assert (tmp_path / "run" / LOCK).exists()
+    remove_empty(tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS])
+def test_where_the_file_system_has_no_locks_nothing_waits(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise OSError(code, "No locks available")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", none)
+    with sole_writer(tmp_path / "run"), exclusive(tmp_path / "cache"):
+        assert (tmp_path / "run").is_dir()
 
 
 def test_two_trainings_do_not_write_to_one_folder(

@@ -300,7 +300,7 @@ def test_a_training_leaves_curves_and_traces_and_a_model(toy: dict[str, Any], tm
     metrics = train(given, tmp_path)
     assert metrics == json.loads((tmp_path / "metrics.json").read_text())
     assert (metrics["learner"], metrics["steps"], metrics["episodes"]) == ("A2C", 2_048, 9)
-    assert {path.name.split(".")[0] for path in tmp_path.iterdir()} == {"events", "metrics", "model"}
+    assert {path.name.split(".")[0] for path in tmp_path.glob("[!.]*")} == {"events", "metrics", "model"}
     events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0, "images": 0}).Reload()
     expected = {"rollout/ep_rew_mean", "rollout/success_rate", "train/value_loss", "time/fps", "eval/success_rate"}
     assert expected | {"eval/mean_reward", "attention/saccade_length"} <= set(events.Tags()["scalars"])

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from agents.loading import names_in
+from agents.names import names_in
 from agents.training.checkpoint import load_checked, save_atomically, write_atomically
 from agents.training.distributed import all_mean, meet, process_group, rank, world_size
 from agents.training.interruption import interruption

@@ -13,11 +13,13 @@ from torch import Tensor
 from agents.agent import AttentionAgent
 from agents.batched_env import BatchedEnv
 from agents.collect import collect
-from agents.loading import agent_to_dict, copy_weights, differences, make_agent, names_in
+from agents.loading import agent_to_dict, copy_weights, make_agent
+from agents.names import differences, names_in, names_of
 from agents.training.curriculum import Curriculum
 from agents.training.distributed import average_buffers, average_gradients, rank, world_size
 from agents.training.estimators import ESTIMATORS, following
 from agents.training.exploration import drawn_parts, exploration_noise
+from agents.training.finite import all_finite
 from agents.training.losses import trajectory_loss
 from agents.training.optimizers import make_optimizers, set_learning_rate
 from agents.training.recipe import Recipe
@@ -75,7 +77,7 @@ class Trainer:
         batched = BatchedEnv(env, device)
         agent = make_agent(env, recipe.agent)
         check(recipe, batched, agent, prior)
-        names = {key: list(value) for key, value in batched.metadata.get("names", {}).items()}
+        names = names_of(batched.metadata)
         data = {"source": batched.metadata.get("source", ""), "digest": batched.digest()}
         if recipe.init_from and not restored:
             copy_weights(agent, recipe.init_from, names)
@@ -137,8 +139,7 @@ class Trainer:
         Raises:
             ValueError: where one is not, saying what to try.
         """
-        weights = all(bool(value.isfinite().all()) for value in self.agent.parameters())
-        if weights and (self.finite is None or bool(self.finite)):
+        if all_finite(self.agent.parameters()) and (self.finite is None or bool(self.finite)):
             return
         raise ValueError(
             f"the training of {self.recipe.name} has diverged: a loss, gradient or weight is no longer finite after "

@@ -9,7 +9,7 @@ from gymnasium.vector import VectorEnv
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
-from agents.nearest import refused_argument
+from agents.nearest import refusing_arguments
 from agents.options import parse_options
 from glimpse_env.sb3 import GymVecEnv
 from glimpse_env.tasks import TASKS
@@ -25,10 +25,8 @@ def make_env(options: Options, split: str, count: int, **overrides: Any) -> Vect
     name = task_name(options.id)
     assert name is not None
     kwargs = split_kwargs(name, split, {**parse_options(options.task_kwargs), **overrides})
-    try:
+    with refusing_arguments(TASKS[name].task):
         env = gym.make_vec(f"glimpse_env:Glimpse/{name}", num_envs=count, **kwargs)
-    except TypeError as error:
-        raise ValueError(refused_argument(error, TASKS[name].task)) from error
     if options.action == "box":
         return VectorFlatAction(env)
     return VectorGridAction(env, options.grid[0] if len(options.grid) == 1 else options.grid)

@@ -17,12 +17,14 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import TensorBoardOutputFormat, configure
 
-from agents.nearest import refused_argument
+from agents.nearest import refusing_arguments
 from agents.options import parse_options
 from agents.sb3 import GlimpseFeatures
 from agents.training.checkpoint import write_atomically
+from agents.training.finite import all_finite
 from agents.training.interruption import interruption
 from agents.training.machine import machine_name
+from agents.training.sole_writer import sole_writer
 from runs.environments import episodes_in, pick_device, task_name
 from runs.evaluation import TEST_SEED
 from runs.sb3.environments import make_env, make_training_env
@@ -121,16 +123,11 @@ def check_finite(model: Any) -> None:
     Raises:
         ValueError: saying what to try.
     """
-    if not is_finite(model):
+    if not all_finite(model.policy.parameters()):
         raise ValueError(
             f"the training has diverged: a weight is no longer finite after {model.num_timesteps:,} steps. Nothing is "
             "saved. Try a smaller learning rate (--options learning_rate=1e-4)"
         )
-
-
-def is_finite(model: Any) -> bool:
-    """Whether all weights of the policy are finite."""
-    return all(bool(weight.isfinite().all()) for weight in model.policy.parameters())
 
 
 def make_model(options: Options, env: Any, device: torch.device) -> Any:
@@ -162,9 +159,8 @@ def make_model(options: Options, env: Any, device: torch.device) -> Any:
     kind = "MultiInput" if isinstance(env.observation_space, gym.spaces.Dict) else "Mlp"
     kind += "LstmPolicy" if recurrent else "Policy"
     try:
-        return algorithm(kind, env, policy_kwargs=policy, seed=options.seed, device=device, **arguments)
-    except TypeError as error:
-        raise ValueError(refused_argument(error, algorithm)) from error
+        with refusing_arguments(algorithm):
+            return algorithm(kind, env, policy_kwargs=policy, seed=options.seed, device=device, **arguments)
     except AssertionError as error:
         raise ValueError(f"{options.algorithm} on {options.id}: {error}") from error
 
@@ -197,13 +193,13 @@ def train(options: Options, folder: str | Path) -> dict[str, Any]:
     model = make_model(options, env, device)
     model.set_logger(configure(str(folder), ["tensorboard"]))
     began, rollout = time.monotonic(), model.n_steps * env.num_envs
-    with interruption() as interrupted:
+    with sole_writer(folder), interruption() as interrupted:
         callbacks = [Stop(interrupted), *([] if validation is None else [validation])]
         try:
             model.learn(options.steps, callback=callbacks, log_interval=max(1, options.steps // (POINTS * rollout)))
         finally:
             seconds = time.monotonic() - began
-            if is_finite(model):
+            if all_finite(model.policy.parameters()):
                 saved = io.BytesIO()
                 model.save(saved)
                 write_atomically(saved.getvalue(), folder / "model.zip")

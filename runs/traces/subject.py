@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from agents.agent import AttentionAgent
 from agents.evaluation import evaluate
-from agents.loading import agent_from_dict, names_in
+from agents.loading import agent_from_dict
+from agents.names import names_in
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, task_name

@@ -26,6 +26,14 @@ MNIST = replace(
     std=0.15,
     gaze_lr=1.0,
 )
+FASHION_CLUTTERED = replace(
+    CLUTTERED, name="fashion-cluttered", env=EnvConfig("ClutteredMNIST-v0", dataset="fashion_mnist"), episodes=3_000_000
+)
+FASHION = replace(
+    FASHION_CLUTTERED,
+    name="fashion",
+    env=EnvConfig("MNIST-v0", dataset="fashion_mnist", num_glimpses=8, scales=2, overhang=2),
+)
 CLUTTERED100 = replace(IMAGES, name="cluttered100", env=EnvConfig("ClutteredMNIST100-v0"))
 # The paper's network, reward and optimizer. Ours remain: the advantage is scaled, the gradient clipped, the learning
 # rate rises at first and falls along a cosine.
@@ -215,6 +223,8 @@ RECIPES: dict[str, Recipe] = {
         MNIST,
         replace(IMAGES, name="translated", env=EnvConfig("TranslatedMNIST-v0")),
         CLUTTERED100,
+        FASHION,
+        FASHION_CLUTTERED,
         replace(CLUTTERED, name="classify", env=EnvConfig("Classify-v0"), episodes=500_000, batch=128),
         replace(CLUTTERED, name="cluttered-random", gaze="random"),
         replace(CLUTTERED100, name="cluttered100-random", gaze="random"),

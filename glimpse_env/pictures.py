@@ -14,6 +14,7 @@ import numpy as np
 from glimpse_env.decoding import Header, decode, shrunk
 from glimpse_env.digest import digest_of
 from glimpse_env.folders import ImageFile
+from glimpse_env.read_only import read_only
 
 CACHE_BYTES = 2**29
 """Of decoded pictures that a process keeps, of all sets together."""
@@ -50,8 +51,7 @@ class PictureCache:
             if key in self._pictures:
                 self._pictures.move_to_end(key)
                 return self._pictures[key]
-        picture = np.ascontiguousarray(decode(file.path, *reading).transpose(2, 0, 1))
-        picture.setflags(write=False)
+        picture = read_only(np.ascontiguousarray(decode(file.path, *reading).transpose(2, 0, 1)))
         with self._lock:
             if key not in self._pictures:
                 self._pictures[key] = picture
@@ -112,7 +112,7 @@ class Pictures:
     def take(self, rows: np.ndarray) -> Pictures:
         """Those of the rows that are True, (M,) bool."""
         files = tuple(self.files[row] for row in np.flatnonzero(rows))
-        return replace(self, files=files, sizes=_read_only(self.sizes[rows]))
+        return replace(self, files=files, sizes=read_only(self.sizes[rows]))
 
 
 def open_pictures(files: Sequence[ImageFile], headers: Sequence[Header], reading: Reading) -> Pictures:
@@ -127,9 +127,4 @@ def open_pictures(files: Sequence[ImageFile], headers: Sequence[Header], reading
     grey = all(header.grey or len(CACHE.get(file, reading)) == 1 for file, header in pairs)
     sizes = np.array([shrunk(header.size, reading.resize) for header in headers], np.int64)
     smallest, largest = (tuple(bound(sizes, axis=0).tolist()) for bound in (np.min, np.max))
-    return Pictures(tuple(files), _read_only(sizes), reading, 1 if grey else 3, smallest, largest)
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    array.setflags(write=False)
-    return array
+    return Pictures(tuple(files), read_only(sizes), reading, 1 if grey else 3, smallest, largest)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+from glimpse_env.read_only import read_only
 from glimpse_env.tasks import Task
 
 
@@ -19,13 +20,10 @@ class SharedArray(np.ndarray):
 
 def shared(arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a task, with shared arrays in place of arrays."""
-    return {key: _share(value) if isinstance(value, np.ndarray) else value for key, value in arguments.items()}
-
-
-def _share(array: np.ndarray) -> SharedArray:
-    view = array.view(SharedArray)
-    view.setflags(write=False)
-    return view
+    return {
+        key: read_only(value.view(SharedArray)) if isinstance(value, np.ndarray) else value
+        for key, value in arguments.items()
+    }
 
 
 class SharedSpec:

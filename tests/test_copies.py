@@ -17,7 +17,7 @@ import torch
 from gymnasium.utils.env_checker import data_equivalence
 
 import glimpse_env
-from glimpse_env.images import ImageSet
+from glimpse_env.image_set import ImageSet
 
 FACES = ("single", "numpy", "torch")
 ROWS = 3

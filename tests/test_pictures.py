@@ -225,10 +225,17 @@ def test_a_damaged_file_of_a_large_folder_is_found_when_it_is_shown(mixed: str, 
 
 
 def test_a_file_that_changes_while_it_is_used_is_said(mixed: str, lazy: None) -> None:
+    """Of another size in pixels or not; what was seen before is still shown."""
     images = load_images(mixed).images
-    Image.new("RGB", (3, 3), (1, 2, 3)).save(Path(mixed, "a", "006.png"))
-    with pytest.raises(ValueError, match=r"006.png has changed since the folder was read"):
-        images[3]
+    before = images[2].copy()
+    for size in (SIZES[1][::-1], (3, 3)):
+        for name in ("004", "006"):
+            Image.new("RGB", size, (1, 2, 3)).save(Path(mixed, "a", f"{name}.png"))
+        for _ in range(2):
+            with pytest.raises(ValueError, match=r"006.png has changed since the folder was read"):
+                images[3]
+        np.testing.assert_array_equal(images[2], before)
+    assert load_images(mixed).images[3].shape == (3, 3, 3)
 
 
 @pytest.mark.parametrize("face", ["numpy", "torch"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -46,20 +47,30 @@ class ImageSet(NamedTuple):
             ValueError: an image's class that is not among them, fewer classes than names, or a name that is repeated
                 or no string.
         """
-        if isinstance(classes, Integral):
+        if isinstance(classes, Integral) and not isinstance(classes, bool):
             found = len(self.names)
             if classes < found:
                 raise ValueError(f"classes={classes}, but the labels name {found} classes")
             names = self.names + tuple(str(label) for label in range(found, int(classes)))
             return self._replace(names=checked_names(names, "classes"))
         names = checked_names(classes, "classes")
-        shown = [self.names[label] for label in np.unique(self.labels)]
-        unknown = [name for name in shown if name not in names]
-        if unknown:
-            raise ValueError(f"there are images of the classes {unknown}, which are not among {list(names)}")
         index = {name: label for label, name in enumerate(names)}
+        shown = [self.names[label] for label in np.unique(self.labels)]
+        unknown = [name for name in shown if name not in index]
+        if unknown:
+            raise ValueError(
+                f"there are images of the classes {unknown}, which are not among {list(names)}{self._how_to_name()}"
+            )
         labels = np.array([index.get(name, -1) for name in self.names], np.int64)[self.labels]
         return self._replace(labels=read_only(labels), names=names)
+
+    def _how_to_name(self) -> str:
+        """What to do where the classes have no names but their numbers; "" where they have."""
+        if self.names != tuple(map(str, range(len(self.names)))):
+            return ""
+        if self.source == "arrays":
+            return ": name the classes by names="
+        return ": give the .npz an array `names`" if self.source.lower().endswith(".npz") else ""
 
     def resized(self, longest: int | None) -> ImageSet:
         """The same images, an array, with a longest side of at most so many pixels."""
@@ -80,7 +91,7 @@ def checked_names(names: Any, argument: str) -> tuple[str, ...]:
     known = () if isinstance(names, str) or not np.iterable(names) else tuple(names)
     if not known or not all(isinstance(name, str) for name in known):
         raise ValueError(f"{argument} must be the names of the classes, such as ('cat', 'dog'), got {names!r}")
-    repeated = sorted({name for name in known if known.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(known).items() if count > 1)
     if repeated:
         raise ValueError(f"{argument} must be different names, and {repeated} occur more than once")
     return tuple(map(str, known))  # NumPy's strings too

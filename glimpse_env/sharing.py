@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,16 @@ from glimpse_env.tasks import Task
 
 
 class SharedArray(np.ndarray):
-    """A read-only view of an array, which `copy.deepcopy` does not copy."""
+    """A read-only view of an array, which `copy.deepcopy` does not copy. A pickle of it is read-only too."""
 
-    def __deepcopy__(self, memo: dict[int, Any] | None) -> SharedArray:
+    def __deepcopy__(self, memo: dict[int, Any] | None) -> np.ndarray:  # type: ignore[override]
+        if self.flags.writeable:  # computed from a shared one
+            return copy.deepcopy(np.asarray(self), memo)
         return self
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)
+        read_only(self)
 
 
 def shared(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def checked_resize(value: Any) -> int | None:
     Raises:
         ValueError: for what is neither an integer of at least 1 nor None.
     """
-    if value is not None and not (isinstance(value, Integral) and not isinstance(value, bool) and value >= 1):
+    if value is not None and not (type(value) is not bool and isinstance(value, (int, np.integer)) and value >= 1):
         raise ValueError(f"resize is the longest side in pixels, an integer of at least 1, or None; got {value!r}")
     return None if value is None else int(value)
 
@@ -232,6 +232,6 @@ def _checked_background(value: Any) -> tuple[int, int, int]:
     except (TypeError, ValueError):
         red = green = blue = -1
     parts = (red, green, blue)
-    if not all(isinstance(part, Integral) and not isinstance(part, bool) and 0 <= part <= 255 for part in parts):
+    if not all(type(part) is not bool and isinstance(part, (int, np.integer)) and 0 <= part <= 255 for part in parts):
         raise ValueError(f"background is a grey or (red, green, blue), of integers in [0, 255]; got {value!r}")
     return int(red), int(green), int(blue)

@@ -143,7 +143,6 @@ def palette() -> Image.Image:
     ],
     ids=["RGBA", "LA", "palette", "palette with alphas", "RGB key", "grey key", "deep key"],
 )
-@pytest.mark.filterwarnings("ignore:.*pictures of 16 bits")
 def test_what_is_transparent_shows_the_background(path: Path, image: Any, options: Any, expected: Any) -> None:
     save(path, image, **options)
     for background in ((128, 128, 128), (10, 20, 30)):
@@ -286,7 +285,6 @@ def test_a_damaged_png_never_shows_another_picture(path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "PPM", "BMP", "AVIF", "JPEG2000"])
-@pytest.mark.filterwarnings("ignore:.*pictures of 16 bits")
 def test_whatever_is_damaged_is_refused_or_read(path: Path, monkeypatch: pytest.MonkeyPatch, format: str) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)  # a damaged size may be large, and takes its time
     rng, exif = np.random.default_rng(0), Image.Exif()

@@ -227,6 +227,18 @@ def test_torch_is_the_same_or_raises(name: str, mode: str, kind: tuple[str, dict
 
 
 @pytest.mark.parametrize(
+    "name", ["FlattenObservation", "VectorizeTransformObservation", "ReshapeObservation", "NormalizeObservation"]
+)
+def test_words_are_flattened_over_a_conversion(name: str) -> None:
+    """Over tensors it warns and raises: Gymnasium makes rows of 0 and 1 by NumPy."""
+    ours, theirs = (make(("glimpse_env:Glimpse/MQAR-v0", {}), "NextStep", face) for face in ("torch", "numpy"))
+    with pytest.raises((DeprecationWarning, TypeError)):
+        ROWS[name].wrap(ours).reset(seed=3)
+    actions = sample(ours)
+    assert_alike(play(ROWS[name].wrap(to_numpy(ours)), actions), play(ROWS[name].wrap(theirs), actions))
+
+
+@pytest.mark.parametrize(
     ("name", "mode"),
     [
         (name, mode)

@@ -19,6 +19,7 @@ from glimpse_env.babi_files import GENERATOR, PARTS, Part, find_files, generate
 from glimpse_env.datasets import VARIABLE, say_if_elsewhere
 from glimpse_env.images import SPLITS
 from glimpse_env.notices import say_once
+from glimpse_env.read_only import read_only
 from glimpse_env.text import Vocabulary, tokenize
 
 Size = Literal["1k", "10k", "100k"]
@@ -262,7 +263,7 @@ def _assemble(
     )
     for array in stories:
         if isinstance(array, np.ndarray):
-            array.setflags(write=False)
+            read_only(array)
     return stories
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pooch
 
-from glimpse_env.images import SPLITS, ImageSet, Split, load_images
+from glimpse_env.image_set import ImageSet
+from glimpse_env.images import SPLITS, Split, load_images
 from glimpse_env.locks import exclusive
 from glimpse_env.notices import say_once
+from glimpse_env.read_only import read_only
 from glimpse_env.sources import FILES, SOURCES, cached_files, fetch
 
 __all__ = ["ImageSet", "Split", "find_dataset", "load_dataset", "load_images", "read_idx", "split_rows"]
@@ -141,9 +143,7 @@ def _read_part(name: str, test: bool) -> tuple[np.ndarray, np.ndarray, Path]:
     classes = len(SOURCES[name].names)
     if labels.size and labels.max() >= classes:
         raise ValueError(f"{label_file} has the label {labels.max()}, but {name} has {classes} classes, from 0")
-    labels = labels.astype(np.int64)
-    labels.setflags(write=False)
-    return images[:, None], labels, image_file.parent
+    return images[:, None], read_only(labels.astype(np.int64)), image_file.parent
 
 
 def _obtain(name: str) -> tuple[Path, ...]:

@@ -21,8 +21,8 @@ def check_memory(task: Task, num_envs: int) -> None:
     if needed > free:
         height, width = task.canvas_size or (0, 0)
         raise ValueError(
-            f"{num_envs:,} canvases of {height}×{width} pixels, with a table of sums each, take {needed / 2**30:,.1f} "
-            f"GiB, and {free / 2**30:,.1f} GiB of memory are free: make fewer environments, or smaller canvases "
+            f"{num_envs:,} canvases of {height}×{width} pixels, with a table of sums each, take {_in_words(needed)}, "
+            f"and {_in_words(free)} of memory are free: make fewer environments, or smaller canvases "
             "(size=, and resize= for the images upon them)"
         )
 
@@ -50,8 +50,17 @@ def _available() -> float:
 
 
 def _left_in_container() -> float:
+    """What the container may still use: files that Linux keeps in memory, and nobody reads now, make room."""
     try:
-        limit, used = ((CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        limit, used, parts = ((CGROUP / f"memory.{name}").read_text() for name in ("max", "current", "stat"))
     except OSError:
         return float("inf")
-    return float("inf") if limit == "max" else int(limit) - int(used)
+    if limit.strip() == "max":
+        return float("inf")
+    sizes = dict(line.split() for line in parts.splitlines())
+    return max(0, int(limit) - int(used) + int(sizes["inactive_file"]))
+
+
+def _in_words(size: float) -> str:
+    """A number of bytes."""
+    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.2f} MiB"

@@ -1,4 +1,4 @@
-"""Labelled images, and how to bring your own: arrays, an .npz file, or a folder of class folders."""
+"""Your own labelled images: arrays, an .npz file, or a folder of class folders; and how they are split."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from glimpse_env.decoding import BACKGROUND, area_means, decode, read_header, shrunk
+from glimpse_env.decoding import BACKGROUND, decode, read_header, shrunk
 from glimpse_env.folders import ImageFile, Listing, list_images, note
+from glimpse_env.image_set import ImageSet, checked_names, stack
 from glimpse_env.notices import say_once
 from glimpse_env.pictures import Pictures, Reading, open_pictures
+from glimpse_env.read_only import read_only
 from glimpse_env.rng import draw_words
 
 Split = Literal["train", "validation", "test", "all"]
@@ -31,82 +32,13 @@ DENSE_BYTES = 2**28
 found before the first episode; where the pictures are of one size, they are an array."""
 
 
-class ImageSet(NamedTuple):
-    """Labelled images of one split. The arrays are read-only, because many environments share them.
-
-    Attributes:
-        images: (M, C, h, w) uint8; C is 1 for grey, 3 for RGB. Of a folder of many sizes, or a large one, `Pictures`:
-            they are decoded when they are shown.
-        labels: (M,) int64 in [0, len(names)).
-        names: the class names, in the order of the labels.
-        source: where they were found, in words.
-    """
-
-    images: np.ndarray | Pictures
-    labels: np.ndarray
-    names: tuple[str, ...]
-    source: str = "arrays"
-
-    def with_classes(self, classes: int | Sequence[str]) -> ImageSet:
-        """The same images with other classes.
-
-        Args:
-            classes: names, which are the new order of the classes: labels are mapped onto them by name. Or how many
-                classes there are; those beyond the present names are called by their numbers. Either way a class may
-                be without an image.
-
-        Raises:
-            ValueError: an image's class that is not among them, fewer classes than names, or a name that is repeated
-                or no string.
-        """
-        if isinstance(classes, Integral):
-            found = len(self.names)
-            if classes < found:
-                raise ValueError(f"classes={classes}, but the labels name {found} classes")
-            names = self.names + tuple(str(label) for label in range(found, int(classes)))
-            return self._replace(names=checked_names(names, "classes"))
-        names = checked_names(classes, "classes")
-        shown = [self.names[label] for label in np.unique(self.labels)]
-        unknown = [name for name in shown if name not in names]
-        if unknown:
-            raise ValueError(f"there are images of the classes {unknown}, which are not among {list(names)}")
-        index = {name: label for label, name in enumerate(names)}
-        labels = np.array([index.get(name, -1) for name in self.names], np.int64)[self.labels]
-        labels.setflags(write=False)
-        return self._replace(labels=labels, names=names)
-
-    def resized(self, longest: int | None) -> ImageSet:
-        """The same images, an array, with a longest side of at most so many pixels."""
-        assert isinstance(self.images, np.ndarray)
-        height, width = self.images.shape[2:]
-        size = shrunk((height, width), longest)
-        if size == (height, width):
-            return self
-        return self._replace(images=_stack([area_means(image.transpose(1, 2, 0), size) for image in self.images]))
-
-
-def checked_names(names: Any, argument: str) -> tuple[str, ...]:
-    """The names of classes, given as the argument so called.
-
-    Raises:
-        ValueError: where they are no sequence of different strings.
-    """
-    known = () if isinstance(names, str) or not np.iterable(names) else tuple(names)
-    if not known or not all(isinstance(name, str) for name in known):
-        raise ValueError(f"{argument} must be the names of the classes, such as ('cat', 'dog'), got {names!r}")
-    repeated = sorted({name for name in known if known.count(name) > 1})
-    if repeated:
-        raise ValueError(f"{argument} must be different names, and {repeated} occur more than once")
-    return tuple(map(str, known))  # NumPy's strings too
-
-
 def checked_resize(value: Any) -> int | None:
     """`resize`, if it is valid.
 
     Raises:
         ValueError: for what is neither an integer of at least 1 nor None.
     """
-    if value is not None and not (isinstance(value, (int, np.integer)) and value >= 1):
+    if value is not None and not (type(value) is not bool and isinstance(value, (int, np.integer)) and value >= 1):
         raise ValueError(f"resize is the longest side in pixels, an integer of at least 1, or None; got {value!r}")
     return None if value is None else int(value)
 
@@ -157,7 +89,7 @@ def load_images(
         if labels is None:
             raise ValueError("images given as an array need labels=…, an integer for each image")
         data = _from_arrays(images, labels, names).resized(reading.resize)
-        return data if split == "all" else _take(data, assign_splits(data.labels) == SPLITS.index(split))
+        return data if split == "all" else data.take(assign_splits(data.labels) == SPLITS.index(split))
     path = Path(images).expanduser().resolve()
     if labels is not None or names is not None:
         raise ValueError(
@@ -199,16 +131,6 @@ def assign_splits(labels: np.ndarray) -> np.ndarray:
     return splits
 
 
-def _take(data: ImageSet, rows: np.ndarray) -> ImageSet:
-    images = data.images.take(rows) if isinstance(data.images, Pictures) else _read_only(data.images[rows])
-    return data._replace(images=images, labels=_read_only(data.labels[rows]))
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    array.setflags(write=False)
-    return array
-
-
 @functools.lru_cache(maxsize=4)
 def _read_split(source: Listing | ImageFile, reading: Reading, split: Split) -> ImageSet:
     data, own = _read(source, reading), source.splits if isinstance(source, Listing) else ()
@@ -226,7 +148,7 @@ def _read_split(source: Listing | ImageFile, reading: Reading, split: Split) -> 
     if not rows.any():
         found = ", ".join(SPLITS[index] for index in np.unique(splits))
         raise FileNotFoundError(f"{path} holds the splits {found}, but no {split} with class folders")
-    return _take(data, rows)
+    return data.take(rows)
 
 
 @functools.lru_cache(maxsize=4)
@@ -263,10 +185,7 @@ def _from_arrays(images: Any, labels: Any, names: Any = None) -> ImageSet:
     if high >= len(names):
         raise ValueError(f"labels go up to {high}, and there are {len(names)} names: give one for each class")
     images = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).view()
-    labels = labels.astype(np.int64)
-    images.setflags(write=False)
-    labels.setflags(write=False)
-    return ImageSet(images, labels, names)
+    return ImageSet(read_only(images), read_only(labels.astype(np.int64)), names)
 
 
 def _from_npz(path: Path, reading: Reading) -> ImageSet:
@@ -298,21 +217,12 @@ def _from_listing(listing: Listing, reading: Reading) -> ImageSet:
     images: np.ndarray | Pictures
     small = sum(3 * math.prod(header.size) for header in headers) <= DENSE_BYTES
     if small and len({shrunk(header.size, reading.resize) for header in headers}) == 1:
-        images = _stack([decode(file.path, *reading) for file in listing.files])
+        images = stack([decode(file.path, *reading) for file in listing.files])
     else:
         images = open_pictures(listing.files, headers, reading)
         for index in range(len(images) if small else 0):
             images[index]  # damaged files are found now
-    return ImageSet(images, _read_only(np.array(listing.labels, np.int64)), listing.names)
-
-
-def _stack(pictures: list[np.ndarray]) -> np.ndarray:
-    """(M, C, h, w) of pictures (h, w, 1 or 3) of one size: grey if every one is, else RGB."""
-    channels = max(picture.shape[2] for picture in pictures)
-    images = np.empty((len(pictures), channels, *pictures[0].shape[:2]), np.uint8)
-    for image, picture in zip(images, pictures, strict=True):
-        image[:] = picture.transpose(2, 0, 1)
-    return _read_only(images)
+    return ImageSet(images, read_only(np.array(listing.labels, np.int64)), listing.names)
 
 
 def _checked_background(value: Any) -> tuple[int, int, int]:
@@ -321,6 +231,7 @@ def _checked_background(value: Any) -> tuple[int, int, int]:
         red, green, blue = colour
     except (TypeError, ValueError):
         red = green = blue = -1
-    if not all(isinstance(part, (int, np.integer)) and 0 <= part <= 255 for part in (red, green, blue)):
+    parts = (red, green, blue)
+    if not all(type(part) is not bool and isinstance(part, (int, np.integer)) and 0 <= part <= 255 for part in parts):
         raise ValueError(f"background is a grey or (red, green, blue), of integers in [0, 255]; got {value!r}")
     return int(red), int(green), int(blue)

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from glimpse_env.decoding import Header, decode, shrunk
 from glimpse_env.digest import digest_of
 from glimpse_env.folders import ImageFile
+from glimpse_env.read_only import read_only
 
 CACHE_BYTES = 2**29
 """Of decoded pictures that a process keeps, of all sets together."""
@@ -43,15 +45,16 @@ class PictureCache:
         """The picture in a file, (1 or 3, h, w) uint8, read-only.
 
         Raises:
-            ValueError: where it cannot be decoded.
+            ValueError: where it cannot be decoded, or has changed since it was listed.
         """
         key = file, reading
         with self._lock:
             if key in self._pictures:
                 self._pictures.move_to_end(key)
                 return self._pictures[key]
-        picture = np.ascontiguousarray(decode(file.path, *reading).transpose(2, 0, 1))
-        picture.setflags(write=False)
+        picture = read_only(np.ascontiguousarray(decode(file.path, *reading).transpose(2, 0, 1)))
+        if ImageFile.of(Path(file.path)) != file:
+            raise ValueError(f"{file.path} has changed since the folder was read: make the environment anew")
         with self._lock:
             if key not in self._pictures:
                 self._pictures[key] = picture
@@ -97,11 +100,7 @@ class Pictures:
         Raises:
             ValueError: where its file cannot be decoded, or has changed since it was listed.
         """
-        file, size = self.files[index], tuple(self.sizes[index])
-        picture = CACHE.get(file, self.reading)
-        if picture.shape[1:] != size or picture.shape[0] > self.channels:
-            raise ValueError(f"{file.path} has changed since the folder was read: make the environment anew")
-        return np.broadcast_to(picture, (self.channels, *size))
+        return np.broadcast_to(CACHE.get(self.files[index], self.reading), (self.channels, *self.sizes[index]))
 
     def digest(self) -> str:
         """A hash of their names below the folder that holds them all, of their lengths in bytes, and of their sizes."""
@@ -112,7 +111,7 @@ class Pictures:
     def take(self, rows: np.ndarray) -> Pictures:
         """Those of the rows that are True, (M,) bool."""
         files = tuple(self.files[row] for row in np.flatnonzero(rows))
-        return replace(self, files=files, sizes=_read_only(self.sizes[rows]))
+        return replace(self, files=files, sizes=read_only(self.sizes[rows]))
 
 
 def open_pictures(files: Sequence[ImageFile], headers: Sequence[Header], reading: Reading) -> Pictures:
@@ -121,15 +120,10 @@ def open_pictures(files: Sequence[ImageFile], headers: Sequence[Header], reading
     Pictures are decoded only where their headers leave open whether they are grey, and no colour has been found yet.
 
     Raises:
-        ValueError: for a file that cannot be decoded.
+        ValueError: for a file that cannot be decoded, or has changed since it was listed.
     """
     pairs = zip(files, headers, strict=True)
     grey = all(header.grey or len(CACHE.get(file, reading)) == 1 for file, header in pairs)
     sizes = np.array([shrunk(header.size, reading.resize) for header in headers], np.int64)
     smallest, largest = (tuple(bound(sizes, axis=0).tolist()) for bound in (np.min, np.max))
-    return Pictures(tuple(files), _read_only(sizes), reading, 1 if grey else 3, smallest, largest)
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    array.setflags(write=False)
-    return array
+    return Pictures(tuple(files), read_only(sizes), reading, 1 if grey else 3, smallest, largest)

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+from glimpse_env.read_only import read_only
 from glimpse_env.tasks import Task
 
 
 class SharedArray(np.ndarray):
-    """A read-only view of an array, which `copy.deepcopy` does not copy."""
+    """A read-only view of an array, which `copy.deepcopy` does not copy. A pickle of it is read-only too."""
 
-    def __deepcopy__(self, memo: dict[int, Any] | None) -> SharedArray:
+    def __deepcopy__(self, memo: dict[int, Any] | None) -> np.ndarray:  # type: ignore[override]
+        if self.flags.writeable:  # computed from a shared one
+            return copy.deepcopy(np.asarray(self), memo)
         return self
+
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)
+        read_only(self)
 
 
 def shared(arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a task, with shared arrays in place of arrays."""
-    return {key: _share(value) if isinstance(value, np.ndarray) else value for key, value in arguments.items()}
-
-
-def _share(array: np.ndarray) -> SharedArray:
-    view = array.view(SharedArray)
-    view.setflags(write=False)
-    return view
+    return {
+        key: read_only(value.view(SharedArray)) if isinstance(value, np.ndarray) else value
+        for key, value in arguments.items()
+    }
 
 
 class SharedSpec:

@@ -31,9 +31,10 @@ class GlimpseVectorEnv(Seeding, SavedStates, SharedSpec, EpisodeMethods, VectorE
 
     Gymnasium's vector wrappers work as over `SyncVectorEnv`. Over torch, those that compute by NumPy raise at their
     first step (a wrapper that is being made does not ask for the kind of arrays): `RecordEpisodeStatistics`,
-    `NormalizeReward`, `DictInfoToList`, `VectorizeTransformAction`, and observation wrappers that leave the space as it
-    is; `ClipReward` warns. Over `gymnasium.wrappers.vector.ArrayConversion(env, env_xp=torch, target_xp=numpy)` they
-    work. Other observation wrappers but `TransformObservation` return NumPy arrays.
+    `NormalizeReward`, `DictInfoToList`, `VectorizeTransformAction`, observation wrappers that leave the space as it is,
+    and those that flatten observations of words (after a `DeprecationWarning` of NumPy); `ClipReward` warns only. Over
+    `gymnasium.wrappers.vector.ArrayConversion(env, env_xp=torch, target_xp=numpy)` they work. Other observation
+    wrappers but `TransformObservation` return NumPy arrays.
 
     Args:
         name: that of a row of `TASKS`, or a row.

@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from glimpse_env.datasets import find_dataset
-from glimpse_env.images import SPLITS, ImageSet
+from glimpse_env.image_set import ImageSet
+from glimpse_env.images import SPLITS
 from glimpse_env.notices import say_once
 from glimpse_env.tasks import TASKS
 

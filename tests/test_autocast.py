@@ -38,11 +38,18 @@ def assert_near(ours: Tensor, exact: Tensor, dtype: torch.dtype) -> None:
     torch.testing.assert_close(ours, exact, rtol=0, atol=NEAR[dtype] * largest)
 
 
-@pytest.mark.parametrize("dtype", HALVES, ids=str)
-@pytest.mark.parametrize("whole", [False, True], ids=["steps", "episodes"])
-@pytest.mark.parametrize("apart", [False, True], ids=["one", "apart"])
+@pytest.mark.parametrize(
+    ("dtype", "apart", "whole"),
+    [
+        pytest.param(torch.bfloat16, False, False, id="bfloat16-one-steps"),
+        pytest.param(torch.bfloat16, False, True, id="bfloat16-one-episodes"),
+        pytest.param(torch.bfloat16, True, False, id="bfloat16-apart-steps"),
+        pytest.param(torch.bfloat16, True, True, id="bfloat16-apart-episodes"),
+        pytest.param(torch.float16, True, False, id="float16-apart-steps"),
+    ],
+)
 @pytest.mark.parametrize("case", [*CASES, ("episodic", {"slots": 5, "width": 4, "time": "relative"})], ids=str)
-def test_memories(case: tuple[str, dict[str, Any]], apart: bool, whole: bool, dtype: torch.dtype) -> None:
+def test_memories(case: tuple[str, dict[str, Any]], dtype: torch.dtype, apart: bool, whole: bool) -> None:
     """The backward pass too, outside of autocast as PyTorch recommends, and within."""
     results = []
     for enabled, within in ((False, False), (True, False), (True, True)):

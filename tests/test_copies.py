@@ -17,7 +17,8 @@ import torch
 from gymnasium.utils.env_checker import data_equivalence
 
 import glimpse_env
-from glimpse_env.images import ImageSet
+from glimpse_env.image_set import ImageSet
+from glimpse_env.sharing import shared
 
 FACES = ("single", "numpy", "torch")
 ROWS = 3
@@ -90,6 +91,24 @@ def test_every_copy_shares_the_arrays_that_the_user_gave() -> None:
     env.reset(seed=0)
     assert len(pickle.dumps(env)) < images.nbytes + SMALL  # once, and not for each wrapper
     assert same(play(pickle.loads(pickle.dumps(env)), 2), play(env, 2))
+
+
+def test_what_is_computed_from_a_shared_array_is_copied() -> None:
+    array = shared({"images": np.zeros(3)})["images"]
+    assert copy.deepcopy(array) is array
+    result = array + 1
+    twin = copy.deepcopy(result)
+    result[0] = 7
+    assert type(twin) is np.ndarray
+    assert twin.tolist() == [1, 1, 1]
+
+
+def test_shared_arrays_stay_shared_and_read_only_in_a_pickle() -> None:
+    kwargs = {"images": np.zeros((50, 30, 30), np.uint8), "labels": np.arange(50) % 2, "split": "all", "patch": 4}
+    env = pickle.loads(pickle.dumps(gym.make("glimpse_env:Glimpse/Classify-v0", **kwargs)))
+    for each in (env, copy.deepcopy(env), gym.make(env.spec)):
+        assert np.shares_memory(each.spec.kwargs["images"], env.unwrapped.task.images)
+        assert not each.spec.kwargs["images"].flags.writeable
 
 
 @pytest.mark.parametrize("name", ["MNIST-v0", "ClutteredMNIST-v0", "ClutteredMNIST100-v0", "Babi-v0", "BabiGaze-v0"])

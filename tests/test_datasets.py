@@ -21,6 +21,7 @@ import pytest
 
 from glimpse_env import datasets, sources
 from glimpse_env.datasets import find_dataset, load_dataset, load_images, read_idx, split_rows
+from glimpse_env.image_set import ImageSet
 from glimpse_env.images import SPLITS, assign_splits
 from glimpse_env.sources import FILES, Source
 
@@ -527,6 +528,32 @@ def test_an_npz_may_name_its_classes(tmp_path):
     np.savez(tmp_path / "mine.npz", images=GREY, labels=[0, 1, 0, 1], names=[1, 2])
     with pytest.raises(ValueError, match=r"mine.npz: names must be the names of the classes"):
         load_images(tmp_path / "mine.npz")
+
+
+def test_classes_without_names_are_named_where_names_are_asked_for(tmp_path):
+    np.savez(tmp_path / "mine.npz", images=GREY, labels=[0, 1, 0, 1])
+    with pytest.raises(ValueError, match=r"not among \['cat', 'dog'\]: give the .npz an array `names`$"):
+        load_images(tmp_path / "mine.npz").with_classes(["cat", "dog"])
+    with pytest.raises(ValueError, match=r"not among \['cat', 'dog'\]: name the classes by names=$"):
+        load_images(GREY, [0, 1, 0, 1]).with_classes(["cat", "dog"])
+    with pytest.raises(ValueError, match=r"not among \['cat', 'dog'\]$"):
+        load_images(GREY, [0, 1, 0, 1], names=["0", "dog", "cow"]).with_classes(["cat", "dog"])
+
+
+def test_names_are_compared_about_once_each():
+    compared = []
+
+    class Name(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            compared.append(self)
+            return str.__eq__(self, other)
+
+    names = tuple(Name(f"class {row}") for row in range(200))
+    data = ImageSet(np.zeros((200, 1, 2, 2), np.uint8), np.arange(200), names)
+    assert data.with_classes(names[::-1]).labels.tolist() == list(range(200))[::-1]
+    assert len(compared) < 2000  # and not 200²
 
 
 def test_wrong_npz(tmp_path):

@@ -1,4 +1,4 @@
-"""Every vector wrapper of Gymnasium over every environment, on both backends and in every mode.
+"""Every vector wrapper of Gymnasium over every kind of spaces, on both backends and in every mode.
 
 Over NumPy it does what it does over `SyncVectorEnv`. Over torch it does the same, or raises: never other numbers.
 """
@@ -17,6 +17,8 @@ from gymnasium import wrappers as single_wrappers
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.wrappers import vector as wrappers
+
+from tests.conftest import id_and_arguments
 
 MODES = [mode.value for mode in AutoresetMode]
 N = 3
@@ -78,6 +80,9 @@ ROWS: dict[str, Row] = {
     "DictInfoToList": Row(wrappers.DictInfoToList, modes=ALL, torch=False),
 }
 
+TAKEN = [(name, mode) for name, row in ROWS.items() for mode in row.modes]
+"""Each wrapper, in each mode that it takes."""
+
 BOX_ONLY: dict[str, Callable[[Any], VectorEnv]] = {
     "DtypeObservation": lambda env: wrappers.DtypeObservation(env, np.float64),
     "RescaleObservation": lambda env: wrappers.RescaleObservation(env, 0.0, 1.0),
@@ -98,6 +103,12 @@ NEED_A_PACKAGE = {"RecordVideo": "moviepy", "HumanRendering": "pygame", "JaxToNu
 def to_numpy(env: Any) -> VectorEnv:
     """A torch environment as one of NumPy, for wrappers that compute by NumPy."""
     return wrappers.ArrayConversion(env, env_xp=torch, target_xp=np)
+
+
+@pytest.fixture(params=["Classify-v0", "BabiGaze-v0", "Copy-v0"])
+def kind(request: pytest.FixtureRequest, babi_folder: str) -> tuple[str, dict[str, Any]]:
+    """A task of images, one of words with a gaze, and one of bits: what a wrapper does depends on the spaces alone."""
+    return id_and_arguments(request.param, babi_folder)
 
 
 def test_no_wrapper_is_left_out() -> None:
@@ -168,22 +179,26 @@ def assert_close(one: Any, other: Any) -> None:
         assert data_equivalence(one, other)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", ROWS)
-def test_numpy_is_as_gymnasiums_own(name: str, mode: str, task: tuple[str, dict[str, Any]]) -> None:
-    row, env = ROWS[name], make(task, mode, "numpy")
-    if mode not in row.modes:
-        with pytest.raises((ValueError, AssertionError), match="autoreset_mode"):
-            row.wrap(env)
-        return
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.modes != ALL])
+def test_a_mode_is_refused(name: str) -> None:
+    for mode in set(MODES) - set(ROWS[name].modes):
+        for face in ("numpy", "torch"):
+            env = make(("glimpse_env:Glimpse/Copy-v0", {}), mode, face)
+            with pytest.raises((ValueError, AssertionError), match="autoreset_mode"):
+                ROWS[name].wrap(env)
+
+
+@pytest.mark.parametrize(("name", "mode"), TAKEN)
+def test_numpy_is_as_gymnasiums_own(name: str, mode: str, kind: tuple[str, dict[str, Any]]) -> None:
+    row, env = ROWS[name], make(kind, mode, "numpy")
     actions = sample(env)
     ours = play(row.wrap(env), actions)
     if (name, mode) != ("RecordEpisodeStatistics", "Disabled"):  # which forgets all rows where Gymnasium's own is
-        assert_alike(ours, play(row.wrap(make(task, mode, "sync")), actions))
+        assert_alike(ours, play(row.wrap(make(kind, mode, "sync")), actions))
 
 
-def test_statistics_of_episodes_are_right_where_rows_are_reset_by_mask(task: tuple[str, dict[str, Any]]) -> None:
-    env = make(task, "Disabled", "numpy")
+def test_statistics_of_episodes_are_right_where_rows_are_reset_by_mask(kind: tuple[str, dict[str, Any]]) -> None:
+    env = make(kind, "Disabled", "numpy")
     steps, returns = np.zeros(N, int), np.zeros(N)
     for result in play(wrappers.RecordEpisodeStatistics(env), sample(env, 30)):
         if len(result) == 2:
@@ -196,14 +211,9 @@ def test_statistics_of_episodes_are_right_where_rows_are_reset_by_mask(task: tup
             steps[ended], returns[ended] = 0, 0
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", ROWS)
-def test_torch_is_the_same_or_raises(name: str, mode: str, task: tuple[str, dict[str, Any]]) -> None:
-    row, env = ROWS[name], make(task, mode, "torch")
-    if mode not in row.modes:
-        with pytest.raises((ValueError, AssertionError), match="autoreset_mode"):
-            row.wrap(env)
-        return
+@pytest.mark.parametrize(("name", "mode"), TAKEN)
+def test_torch_is_the_same_or_raises(name: str, mode: str, kind: tuple[str, dict[str, Any]]) -> None:
+    row, env = ROWS[name], make(kind, mode, "torch")
     actions = sample(env)
     try:
         found = play(row.wrap(env), actions, tensors=True)
@@ -213,34 +223,51 @@ def test_torch_is_the_same_or_raises(name: str, mode: str, task: tuple[str, dict
         assert not row.torch or categories  # of which Gymnasium makes rows of 0 and 1 by NumPy
         return
     assert row.torch or name == "FilterObservation"
-    assert_alike(found, play(row.wrap(make(task, mode, "numpy")), actions))
+    assert_alike(found, play(row.wrap(make(kind, mode, "numpy")), actions))
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if not row.torch])
-def test_what_computes_by_numpy_works_over_a_conversion(name: str, mode: str, task: tuple[str, dict[str, Any]]) -> None:
-    row, env = ROWS[name], make(task, mode, "torch")
-    if mode not in row.modes or (name, mode) == ("DictInfoToList", "SameStep"):  # whose final observations are a dict
-        return
+@pytest.mark.parametrize(
+    "name", ["FlattenObservation", "VectorizeTransformObservation", "ReshapeObservation", "NormalizeObservation"]
+)
+def test_words_are_flattened_over_a_conversion(name: str) -> None:
+    """Over tensors it warns and raises: Gymnasium makes rows of 0 and 1 by NumPy."""
+    ours, theirs = (make(("glimpse_env:Glimpse/MQAR-v0", {}), "NextStep", face) for face in ("torch", "numpy"))
+    with pytest.raises((DeprecationWarning, TypeError)):
+        ROWS[name].wrap(ours).reset(seed=3)
+    actions = sample(ours)
+    assert_alike(play(ROWS[name].wrap(to_numpy(ours)), actions), play(ROWS[name].wrap(theirs), actions))
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        (name, mode)
+        for name, mode in TAKEN
+        if not ROWS[name].torch
+        and (name, mode) != ("DictInfoToList", "SameStep")  # whose final observations are a dict
+    ],
+)
+def test_what_computes_by_numpy_works_over_a_conversion(name: str, mode: str, kind: tuple[str, dict[str, Any]]) -> None:
+    row, env = ROWS[name], make(kind, mode, "torch")
     actions = sample(env)
-    assert_alike(play(row.wrap(to_numpy(env)), actions), play(row.wrap(make(task, mode, "numpy")), actions))
+    assert_alike(play(row.wrap(to_numpy(env)), actions), play(row.wrap(make(kind, mode, "numpy")), actions))
 
 
-@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", BOX_ONLY)
-def test_what_needs_a_box_says_so(name: str, mode: str) -> None:
+def test_what_needs_a_box_says_so(name: str) -> None:
     for face in ("numpy", "torch"):
-        with pytest.raises((TypeError, ValueError, AssertionError)):
-            BOX_ONLY[name](make(("glimpse_env:Glimpse/MQAR-v0", {}), mode, face))
+        env = make(("glimpse_env:Glimpse/MQAR-v0", {}), "NextStep", face)
+        with pytest.raises((TypeError, AssertionError), match=f"{name} requires a Box.*, got .*Dict"):
+            BOX_ONLY[name](env)
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_conversions(mode: str, task: tuple[str, dict[str, Any]]) -> None:
+def test_conversions(mode: str, kind: tuple[str, dict[str, Any]]) -> None:
     """From tensors to arrays in every mode; from arrays to tensors, but for Gymnasium's arrays of objects."""
-    env = make(task, mode, "torch")
+    env = make(kind, mode, "torch")
     actions = sample(env)
-    expected = play(make(task, mode, "numpy"), actions)
+    expected = play(make(kind, mode, "numpy"), actions)
     assert_alike(play(to_numpy(env), actions), expected)
-    wrapped = wrappers.NumpyToTorch(make(task, mode, "numpy"))
+    wrapped = wrappers.NumpyToTorch(make(kind, mode, "numpy"))
     if mode != "SameStep":
         assert_alike(play(wrapped, actions, tensors=True), expected)

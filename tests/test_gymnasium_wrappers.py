@@ -105,12 +105,23 @@ def test_no_wrapper_is_left_out() -> None:
     assert set(wrappers.__all__) - {"vector"} <= ROWS.keys() | NEED_A_PACKAGE.keys()
 
 
-def make(task: tuple[str, dict[str, Any]]) -> gym.Env:
-    env = gym.make(task[0], **task[1])
-    return gym.make(task[0], render_mode=env.metadata["render_modes"][0], **task[1])
+def own_modes(task: tuple[str, dict[str, Any]]) -> list[str]:
+    return gym.make(task[0], **task[1]).metadata["render_modes"]
 
 
-def play(env: gym.Env, row: Row) -> list[Any]:
+def make(task: tuple[str, dict[str, Any]], mode: str | None = None) -> gym.Env:
+    """With frames or text: by `mode`, or as the environment has it first."""
+    return gym.make(task[0], render_mode=mode or own_modes(task)[0], **task[1])
+
+
+def wrap(row: Row, env: gym.Env) -> gym.Env:
+    with warnings.catch_warnings():
+        if row.warns:
+            warnings.simplefilter("ignore")
+        return row.wrap(env)
+
+
+def play(env: gym.Env, row: Row, steps: int = 8) -> list[Any]:
     """What a wrapped environment answers to random actions, all in its space."""
 
     def seen(observation: Any) -> Any:
@@ -121,7 +132,7 @@ def play(env: gym.Env, row: Row) -> list[Any]:
 
     env.action_space.seed(0)
     results: list[Any] = [seen(env.reset(seed=3)[0])]
-    for _ in range(8):
+    for _ in range(steps):
         action = env.action_space.sample()
         if row.tensors:
             action = {key: torch.as_tensor(value) for key, value in action.items()}
@@ -136,23 +147,28 @@ def play(env: gym.Env, row: Row) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS if name in wrappers.__all__])
-def test_a_wrapper_works_or_refuses(name: str, every_task: tuple[str, dict[str, Any]]) -> None:
-    row, env = ROWS[name], make(every_task)
+def test_a_wrapper_works_or_refuses(name: str, task: tuple[str, dict[str, Any]]) -> None:
+    row, env = ROWS[name], make(task)
     if row.refuses == "all" or (row.refuses == "text" and env.render_mode == "ansi"):
         with pytest.raises((TypeError, ValueError, AttributeError, AssertionError)):
             play(row.wrap(env), row)
         return
-    with warnings.catch_warnings():
-        if row.warns:
-            warnings.simplefilter("ignore")
-        wrapped, again = row.wrap(env), row.wrap(make(every_task))
+    wrapped, again = wrap(row, env), wrap(row, make(task))
     results = play(wrapped, row)
     if name != "AddWhiteNoise":
         assert data_equivalence(play(again, row), results, exact=True)
 
 
-def test_time_needs_another_name_where_there_is_one(every_task: tuple[str, dict[str, Any]]) -> None:
-    env = limited(make(every_task))
+def test_every_id_takes_every_wrapper(every_task: tuple[str, dict[str, Any]]) -> None:
+    """The ids that differ from one above in numbers only, too; in each render mode; a step each."""
+    for mode in own_modes(every_task):
+        for name, row in ROWS.items():
+            if name in wrappers.__all__ and row.refuses != "all" and (row.refuses, mode) != ("text", "ansi"):
+                play(wrap(row, make(every_task, mode)), row, steps=1)
+
+
+def test_time_needs_another_name_where_there_is_one(task: tuple[str, dict[str, Any]]) -> None:
+    env = limited(make(task))
     if "time" in env.observation_space.spaces:
         with pytest.raises((ValueError, AssertionError), match="time"):
             wrappers.TimeAwareObservation(env)
@@ -165,27 +181,27 @@ def test_a_video_needs_frames_and_text_has_none(task: tuple[str, dict[str, Any]]
     env = make(task)
     if env.render_mode != "ansi":
         return
-    for wrap in (wrappers.HumanRendering, lambda env: wrappers.RecordVideo(env, str(tmp_path))):
+    for wrapper in (wrappers.HumanRendering, lambda env: wrappers.RecordVideo(env, str(tmp_path))):
         with pytest.raises((ValueError, AssertionError), match="ansi"):
-            wrap(env)
+            wrapper(env)
 
 
 @pytest.mark.parametrize("mode", ["human", "rgb_array", "rgb_array_list", "ansi", "ansi_list"])
-def test_a_render_mode_is_made_or_refused_as_asked_for(mode: str, every_task: tuple[str, dict[str, Any]]) -> None:
+def test_a_render_mode_is_made_or_refused_as_asked_for(mode: str, task: tuple[str, dict[str, Any]]) -> None:
     """`human` shows frames in a window, by Gymnasium's wrapper: text has none."""
-    own = gym.make(every_task[0], **every_task[1]).metadata["render_modes"]
+    own = own_modes(task)
     if mode.removesuffix("_list") in own:
-        assert gym.make(every_task[0], render_mode=mode, **every_task[1]).render_mode == mode
+        assert gym.make(task[0], render_mode=mode, **task[1]).render_mode == mode
     elif mode == "human" and "rgb_array" in own:
         with pytest.warns(UserWarning, match="HumanRendering wrapper is being applied"):
-            env = gym.make(every_task[0], render_mode=mode, **every_task[1])
+            env = gym.make(task[0], render_mode=mode, **task[1])
         assert isinstance(env, wrappers.HumanRendering)
     else:
         with (
             pytest.warns(UserWarning, match=f"render_mode='{mode}' that is not in the possible"),
             pytest.raises(ValueError, match=rf"render_mode must be one of \('{own[0]}',\) or None, got '{mode}'"),
         ):
-            gym.make(every_task[0], render_mode=mode, **every_task[1])
+            gym.make(task[0], render_mode=mode, **task[1])
 
 
 def test_a_spec_makes_the_environment_again(every_task: tuple[str, dict[str, Any]]) -> None:

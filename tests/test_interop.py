@@ -241,9 +241,16 @@ def test_every_id_runs_in(module: str, every_task: tuple[str, dict[str, Any]]) -
     PLAY[module](lambda face: name.replace("-v0", f"-{face}-v0") if face else name, kwargs)
 
 
-@pytest.mark.parametrize("script", ["ppo", "dqn", "td3_continuous_action"])
-@pytest.mark.parametrize("name", TASKS)
-def test_every_id_runs_in_cleanrl(cleanrl: Path, name: str, script: str, babi_folder: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [("ppo", name) for name in TASKS]
+    + [
+        (script, name)
+        for script in ("dqn", "td3_continuous_action")
+        for name in ("Classify-v0", "BabiGaze-v0", "Copy-v0", "MQAR-v0")  # pictures, words with a gaze, bits, tokens
+    ],
+)
+def test_every_id_runs_in_cleanrl(cleanrl: Path, script: str, name: str, babi_folder: str, tmp_path: Path) -> None:
     """As a task of one's own, registered with small data by a module that the id names."""
     _, kwargs = id_and_arguments(name, babi_folder)
     if "images" in kwargs or "MNIST" in name:

@@ -225,10 +225,17 @@ def test_a_damaged_file_of_a_large_folder_is_found_when_it_is_shown(mixed: str, 
 
 
 def test_a_file_that_changes_while_it_is_used_is_said(mixed: str, lazy: None) -> None:
+    """Of another size in pixels or not; what was seen before is still shown."""
     images = load_images(mixed).images
-    Image.new("RGB", (3, 3), (1, 2, 3)).save(Path(mixed, "a", "006.png"))
-    with pytest.raises(ValueError, match=r"006.png has changed since the folder was read"):
-        images[3]
+    before = images[2].copy()
+    for size in (SIZES[1][::-1], (3, 3)):
+        for name in ("004", "006"):
+            Image.new("RGB", size, (1, 2, 3)).save(Path(mixed, "a", f"{name}.png"))
+        for _ in range(2):
+            with pytest.raises(ValueError, match=r"006.png has changed since the folder was read"):
+                images[3]
+        np.testing.assert_array_equal(images[2], before)
+    assert load_images(mixed).images[3].shape == (3, 3, 3)
 
 
 @pytest.mark.parametrize("face", ["numpy", "torch"])
@@ -246,11 +253,15 @@ def test_more_canvases_than_memory_holds_are_refused(face: str, images: str) -> 
 def test_the_limit_of_a_container_counts(images: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "memory.max").write_text("1000000\n")
     (tmp_path / "memory.current").write_text("900000\n")
+    (tmp_path / "memory.stat").write_text("anon 900000\ninactive_file 0\nactive_file 0\n")
     monkeypatch.setattr(glimpse_env.free_memory, "CGROUP", tmp_path)
     assert gym.make_vec(ID, num_envs=200, images=images, patch=4).num_envs == 200  # 8×8 pixels: 388 bytes each
     for face in (lambda: gym.make_vec(ID, num_envs=300, images=images), lambda: gym.make(ID, images=images, size=200)):
-        with pytest.raises(ValueError, match=r"0\.0 GiB of memory are free"):
+        with pytest.raises(ValueError, match=r"take 0\.\d\d MiB, and 0\.10 MiB of memory are free"):
             face()
+    (tmp_path / "memory.stat").write_text("anon 400000\ninactive_file 500000\nactive_file 0\n")
+    assert gym.make_vec(ID, num_envs=300, images=images).num_envs == 300  # the cache of files makes room
+    (tmp_path / "memory.stat").write_text("anon 900000\ninactive_file 0\nactive_file 0\n")
     (tmp_path / "memory.max").write_text("max\n")
     assert gym.make_vec(ID, num_envs=300, images=images).num_envs == 300
 

@@ -24,7 +24,8 @@ FLOATS: tuple[str, Any, str] = ("float32", "real floating", "floats")
 def check_action(task: Task, action: Any, batch: tuple[int, ...]) -> dict[str, Array]:
     """The action as arrays of the task's backend, with its shapes, types and ranges checked.
 
-    They are new arrays without a gradient: what the caller does with its own changes no episode. Ranges are not checked on a GPU, where that would wait for the device.
+    They are new arrays without a gradient: what the caller does with its own changes no episode. Ranges are not
+    checked on a GPU, where that would wait for the device.
 
     Args:
         task: whose action it is.

@@ -1,0 +1,106 @@
+"""Labelled images in memory or in files, and the names of their classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from glimpse_env.decoding import area_means, shrunk
+from glimpse_env.pictures import Pictures
+from glimpse_env.read_only import read_only
+
+
+class ImageSet(NamedTuple):
+    """Labelled images of one split. The arrays are read-only, because many environments share them.
+
+    Attributes:
+        images: (M, C, h, w) uint8; C is 1 for grey, 3 for RGB. Of a folder of many sizes, or a large one, `Pictures`:
+            they are decoded when they are shown.
+        labels: (M,) int64 in [0, len(names)).
+        names: the class names, in the order of the labels.
+        source: where they were found, in words.
+    """
+
+    images: np.ndarray | Pictures
+    labels: np.ndarray
+    names: tuple[str, ...]
+    source: str = "arrays"
+
+    def take(self, rows: np.ndarray) -> ImageSet:
+        """Those of the rows that are True, (M,) bool."""
+        images = self.images.take(rows) if isinstance(self.images, Pictures) else read_only(self.images[rows])
+        return self._replace(images=images, labels=read_only(self.labels[rows]))
+
+    def with_classes(self, classes: int | Sequence[str]) -> ImageSet:
+        """The same images with other classes.
+
+        Args:
+            classes: names, which are the new order of the classes: labels are mapped onto them by name. Or how many
+                classes there are; those beyond the present names are called by their numbers. Either way a class may
+                be without an image.
+
+        Raises:
+            ValueError: an image's class that is not among them, fewer classes than names, or a name that is repeated
+                or no string.
+        """
+        if isinstance(classes, Integral) and not isinstance(classes, bool):
+            found = len(self.names)
+            if classes < found:
+                raise ValueError(f"classes={classes}, but the labels name {found} classes")
+            names = self.names + tuple(str(label) for label in range(found, int(classes)))
+            return self._replace(names=checked_names(names, "classes"))
+        names = checked_names(classes, "classes")
+        index = {name: label for label, name in enumerate(names)}
+        shown = [self.names[label] for label in np.unique(self.labels)]
+        unknown = [name for name in shown if name not in index]
+        if unknown:
+            raise ValueError(
+                f"there are images of the classes {unknown}, which are not among {list(names)}{self._how_to_name()}"
+            )
+        labels = np.array([index.get(name, -1) for name in self.names], np.int64)[self.labels]
+        return self._replace(labels=read_only(labels), names=names)
+
+    def _how_to_name(self) -> str:
+        """What to do where the classes have no names but their numbers; "" where they have."""
+        if self.names != tuple(map(str, range(len(self.names)))):
+            return ""
+        if self.source == "arrays":
+            return ": name the classes by names="
+        return ": give the .npz an array `names`" if self.source.lower().endswith(".npz") else ""
+
+    def resized(self, longest: int | None) -> ImageSet:
+        """The same images, an array, with a longest side of at most so many pixels."""
+        assert isinstance(self.images, np.ndarray)
+        height, width = self.images.shape[2:]
+        size = shrunk((height, width), longest)
+        if size == (height, width):
+            return self
+        return self._replace(images=stack([area_means(image.transpose(1, 2, 0), size) for image in self.images]))
+
+
+def checked_names(names: Any, argument: str) -> tuple[str, ...]:
+    """The names of classes, given as the argument so called.
+
+    Raises:
+        ValueError: where they are no sequence of different strings.
+    """
+    known = () if isinstance(names, str) or not np.iterable(names) else tuple(names)
+    if not known or not all(isinstance(name, str) for name in known):
+        raise ValueError(f"{argument} must be the names of the classes, such as ('cat', 'dog'), got {names!r}")
+    repeated = sorted(name for name, count in Counter(known).items() if count > 1)
+    if repeated:
+        raise ValueError(f"{argument} must be different names, and {repeated} occur more than once")
+    return tuple(map(str, known))  # NumPy's strings too
+
+
+def stack(pictures: list[np.ndarray]) -> np.ndarray:
+    """(M, C, h, w) of pictures (h, w, 1 or 3) of one size: grey if every one is, else RGB."""
+    channels = max(picture.shape[2] for picture in pictures)
+    images = np.empty((len(pictures), channels, *pictures[0].shape[:2]), np.uint8)
+    for image, picture in zip(images, pictures, strict=True):
+        image[:] = picture.transpose(2, 0, 1)
+    return read_only(images)

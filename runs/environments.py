@@ -16,6 +16,7 @@ from agents.nearest import refusing_arguments
 from agents.options import parse_options
 from agents.training.distributed import local_rank, world_size
 from agents.training.recipe import Recipe
+from glimpse_env.images import Split
 from glimpse_env.rng import draw_words, uniform
 from glimpse_env.sources import SOURCES
 from glimpse_env.tasks import TASKS
@@ -115,8 +116,9 @@ def make_canvas_env(
     images: str | Path,
     batch: int,
     device: str | torch.device,
+    split: Split | None = None,
 ) -> Any:
-    """An environment that shows the user's own canvases, each once, to an agent trained elsewhere.
+    """An environment that shows the user's own canvases, each once, to a trained agent.
 
     Args:
         recipe: of the agent.
@@ -125,6 +127,7 @@ def make_canvas_env(
         images: a folder or an .npz file.
         batch: episodes side by side.
         device: where the tensors are.
+        split: of the canvases. None is the test split of those that the agent was trained on, and all of any others.
 
     Raises:
         ValueError: for an agent that sees no images, or canvases of other channels or classes than it knows.
@@ -136,7 +139,7 @@ def make_canvas_env(
     kwargs: dict[str, Any] = {
         "images": str(images),
         "dataset": None,
-        "split": "all",
+        "split": split or ("test" if trained_on(recipe, images) else "all"),
         "order": "sequential",
         "size": None,
     }
@@ -149,6 +152,12 @@ def make_canvas_env(
         raise ValueError(f"{images} has {found} channels and the agent was trained on {channels}")
     check_whole(recipe, env)
     return env
+
+
+def trained_on(recipe: Recipe, images: str | Path) -> bool:
+    """Whether the recipe's own images are those at this path."""
+    own = recipe.env.images
+    return own is not None and Path(own).expanduser().resolve() == Path(images).expanduser().resolve()
 
 
 def _classes(recipe: Recipe, names: dict[str, list[str]]) -> list[str]:

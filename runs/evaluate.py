@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 import tyro
 
+from glimpse_env.images import Split
 from runs.command_line import one_line_errors, run_script
 from runs.evaluation import evaluate_checkpoint, lines_of
 
@@ -18,6 +19,7 @@ def main(
     /,
     episodes: int | None = None,
     images: Path | None = None,
+    split: Split | None = None,
     data: Path | None = None,
     arguments: tuple[str, ...] = (),
     memory_options: tuple[str, ...] = (),
@@ -31,6 +33,7 @@ def main(
         episodes: How many; 10,000 scenes, or each of the images or questions once.
         images: Your own canvases in place of generated scenes: an .npz file with images, labels and the
             names of the classes, or a folder.
+        split: train, validation, test, or all of your own images; test, and all of images that it was not trained on.
         data: Your own stories, a folder or archive in bAbI's format.
         arguments: Of the task, in place of those trained with, such as min_length=120 max_length=120.
         memory_options: Of the memory, in place of those trained with, such as slots=256 for longer sequences.
@@ -42,6 +45,7 @@ def main(
             checkpoint,
             episodes=episodes,
             images=images,
+            split=split,
             data=data,
             arguments=arguments,
             memory_options=memory_options,

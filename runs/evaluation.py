@@ -8,13 +8,15 @@ from typing import Any
 
 from agents import evaluate, spec_of
 from agents.agent import AttentionAgent
-from agents.evaluation import EvalResult
+from agents.evaluation import EvalResult, Observer
 from agents.loading import agent_from_dict
 from agents.names import names_in, names_of
 from agents.options import parse_options
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
+from glimpse_env.images import Split
 from glimpse_env.tasks import TASKS
+from runs.confusion import Confusion, confusion_lines
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, sample_episodes, task_name
 
 TEST_SEED = 2**41
@@ -33,6 +35,7 @@ def evaluate_checkpoint(
     *,
     episodes: int | None = None,
     images: Path | None = None,
+    split: Split | None = None,
     data: Path | None = None,
     arguments: tuple[str, ...] = (),
     memory_options: tuple[str, ...] = (),
@@ -42,9 +45,11 @@ def evaluate_checkpoint(
 
     Args:
         checkpoint: a weight file (`agent.pt`, `runs/pretrained/*.pt`), a training's `checkpoint.pt`, or its folder.
-        episodes: how many; None is 10,000 scenes, every image of `images`, or every question, once.
+        episodes: how many; None is 10,000 scenes, every image of one's own, or every question, once.
         images: the user's own canvases (`.npz` with `images`, `labels` and `names`, or a folder of class folders) in
             place of the recipe's test scenes.
+        split: which of the images, scenes or questions; None is the test split, or all of `images` that the agent was
+            not trained on.
         data: a folder or archive of files in bAbI's format, in place of those that are found.
         arguments: of the task, in place of those trained with, such as ("min_length=120", "max_length=120").
         memory_options: of the memory, in place of those trained with, such as ("slots=256",) for longer sequences.
@@ -53,10 +58,11 @@ def evaluate_checkpoint(
     Returns:
         `recipe`, `env_id`, `episodes`, `gaze` (of the recipe), `seconds`, `mean_return`, `steps` (mean length), `data`
         (where they were found, "" where episodes are made up) and `classes` (of images), and where the environment
-        tells right answers `error`: percent of wrong answers, or bits per sequence where answers
-        are bits. Where the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, and `error_random_gaze`
-        and `return_random_gaze`; where it reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On
-        bAbI `error_by_task`, and with a gaze `support_hit_rate`.
+        tells right answers `error`: percent of wrong answers, or bits per sequence where answers are bits. Of one's own
+        images also `split`, `error_interval` (95 %, Wilson), `error_by_class` and `confusion` (K, K), [class, answer].
+        Where the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, and `error_random_gaze` and
+        `return_random_gaze`; where it reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI
+        `error_by_task`, and with a gaze `support_hit_rate`.
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, or no such images or data.
@@ -70,13 +76,13 @@ def evaluate_checkpoint(
     if images is not None:
         if arguments:
             raise ValueError("--arguments are for the recipe's own scenes, stories and sequences, not for --images")
-        env = make_canvas_env(recipe, agent, names, images, BATCH, where)
+        env = make_canvas_env(recipe, agent, names, images, BATCH, where, split)
     else:
-        env = _own_env(recipe, agent, names, data, arguments, where)
+        env = _own_env(recipe, agent, names, data, arguments, where, split or "test")
     name = task_name(recipe.env.id)
-    scenes = images is None and agent.spec.named("glimpse") is not None
+    own = images is not None or recipe.env.images is not None
     if episodes is None:
-        episodes = SCENES if scenes else episodes_in(env)
+        episodes = SCENES if agent.spec.named("glimpse") is not None and not own else episodes_in(env)
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {episodes}")
     env_id = recipe.env.id if name is None else f"Glimpse/{name}"
@@ -86,11 +92,14 @@ def evaluate_checkpoint(
         report["classes"] = shown["classes"]
     if images is not None:
         report["images"] = str(images)
+    confusion = Confusion(report["classes"]) if own else None
     if arguments:
         report["arguments"] = list(arguments)
     if memory_options:
         report["memory_options"] = list(memory_options)
-    report |= _measured(recipe, agent, env, episodes)
+    report |= _measured(recipe, agent, env, episodes, confusion)
+    if confusion is not None:
+        report |= {"split": env.unwrapped.task.arguments["split"], **confusion.report()}
     return {**report, "seconds": round(time.monotonic() - began, 2)}
 
 
@@ -101,8 +110,9 @@ def _own_env(
     data: Path | None,
     arguments: tuple[str, ...],
     device: Any,
+    split: str,
 ) -> Any:
-    """The recipe's test environment, with other data or arguments."""
+    """The recipe's environment of a split, with other data or arguments."""
     name = task_name(recipe.env.id)
     if data is not None and "vocabulary" not in names:
         raise ValueError(f"--data are stories in bAbI's format, not for {recipe.name}")
@@ -115,7 +125,7 @@ def _own_env(
     changed |= {**names, **parse_options(arguments)}
     reads = "place" not in {part.role for part in agent.spec.observation.values()}
     batch = min(BATCH, recipe.batch) if name is None else STORIES if reads and "vocabulary" in names else BATCH
-    env = make_env(recipe, "test", batch, device, **changed)
+    env = make_env(recipe, split, batch, device, **changed)
     found = spec_of(env)
     if not found.fits(agent.spec):
         raise ValueError(
@@ -124,18 +134,21 @@ def _own_env(
     return env
 
 
-def _measured(recipe: Recipe, agent: AttentionAgent, env: Any, episodes: int) -> dict[str, Any]:
-    """The figures: as the agent was trained to look, and where there is a random gaze with that."""
+def _measured(
+    recipe: Recipe, agent: AttentionAgent, env: Any, episodes: int, observer: Observer | None
+) -> dict[str, Any]:
+    """The figures: as the agent was trained to look, which is observed, and where there is a random gaze with that."""
     acts = env.metadata.get("interactive", True)
     control = None
     numbers: Any = episodes if acts else sample_episodes(episodes, episodes_in(env), more=True)
-    if "random" in env.metadata.get("gazes", ()):
-        control = evaluate(agent, env, numbers, seed=TEST_SEED, gaze="random")
+    scripted = "random" in env.metadata.get("gazes", ())
     # With one glimpse, or trained for random places, there is no gaze of its own to play.
-    alone = control is not None and (recipe.gaze == "random" or env.metadata["horizon"] == 1)
-    result = (
-        control if alone and control is not None else evaluate(agent, env, numbers, seed=TEST_SEED, gaze=recipe.gaze)
-    )
+    alone = scripted and (recipe.gaze == "random" or env.metadata["horizon"] == 1)
+    if scripted and not alone:
+        control = evaluate(agent, env, numbers, seed=TEST_SEED, gaze="random")
+    gaze = "random" if alone else recipe.gaze
+    result = evaluate(agent, env, numbers, seed=TEST_SEED, gaze=gaze, observer=observer)
+    control = result if alone else control
     return report_of(agent, result, control, env.metadata["horizon"] if acts else None)
 
 
@@ -180,6 +193,8 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         lines += ["", f"  wrong answers {report['wrong_answers']:14.2f} %"]
         lines += [f"  wrong episodes {report['wrong_episodes']:13.2f} %", f"  bits per sequence {report['bits']:10.4f}"]
         return lines
+    if "confusion" in report:
+        lines += ["", *confusion_lines(report)]
     lines.append("")
     gazes = [
         (f"{report['gaze']} gaze", "error", "mean_return"),

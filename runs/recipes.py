@@ -12,9 +12,7 @@ from agents.training.recipe import EnvConfig, Recipe
 
 IMAGES = Recipe(answer_weights="later")
 # Muon and two small convolutions reach in a million episodes what Adam and a linear encoder reach in ten.
-CLUTTERED = replace(
-    IMAGES, agent=AgentConfig(glimpse_encoder="patches"), episodes=1_500_000, optimizer="muon", lr=5e-3
-)
+CLUTTERED = replace(IMAGES, agent=AgentConfig(glimpse_encoder="patches"), episodes=1_500_000, optimizer="muon", lr=5e-3)
 # Without a periphery the gaze learns more slowly; without an overhang the 55,000 images are soon known by heart (0.8 %
 # error in training, 3 % in validation).
 MNIST = replace(

@@ -344,7 +344,7 @@ def test_recipes_survive_a_checkpoint():
 def test_evaluating_ones_own_canvases(recipe: Recipe, images: str, tmp_path: Path):
     train(recipe, tmp_path, device="cpu", quiet=True)
     report = evaluate_checkpoint(tmp_path / "agent.pt", images=Path(images), device="cpu")
-    assert report["episodes"] == 90
+    assert report["episodes"] == 9  # those that it was not trained on
     assert report["glimpses"] == 3
     np.savez(tmp_path / "rgb.npz", images=np.zeros((2, 8, 8, 3), np.uint8), labels=np.array([0, 1]))
     with pytest.raises(ValueError, match="channels"):
@@ -359,6 +359,7 @@ def test_evaluate_prints_one_json_object(recipe: Recipe, tmp_path: Path, capsys:
     assert set(report) == {
         "recipe", "env_id", "episodes", "gaze", "glimpses", "error", "error_random_gaze", "error_by_glimpse", "seconds",
         "mean_return", "return_random_gaze", "steps", "cross_entropy", "data", "classes",
+        "split", "confusion", "error_by_class", "error_interval",
     }  # fmt: skip
     assert len(report["error_by_glimpse"]) == 3
     for none in (0, -1):

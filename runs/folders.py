@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from agents.training.sole_writer import LOCK, sole_writer
+from filelock import Timeout
+
+from glimpse_env.locks import locked
 
 LOGS = Path(__file__).parent / "logs"
+
+LOCK = ".lock"
+"""Name of the file that is locked."""
 
 WRITTEN = ("checkpoint.pt", "agent.pt", "model.zip", "metrics.json", "events.out.tfevents.*")
 """What a run writes, as patterns."""
@@ -34,6 +40,25 @@ def new_folder(name: str) -> Path:
             continue
         return folder
     raise AssertionError
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """The folder, made where it is missing, is locked while its training runs.
+
+    Raises:
+        ValueError: where another training is writing to it, or it cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder / LOCK, timeout=0))
+        except Timeout as error:
+            raise ValueError(f"another training is writing to {folder}: wait for it, or name another folder") from error
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise ValueError(f"cannot write logs to {folder} ({reason}): name another place with --folder") from error
+        yield
 
 
 def claim(folder: Path, *, overwrite: bool = False) -> None:

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agents.training import loop
+from agents.training.distributed import rank
 from agents.training.recipe import Recipe
 from agents.training.trainer import Trainer
 from runs.environments import make_env, pick_device
+from runs.folders import sole_writer
 from runs.log import TrainingLog
 from runs.saliency_prior import load_saliency_prior
 
@@ -35,7 +38,7 @@ def train(
         projector: hand what lies in the memory at the end to TensorBoard's projector.
 
     Returns, raises:
-        As there; and ValueError where the folder cannot be written.
+        As there; and ValueError where the folder cannot be written, or another training writes to it.
     """
     where = pick_device(device)
 
@@ -50,4 +53,5 @@ def train(
         if recipe.saliency_prior
         else None
     )
-    return loop.train(recipe, folder, environment, log, device=where, make_prior=prior, resume=resume)
+    with sole_writer(Path(folder)) if rank() == 0 else nullcontext():
+        return loop.train(recipe, folder, environment, log, device=where, make_prior=prior, resume=resume)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from agents.training.checkpoint import load_checked, write_atomically
-from agents.training.sole_writer import LOCK
+from runs.folders import LOCK
 
 ROOT = Path(__file__).parents[1]
 

@@ -13,11 +13,10 @@ import pytest
 
 from agents import AgentConfig
 from agents.training.recipe import EnvConfig, Recipe
-from agents.training.sole_writer import LOCK, sole_writer
 from glimpse_env.locks import exclusive
 from runs import folders
 from runs import train as command_line
-from runs.folders import claim, new_folder, remove_empty
+from runs.folders import LOCK, claim, new_folder, remove_empty, sole_writer
 from runs.training import train
 
 

@@ -19,7 +19,6 @@ from agents.training.distributed import all_mean, meet, process_group, rank, wor
 from agents.training.interruption import interruption
 from agents.training.machine import machine_name
 from agents.training.recipe import Recipe
-from agents.training.sole_writer import sole_writer
 from agents.training.trainer import Prior, Trainer, share_of, train_update
 
 VALIDATIONS = 20
@@ -84,8 +83,6 @@ def train(
     recipe.check()
     folder = Path(folder)
     with process_group(device), ExitStack() as stack:
-        if rank() == 0:
-            stack.enter_context(sole_writer(folder))
         values = load_checked(folder / "checkpoint.pt") if resume else {}
         if resume and Recipe.from_dict(values["recipe"]) != recipe:
             raise ValueError(f"{folder} trained another recipe; resume it with its own, or train in a new folder")

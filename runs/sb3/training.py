@@ -24,9 +24,9 @@ from agents.training.checkpoint import write_atomically
 from agents.training.finite import all_finite
 from agents.training.interruption import interruption
 from agents.training.machine import machine_name
-from agents.training.sole_writer import sole_writer
 from runs.environments import episodes_in, pick_device, task_name
 from runs.evaluation import TEST_SEED
+from runs.folders import sole_writer
 from runs.sb3.environments import make_env, make_training_env
 from runs.sb3.play import ModelResult, evaluate_model, play
 from runs.traces.pictures import pictures_of

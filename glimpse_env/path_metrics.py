@@ -60,6 +60,15 @@ def windows(path: np.ndarray, canvas: tuple[int, int], retina: Retina) -> np.nda
     return np.clip(np.concatenate([corner, corner + np.array([width, height])], -1), 0, limits)
 
 
+def off_image(path: np.ndarray) -> float:
+    """Share of the fixations after the first that lie on the canvas's edge, where all that is beyond it is clipped to.
+
+    Nothing calls back a gaze that is there: wherever beyond the edge the policy's mean lies, the same is seen.
+    """
+    chosen = path[:, 1:]
+    return float((np.abs(chosen) >= 1).any(-1).mean()) if chosen.size else 0.0
+
+
 def hit_rate(path: np.ndarray, boxes: np.ndarray, canvas: tuple[int, int]) -> float:
     """Share of the fixations after the first that fell into the target's box.
 

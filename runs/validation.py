@@ -10,6 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from agents import EvalResult, Trajectory, evaluate
 from agents.training.trainer import Trainer
+from glimpse_env.notices import say_once
 from runs.environments import episodes_in, sample_episodes
 from runs.traces.memory_statistics import memory_scalars
 from runs.traces.tensorboard_media import DRAWN, add_contents, add_fixations, add_traces, spread
@@ -26,6 +27,9 @@ HIDDEN_EPISODES = 1_000
 
 EXTERNAL_EPISODES = 256
 """Of somebody else's environment, whose speed is unknown."""
+
+ASTRAY = 0.1
+"""Share of fixations off the image from which a user is told."""
 
 BATCH = 250
 
@@ -72,6 +76,12 @@ class Validation:
             metrics = self.env.unwrapped.task.path_metrics(path, np.full_like(numbers, VALIDATION_SEED), numbers)
             for tag, value in metrics.items():
                 self.writer.add_scalar(tag, value, step)
+            if metrics.get("attention/off_image", 0.0) > ASTRAY and trainer.update == recipe.updates():
+                share = metrics["attention/off_image"]
+                say_once(
+                    f"{recipe.name}: {share:.0%} of the fixations lie on the edge of the canvas: the "
+                    "gaze has left the images, and has not learned where to look (a smaller --gaze-lr may help)"
+                )
             add_fixations(self.writer, path, step)
         self._draw(step, words)
         return error, words

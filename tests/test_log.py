@@ -48,7 +48,9 @@ def test_curves_are_in_tensorboard_under_the_usual_names(run: Path):
     expected = {"train/loss", "train/value_loss", "train/policy_gradient_loss", "train/learning_rate", "time/fps"}
     expected |= {"rollout/success_rate", "rollout/ep_rew_mean", "rollout/ep_len_mean", "time/total_timesteps"}
     expected |= {"eval/success_rate", "eval/mean_reward", "eval/mean_ep_length", "eval/error_by_glimpse/3"}
-    expected |= {"attention/saccade_length", "attention/coverage", "attention/entropy", "attention/target_hit_rate"}
+    expected |= {
+        f"attention/{name}" for name in ("saccade_length", "coverage", "entropy", "off_image", "target_hit_rate")
+    }
     assert expected <= tags
     assert not {tag for tag in tags if tag.startswith("memory/")}
     assert [event.step for event in events.Scalars("train/loss")] == [160, 320]
@@ -178,3 +180,13 @@ def test_a_folder_that_is_removed_ends_its_training(tmp_path: Path, monkeypatch:
     with pytest.raises(FileNotFoundError, match="run was removed or renamed while a training wrote to it"):
         train(recipe, tmp_path / "run", device="cpu", quiet=True)
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+def test_a_gaze_that_has_left_the_images_is_told_of(
+    tmp_path: Path, images: str, saying: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glimpse_env.tasks.image_task.off_image", lambda path: 0.34)
+    env = EnvConfig("Classify-v0", images=images, size=16, patch=4, num_glimpses=3)
+    recipe = Recipe("toy", env, AgentConfig(width=16, where_stream=8), episodes=32, batch=32)
+    with saying("toy: 34% of the fixations lie on the edge of the canvas"):
+        train(recipe, tmp_path, device="cpu", quiet=True)

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from glimpse_env.backend import get_backend
-from glimpse_env.path_metrics import coverage, fixation_entropy, hit_rate, saccade_length, story_coverage
+from glimpse_env.path_metrics import (
+    coverage,
+    fixation_entropy,
+    hit_rate,
+    off_image,
+    saccade_length,
+    story_coverage,
+)
 from glimpse_env.retina import Retina
 from glimpse_env.tasks import make_task
 
@@ -80,7 +87,7 @@ def test_the_target_box_holds_the_image_and_the_oracle_hits_it() -> None:
     path = np.concatenate([np.zeros((8, 1, 2), np.float32), oracle], 1)
     metrics = task.path_metrics(path, seeds, episodes)
     assert list(metrics) == [
-        f"attention/{name}" for name in ("saccade_length", "entropy", "coverage", "target_hit_rate")
+        f"attention/{name}" for name in ("saccade_length", "entropy", "coverage", "off_image", "target_hit_rate")
     ]
     assert metrics["attention/target_hit_rate"] == 1
     whole = make_task("Classify-v0", get_backend("numpy"), **own)
@@ -111,3 +118,9 @@ def test_the_lines_of_a_story_are_counted(babi_folder: str) -> None:
     path = np.zeros((2, 3, 1), np.float32)  # one line of each story
     metrics = task.path_metrics(path, seeds, episodes)
     assert metrics["attention/coverage"] == pytest.approx((1 / story.count).mean())
+
+
+def test_fixations_at_the_edge_are_off_the_image() -> None:
+    path = np.array([[[-1, -1], [0.99, 0], [1, 0.2], [0.3, -1]]], np.float32)
+    assert off_image(path) == pytest.approx(2 / 3)  # the first is not chosen
+    assert off_image(path[:, :1]) == 0

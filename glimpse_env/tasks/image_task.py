@@ -14,7 +14,7 @@ from glimpse_env.decoding import BACKGROUND
 from glimpse_env.digest import digest_of
 from glimpse_env.image_ops import image_ops
 from glimpse_env.images import SPLITS, Split, checked_resize
-from glimpse_env.path_metrics import coverage, hit_rate
+from glimpse_env.path_metrics import coverage, hit_rate, off_image
 from glimpse_env.pictures import Pictures
 from glimpse_env.retina import Retina, check_size
 from glimpse_env.rng import Array
@@ -133,9 +133,10 @@ class ImageTask(Task):
         return xp.tile(middle[:, None], (1, self.horizon - 1, 1))
 
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
-        """Saccades and entropy; coverage; where the image does not fill the canvas, the share of hits on it."""
+        """Saccades and entropy; coverage; fixations off the canvas; where the image does not fill the canvas, the share of hits on it."""
         metrics = super().path_metrics(path, seeds, episodes)
         metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
+        metrics["attention/off_image"] = off_image(path)
         if self.smallest_size != self.canvas_size:
             boxes = self.target_boxes(self.backend.asarray(seeds), self.backend.asarray(episodes))
             metrics["attention/target_hit_rate"] = hit_rate(path, self.backend.to_numpy(boxes), self.canvas_size)

@@ -38,6 +38,7 @@ LAYOUT: dict[str, dict[str, list[Any]]] = {
     "Gaze": {
         "hits": ["Multiline", [r"attention/.*hit_rate"]],
         "coverage": ["Multiline", ["attention/coverage"]],
+        "fixations at the edge, or off the image": ["Multiline", ["attention/off_image"]],
         "saccade length": ["Multiline", ["attention/saccade_length"]],
         "entropy of fixations, nats": ["Multiline", ["attention/entropy"]],
     },

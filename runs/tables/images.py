@@ -16,6 +16,8 @@ PAPER = {
     "translated": ("1.20", "conv 1.62"),
     "cluttered": ("4.04", "conv 8.09, random gaze 14.4"),
     "make-train": ("4.04", "what `make train` makes"),
+    "fashion": ("–", "no glimpse figure published"),
+    "fashion-cluttered": ("–", "no glimpse figure published"),
     "cluttered100": ("8.11", "conv 14.35, random gaze 28.4"),
     "cluttered-random": ("14.4", ""),
     "cluttered100-random": ("28.4", ""),

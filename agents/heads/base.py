@@ -77,6 +77,11 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
+    def beyond(self, params: Tensor) -> Tensor | None:
+        """(…,) how far the parameters ask for what no action can do, squared: a place off the canvas, say; None where
+        an action can do all that they ask for. A loss of it gives the way back a gradient, which clipping does not."""
+        return None
+
     def log_prob(self, params: Tensor, action: Tensor, deviation: Tensor | float = 1.0) -> Tensor:
         """(…,) log-probability in nats of actions, or of targets; a target of -1 counts as class 0."""
         raise NotImplementedError

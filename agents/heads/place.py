@@ -136,6 +136,10 @@ class PlaceHead(Head):
         """A place around the mean."""
         return params + deviation * noise
 
+    def beyond(self, params: Tensor) -> Tensor | None:
+        """(…,) the squared distance of means (…, D) to the canvas; None for what is no place."""
+        return (params.abs() - 1).relu().square().sum(-1) if self.part.role == "place" else None
+
     def log_prob(self, params: Tensor, action: Tensor, deviation: Tensor | float = 1.0) -> Tensor:
         """(…,) of places (…, D)."""
         return gaussian_log_prob(action, params, deviation)

@@ -45,6 +45,17 @@ def cross_entropies(trajectory: Trajectory, weights: Tensor) -> Tensor:
     return -(weights * trajectory.log_likelihood).sum((1, 2)) / (parts * totals)
 
 
+def beyond(trajectory: Trajectory, heads: Any) -> Tensor:
+    """Mean over what was drawn of how far its parameters ask for what no action can do: see `Head.beyond`."""
+    alive = trajectory.alive.to(torch.float32)
+    total = alive.new_zeros(())
+    for name in trajectory.log_prob:
+        distance = heads[name].beyond(trajectory.params[name])
+        if distance is not None:
+            total = total + (distance * alive).sum() / alive.sum()
+    return total
+
+
 def trajectory_loss(
     recipe: Recipe, agent: Any, trajectory: Trajectory, bonus: Tensor | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -89,5 +100,7 @@ def trajectory_loss(
         extra = torch.zeros_like(trajectory.reward) if bonus is None else bonus
         policy = ESTIMATORS[recipe.estimator](trajectory, agent.heads, recipe.discount, extra)
         loss = loss + policy.policy + VALUE_WEIGHT * policy.value
+        if recipe.edge_weight:
+            loss = loss + recipe.edge_weight * beyond(trajectory, agent.heads)
         scalars |= policy.scalars
     return loss, scalars

@@ -88,6 +88,8 @@ class Recipe:
     """Standard deviation of the places around the policy's mean, at first."""
     std_end: float | None = None
     """The same at the end, towards which it falls evenly; None leaves it as it is."""
+    edge_weight: float = 0.0
+    """Weight of the squared distance by which the policy's mean lies beyond the canvas, which brings it back."""
     estimator: str = "gain"
     """What a step earns a policy, a row of `agents.training.estimators.ESTIMATORS`. "gain": what it adds to the
     log-likelihood of the target; "reinforce": the environment's own reward."""
@@ -134,6 +136,7 @@ class Recipe:
             "gaze_lr": 0,
             "weight_decay": 0,
             "discount": 0,
+            "edge_weight": 0,
         }
         for name, low in least.items():
             if not low <= getattr(self, name) < math.inf:

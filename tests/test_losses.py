@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from agents import AgentConfig, AttentionAgent, Decision, EnvSpec, PartSpec, Trajectory
+from agents.heads import ViewSize, make_heads
 from agents.heads.place import gaussian_log_prob
 from agents.training.estimators import gain, gains, policy_gradient, reinforce, returns
-from agents.training.losses import answer_weights, cross_entropies, trajectory_loss
+from agents.training.losses import answer_weights, beyond, cross_entropies, trajectory_loss
 from agents.training.recipe import Recipe
 
 HEADS = {"location": SimpleNamespace(acts_on_next=True), "move": SimpleNamespace(acts_on_next=False)}
@@ -79,6 +80,22 @@ def test_the_policy_gradient_by_hand():
     torch.testing.assert_close(in_other_units, loss)
     paid = reinforce(episodes([1, 1], log_prob={"move": log_prob}, value=value), HEADS, 1.0, trajectory.reward)
     torch.testing.assert_close(paid, loss)  # a bonus is as good as a reward
+
+
+def test_a_mean_beyond_the_canvas_is_drawn_back_and_any_other_is_left_alone():
+    """Of two episodes, one and two steps long: 0.5 beyond the right edge; inside; 0.3 beyond the top and left edges."""
+    mean = torch.tensor([[[1.5, 0.0], [0.9, -1.0]], [[9.0, 9.0], [-1.3, -1.3]]], requires_grad=True)
+    heads = make_heads({"location": PartSpec("place", (2,))}, 3, {"location": ViewSize(4, 2)}, AgentConfig())
+    trajectory = episodes([1, 2], params={"location": mean}, log_prob={"location": torch.zeros(2, 2)})
+    loss = beyond(trajectory, heads)
+    torch.testing.assert_close(loss, torch.tensor((0.25 + 0.0 + 0.18) / 3))
+    loss.backward()
+    expected = torch.tensor([[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [-0.6, -0.6]]]) / 3
+    torch.testing.assert_close(mean.grad, expected)
+    config = AgentConfig(saccades="absolute")
+    saccade = make_heads({"step": PartSpec("saccade", (2,))}, 3, {"step": ViewSize(4, 2)}, config)
+    steps = trajectory._replace(params={"step": mean}, log_prob={"step": torch.zeros(2, 2)})
+    assert beyond(steps, saccade) == 0  # a step of any length may end on the canvas
 
 
 @pytest.mark.parametrize(("name", "lasts"), [("location", False), ("move", True)])

@@ -15,7 +15,6 @@ PAPER = {
     "mnist": ("1.07", "conv 1.21"),
     "translated": ("1.20", "conv 1.62"),
     "cluttered": ("4.04", "conv 8.09, random gaze 14.4"),
-    "make-train": ("4.04", "what `make train` makes"),
     "fashion": ("–", "no glimpse figure published"),
     "fashion-cluttered": ("–", "no glimpse figure published"),
     "cluttered100": ("8.11", "conv 14.35, random gaze 28.4"),
@@ -34,7 +33,7 @@ no averaging. Weights were chosen on the validation split; nothing was chosen by
 `python -m runs.results`; each row is reproduced by `python -m runs.evaluate runs/pretrained/<recipe>.pt`.
 
 *Random gaze* shows the same weights random places; the rows `*-random` are the same network **trained** for random
-places, which is the fair control, though for fewer episodes here. *Multiply-adds* are those of one whole decision, all
+places, which is the fair control; that of `cluttered100` was trained for fewer episodes. *Multiply-adds* are those of one whole decision, all
 glimpses together.
 
 | recipe | glimpses | error | random gaze | paper | parameters | multiply-adds |

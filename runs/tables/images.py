@@ -33,8 +33,8 @@ no averaging. Weights were chosen on the validation split; nothing was chosen by
 `python -m runs.results`; each row is reproduced by `python -m runs.evaluate runs/pretrained/<recipe>.pt`.
 
 *Random gaze* shows the same weights random places; the rows `*-random` are the same network **trained** for random
-places, which is the fair control; that of `cluttered100` was trained for fewer episodes. *Multiply-adds* are those of one whole decision, all
-glimpses together.
+places, which is the fair control; that of `cluttered100` was trained for fewer episodes. *Multiply-adds* are those of
+one whole decision, all glimpses together.
 
 | recipe | glimpses | error | random gaze | paper | parameters | multiply-adds |
 |---|---|---|---|---|---|---|

@@ -15,7 +15,7 @@ import pooch
 from glimpse_env.image_set import ImageSet
 from glimpse_env.images import SPLITS, Split, load_images
 from glimpse_env.locks import exclusive
-from glimpse_env.notices import say_once
+from glimpse_env.notices import from_home, say_once
 from glimpse_env.read_only import read_only
 from glimpse_env.sources import FILES, SOURCES, cached_files, fetch
 
@@ -50,7 +50,7 @@ def load_dataset(name: str, split: Split) -> ImageSet:
         raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
     images, labels, folder = _read_part(name, test=split == "test")
     rows = split_rows(split, len(labels))
-    return ImageSet(images[rows], labels[rows], SOURCES[name].names, f"{name} in {folder}")
+    return ImageSet(images[rows], labels[rows], SOURCES[name].names, f"{name} in {from_home(folder)}")
 
 
 def split_rows(split: Split, count: int) -> slice:

@@ -16,7 +16,7 @@ import numpy as np
 from glimpse_env.decoding import BACKGROUND, decode, read_header, shrunk
 from glimpse_env.folders import ImageFile, Listing, list_images, note
 from glimpse_env.image_set import ImageSet, checked_names, stack
-from glimpse_env.notices import say_once
+from glimpse_env.notices import from_home, say_once
 from glimpse_env.pictures import Pictures, Reading, open_pictures
 from glimpse_env.read_only import read_only
 from glimpse_env.rng import draw_words
@@ -155,8 +155,8 @@ def _read_split(source: Listing | ImageFile, reading: Reading, split: Split) -> 
 def _read(source: Listing | ImageFile, reading: Reading) -> ImageSet:
     """All images of a folder or an .npz file."""
     if isinstance(source, Listing):
-        return _from_listing(source, reading)._replace(source=str(source.folder))
-    return _from_npz(Path(source.path), reading)._replace(source=source.path)
+        return _from_listing(source, reading)._replace(source=from_home(source.folder))
+    return _from_npz(Path(source.path), reading)._replace(source=from_home(source.path))
 
 
 def _from_arrays(images: Any, labels: Any, names: Any = None) -> ImageSet:

@@ -6,11 +6,20 @@ libraries: these lines are no mistake of anybody's.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
+from pathlib import Path
 
 
 @functools.cache
 def say_once(message: str) -> None:
     """Say it, unless this process has said the same before."""
     logging.getLogger("glimpse_env").warning("%s", message)  # a file's name may have a "%"
+
+
+def from_home(path: Path | str) -> str:
+    """A path as people say it, which names nobody: "~/birds" for what lies in the user's own folder."""
+    with contextlib.suppress(ValueError, RuntimeError):  # elsewhere; nobody's
+        return str(Path("~") / Path(path).relative_to(Path.home()))
+    return str(path)

@@ -14,6 +14,7 @@ from glimpse_env.babi_names import Renaming, renamed
 from glimpse_env.backend import Backend
 from glimpse_env.digest import digest_of
 from glimpse_env.images import Split
+from glimpse_env.notices import from_home
 from glimpse_env.rng import Array, draw_words, integers
 from glimpse_env.tasks.base import Task
 from glimpse_env.tasks.records import Outcome, State, Story
@@ -162,7 +163,7 @@ def _summary(sources: dict[str, str]) -> str:
     """The places of files in words: "/babi/en", "generator", "/babi/en-10k (39 files), generator (qa3_train)"."""
     by_place: dict[str, list[str]] = {}
     for name, place in sources.items():
-        by_place.setdefault(place, []).append(name)
+        by_place.setdefault(from_home(place), []).append(name)
     if len(by_place) == 1:
         return next(iter(by_place))
     return ", ".join(

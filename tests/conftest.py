@@ -99,6 +99,24 @@ def babi_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
+def plain(value: Any) -> Any:
+    """Tensors as arrays, at any depth."""
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(plain, value))
+    return value.cpu().numpy() if isinstance(value, torch.Tensor) else value
+
+
+def leaves(value: Any, kind: type) -> list[Any]:
+    """All values of a kind in dicts and tuples, at any depth."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, tuple):
+        return [leaf for part in value for leaf in leaves(part, kind)]
+    return [value] if isinstance(value, kind) else []
+
+
 def id_and_arguments(name: str, babi_folder: str) -> tuple[str, dict[str, Any]]:
     """The id of a row of `TASKS`, and arguments that make its episodes short and bring data of its own."""
     kwargs: dict[str, Any] = SMALL.get(name, {})

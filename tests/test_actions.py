@@ -14,6 +14,7 @@ from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode
 
 from glimpse_env.tasks.actions import check_action
+from tests.conftest import leaves, plain
 
 FACES = ("single", *(f"{backend} {mode.value}" for backend in ("numpy", "torch") for mode in AutoresetMode))
 ROWS = 3
@@ -37,23 +38,6 @@ def sample(env: Any, seed: int = 0) -> dict[str, Any]:
     env.action_space.seed(seed)
     convert = torch.as_tensor if env.task.backend.name == "torch" else np.array
     return {key: convert(value) for key, value in env.action_space.sample().items()}
-
-
-def plain(value: Any) -> Any:
-    """Tensors as arrays, at any depth."""
-    if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
-    if isinstance(value, tuple):
-        return tuple(map(plain, value))
-    return value.cpu().numpy() if isinstance(value, torch.Tensor) else value
-
-
-def tensors(value: Any) -> list[torch.Tensor]:
-    if isinstance(value, dict):
-        value = tuple(value.values())
-    if isinstance(value, tuple):
-        return [tensor for part in value for tensor in tensors(part)]
-    return [value] if isinstance(value, torch.Tensor) else []
 
 
 def wrong_values(space: spaces.Space, right: Any) -> Iterator[Any]:
@@ -118,7 +102,7 @@ def test_an_action_that_carries_a_gradient_leaves_it_behind(task: tuple[str, dic
         bound = {key: value * weight if value.is_floating_point() else value for key, value in action.items()}
         results = env.step(bound)
         assert data_equivalence(plain(results), plain(other.step(action)), exact=True)
-        assert not any(tensor.requires_grad for tensor in tensors((results, env._state)))
+        assert not any(tensor.requires_grad for tensor in leaves((results, env._state), torch.Tensor))
 
 
 @pytest.mark.parametrize("mode", [mode.value for mode in AutoresetMode])
@@ -136,7 +120,7 @@ def test_inference_mode_may_come_and_go(task: tuple[str, dict[str, Any]], mode: 
         with torch.inference_mode(step == 1):
             results = env.step(action)
         assert data_equivalence(plain(results), plain(other.step(action)), exact=True)
-        assert not any(tensor.is_inference() for tensor in tensors(results))
+        assert not any(tensor.is_inference() for tensor in leaves(results, torch.Tensor))
 
 
 def test_numbers_of_episodes_and_masks_may_be_tensors(task: tuple[str, dict[str, Any]], face: str) -> None:

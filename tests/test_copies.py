@@ -13,12 +13,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 from gymnasium.utils.env_checker import data_equivalence
 
 import glimpse_env
 from glimpse_env.image_set import ImageSet
 from glimpse_env.sharing import shared
+from tests.conftest import plain
 
 FACES = ("single", "numpy", "torch")
 ROWS = 3
@@ -35,15 +35,6 @@ def make(task: tuple[str, dict[str, Any]], face: str, **kwargs: Any) -> Any:
     if face == "single":
         return gym.make(task[0], **task[1], **kwargs)
     return gym.make_vec(task[0], num_envs=ROWS, backend=face, **task[1], **kwargs)
-
-
-def plain(value: Any) -> Any:
-    """Tensors as arrays, at any depth."""
-    if isinstance(value, dict):
-        return {key: plain(part) for key, part in value.items()}
-    if isinstance(value, tuple):
-        return tuple(map(plain, value))
-    return value.cpu().numpy() if isinstance(value, torch.Tensor) else value
 
 
 def play(env: Any, steps: int, seed: int = 0) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 
 import glimpse_env
 from glimpse_env import TASKS, GlimpseEnv
+from tests.conftest import leaves
 
 ROOT = Path(glimpse_env.__file__).parents[1]
 
@@ -39,7 +40,7 @@ def first_mode(task: tuple[str, dict[str, Any]]) -> str:
 
 def start(env: GlimpseEnv, action: Any, **kwargs: Any) -> list[np.ndarray]:
     """What `reset` and a first step show: the first observation of a text may be a delimiter."""
-    return arrays((env.reset(**kwargs)[0], env.step(action)[0]))
+    return leaves((env.reset(**kwargs)[0], env.step(action)[0]), np.ndarray)
 
 
 def finish(env: GlimpseEnv) -> list[tuple[Any, ...]]:
@@ -58,14 +59,6 @@ def play(env: gym.Env, actions: list[Any]) -> list[tuple[Any, ...]]:
         if results[-1][2]:
             results.append(env.reset())
     return results
-
-
-def arrays(value: Any) -> list[np.ndarray]:
-    if isinstance(value, dict):
-        value = tuple(value.values())
-    if isinstance(value, tuple):
-        return [array for part in value for array in arrays(part)]
-    return [value] if isinstance(value, np.ndarray) else []
 
 
 def test_gymnasium_has_no_complaint(every_task: tuple[str, dict[str, Any]]) -> None:
@@ -124,7 +117,7 @@ def test_the_next_step_needs_a_reset(task: tuple[str, dict[str, Any]]) -> None:
 def test_nothing_returned_is_returned_again(task: tuple[str, dict[str, Any]]) -> None:
     env = make(task)
     results = [env.reset(seed=0), *play(env, [env.action_space.sample() for _ in range(env.metadata["horizon"] + 2)])]
-    for one, other in itertools.combinations([arrays(result) for result in results], 2):
+    for one, other in itertools.combinations([leaves(result, np.ndarray) for result in results], 2):
         assert not any(np.shares_memory(a, b) for a, b in itertools.product(one, other))
 
 
@@ -132,7 +125,7 @@ def test_a_caller_may_write_to_what_it_got(task: tuple[str, dict[str, Any]]) -> 
     env, other = make(task), make(task)
     ours, theirs = [env.reset(seed=1)], [other.reset(seed=1)]
     while len(ours[-1]) == 2 or not ours[-1][2]:
-        for array in arrays(ours[-1]):
+        for array in leaves(ours[-1], np.ndarray):
             array[...] = 0
         action = env.action_space.sample()
         ours.append(env.step(action))

@@ -102,17 +102,16 @@ def train(
         while trainer.update < updates and not stop:
             scalars = train_update(trainer)
             trainer.seconds = time.monotonic() - began
-            last = trainer.update == updates
-            if trainer.update % ASK_EVERY == 0 or last:  # in every process after the same update
+            validates = trainer.update % every == 0 or trainer.update == updates
+            saves = log is not None and time.monotonic() - saved > SAVE_SECONDS
+            if validates or saves or trainer.update % ASK_EVERY == 0:
                 trainer.check_finite()
             if log is not None:
                 log.update(scalars)
-                if trainer.update % every == 0 or last:
-                    trainer.check_finite()
+                if validates:
                     trainer.remember_best(log.validate())
                     save_atomically(trainer.best_agent(machine_name(device)), folder / "agent.pt")
-                if time.monotonic() - saved > SAVE_SECONDS:
-                    trainer.check_finite()
+                if saves:
                     save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
                     saved = time.monotonic()
             if world_size() == 1:

@@ -42,11 +42,19 @@ def task_name(id: str) -> str | None:
     return name if name in TASKS else None
 
 
-def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device, **overrides: Any) -> Any:
+def make_env(
+    recipe: Recipe,
+    split: str,
+    batch: int,
+    device: str | torch.device,
+    *,
+    training: bool | None = None,
+    **overrides: Any,
+) -> Any:
     """The recipe's environment, `batch` episodes side by side; Glimpse's own with tensors on `device`.
 
-    Training draws its images and stories at random; the other splits show each once, in order. Tasks that make their
-    episodes up have no splits: there the seed separates training from test.
+    Training draws its images and stories at random; elsewhere each is shown once, in order. Tasks that make their
+    episodes up have no splits: there the seed separates training from test. `training` as in `split_kwargs`.
 
     Raises:
         ValueError: for an environment that cannot be made, or that the agent does not go with.
@@ -54,7 +62,8 @@ def make_env(recipe: Recipe, split: str, batch: int, device: str | torch.device,
     name = task_name(recipe.env.id)
     if name is None:
         return make_external(recipe, batch, reseed=split == "train")
-    env = make_vec(name, batch, device, **split_kwargs(name, split, {**recipe.env.kwargs(), **overrides}))
+    kwargs = split_kwargs(name, split, {**recipe.env.kwargs(), **overrides}, training=training)
+    env = make_vec(name, batch, device, **kwargs)
     check_whole(recipe, env)
     return env
 
@@ -76,12 +85,15 @@ def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -
         )
 
 
-def split_kwargs(name: str, split: str, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a split of the task `name`: variety in training alone, and elsewhere each episode in order."""
-    task = TASKS[name].task
+def split_kwargs(name: str, split: str, kwargs: dict[str, Any], *, training: bool | None = None) -> dict[str, Any]:
+    """The arguments of a split of the task `name`: variety in training alone, and elsewhere each episode in order.
+
+    `training` is whether the environment trains; None is where the split is "train".
+    """
+    task, training = TASKS[name].task, split == "train" if training is None else training
     if task.splits:
-        kwargs = {"order": "random" if split == "train" else "sequential", **kwargs, "split": split}
-    return kwargs if split == "train" else {key: value for key, value in kwargs.items() if key not in task.variety}
+        kwargs = {"order": "random" if training else "sequential", **kwargs, "split": split}
+    return kwargs if training else {key: value for key, value in kwargs.items() if key not in task.variety}
 
 
 def make_external(recipe: Recipe, batch: int, *, reseed: bool = False) -> ExternalEnv:

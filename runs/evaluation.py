@@ -66,7 +66,7 @@ def evaluate_checkpoint(
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, or no such images or data.
-        ValueError: for a damaged checkpoint, or images, data or memory options that do not fit it.
+        ValueError: for a damaged checkpoint, or images, a split, data or memory options that do not fit it.
     """
     began, where = time.monotonic(), pick_device(device)
     values = load_checked(checkpoint)
@@ -78,7 +78,7 @@ def evaluate_checkpoint(
             raise ValueError("--arguments are for the recipe's own scenes, stories and sequences, not for --images")
         env = make_canvas_env(recipe, agent, names, images, BATCH, where, split)
     else:
-        env = _own_env(recipe, agent, names, data, arguments, where, split or "test")
+        env = _own_env(recipe, agent, names, data, arguments, where, split)
     name = task_name(recipe.env.id)
     own = images is not None or recipe.env.images is not None
     if episodes is None:
@@ -110,7 +110,7 @@ def _own_env(
     data: Path | None,
     arguments: tuple[str, ...],
     device: Any,
-    split: str,
+    split: Split | None,
 ) -> Any:
     """The recipe's environment of a split, with other data or arguments."""
     name = task_name(recipe.env.id)
@@ -118,6 +118,8 @@ def _own_env(
         raise ValueError(f"--data are stories in bAbI's format, not for {recipe.name}")
     if arguments and name is None:
         raise ValueError("--arguments are for Glimpse's own scenes, stories and sequences")
+    if split is not None and (name is None or not TASKS[name].task.splits):
+        raise ValueError(f"--split is for images and stories that have splits, not for {recipe.name}")
     variety = TASKS[name].task.variety if name is not None else ()
     if fixed := {"split", "order", "backend", "device", *variety, *names} & set(parse_options(arguments)):
         raise ValueError(f"--arguments: {', '.join(sorted(fixed))} cannot be chosen in an evaluation")
@@ -125,7 +127,7 @@ def _own_env(
     changed |= {**names, **parse_options(arguments)}
     reads = "place" not in {part.role for part in agent.spec.observation.values()}
     batch = min(BATCH, recipe.batch) if name is None else STORIES if reads and "vocabulary" in names else BATCH
-    env = make_env(recipe, split, batch, device, **changed)
+    env = make_env(recipe, split or "test", batch, device, training=False, **changed)
     found = spec_of(env)
     if not found.fits(agent.spec):
         raise ValueError(

@@ -80,7 +80,7 @@ class Validation:
                 share = metrics["attention/off_image"]
                 say_once(
                     f"{recipe.name}: {share:.0%} of the fixations lie on the edge of the canvas: the "
-                    "gaze has left the images, and has not learned where to look (a smaller --gaze-lr may help)"
+                    "gaze has left the images, and has not learned where to look (--edge-weight 10 draws it back)"
                 )
             add_fixations(self.writer, path, step)
         self._draw(step, words)

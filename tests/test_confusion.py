@@ -48,7 +48,9 @@ def test_ones_own_images_are_each_shown_once(run: Path, images: str) -> None:
     low, high = report["error_interval"]
     assert low <= report["error"] <= high
     for split, count in (("validation", 9), ("train", 72)):
-        assert evaluate_checkpoint(run, split=split, device="cpu")["episodes"] == count  # type: ignore[arg-type]
+        other = evaluate_checkpoint(run, split=split, device="cpu")  # type: ignore[arg-type]
+        assert other["episodes"] == count
+        assert [row["images"] for row in other["error_by_class"].values()] == [count // 3] * 3
 
 
 def test_training_images_are_not_scored_unless_asked_for(run: Path, images: str, tmp_path: Path) -> None:
@@ -59,6 +61,13 @@ def test_training_images_are_not_scored_unless_asked_for(run: Path, images: str,
         np.savez(tmp_path / "others.npz", images=arrays["images"][::3], labels=arrays["labels"][::3])
     others = evaluate_checkpoint(run, images=tmp_path / "others.npz", device="cpu")
     assert (others["split"], others["episodes"]) == ("all", 30)
+
+
+def test_a_split_of_what_has_none_is_refused(tmp_path: Path) -> None:
+    recipe = Recipe("toy", EnvConfig("Copy-v0"), AgentConfig(width=8, core="lstm"), episodes=2, batch=2)
+    train(recipe, tmp_path, device="cpu", quiet=True)
+    with pytest.raises(ValueError, match="--split is for images and stories that have splits, not for toy"):
+        evaluate_checkpoint(tmp_path, split="validation", device="cpu")
 
 
 def test_the_classes_that_are_confused_most_often_are_named(run: Path) -> None:

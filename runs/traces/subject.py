@@ -49,7 +49,7 @@ def load_subject(checkpoint: str | Path, split: str, images: Path | None, device
     def environment(rows: int) -> Any:
         if images is not None:
             return make_canvas_env(recipe, agent, names, images, rows, where)
-        return make_env(recipe, split, rows, where, **names)
+        return make_env(recipe, split, rows, where, training=False, **names)
 
     source = images.name if images is not None else f"{recipe.env.id}, {split} split"
     return Subject(agent, recipe, environment, source)

@@ -46,4 +46,27 @@ class LSTMCore(nn.Module):
         return output, torch.cat([output, cell], dim=1)
 
 
-CORES: dict[str, type[ReluCore] | type[LSTMCore]] = {"rnn": ReluCore, "lstm": LSTMCore}
+class GRUCore(nn.Module):
+    """A gated recurrent unit (Cho et al. 2014): what a step has nothing to say about stays as it is.
+
+    Args:
+        inputs: width of the input.
+        width: of the core.
+    """
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.state_size = width
+        self.cell = nn.GRUCell(inputs, width)
+
+    def forward(self, input: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Input (N, inputs) and state (N, width) to output and state."""
+        output = self.cell(input, state)
+        return output, output
+
+
+CORES: dict[str, type[ReluCore] | type[LSTMCore] | type[GRUCore]] = {
+    "rnn": ReluCore,
+    "lstm": LSTMCore,
+    "gru": GRUCore,
+}

@@ -12,6 +12,7 @@ from agents.encoders.base import Encoder
 from agents.encoders.convolutional import ConvolutionalEncoder
 from agents.encoders.glimpse import GlimpseEncoder, PlaceEncoder
 from agents.encoders.hidden_text import HiddenTextEncoder
+from agents.encoders.overview import OverviewEncoder
 from agents.encoders.patches import PatchEncoder
 from agents.encoders.sentence import SentenceEncoder
 from agents.encoders.values import BitsEncoder, ValuesEncoder
@@ -40,6 +41,7 @@ def glimpse_encoder(parts: Parts, config: AgentConfig) -> Encoder:
 ENCODERS: dict[str, EncoderRow] = {
     "hidden_text": EncoderRow(("tokens", "bag", "place", "count", "clock"), HiddenTextEncoder),
     "glimpse": EncoderRow(("glimpse",), glimpse_encoder),
+    "overview": EncoderRow(("overview",), OverviewEncoder),
     "sentence": EncoderRow(("tokens",), SentenceEncoder),
     "bits": EncoderRow(("bits",), BitsEncoder),
     "values": EncoderRow(("values",), ValuesEncoder),

@@ -1,45 +1,39 @@
-"""What the tasks about images share: the scene of an episode, its oracle and its metrics."""
+"""What the tasks about labelled images share: the images, and the scene of an episode."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
+from gymnasium import spaces
 
 from glimpse_env.backend import Backend
 from glimpse_env.datasets import load_dataset, load_images
 from glimpse_env.decoding import BACKGROUND
 from glimpse_env.digest import digest_of
-from glimpse_env.image_ops import image_ops
 from glimpse_env.images import SPLITS, Split, checked_resize
-from glimpse_env.path_metrics import coverage, hit_rate, off_image
 from glimpse_env.pictures import Pictures
-from glimpse_env.retina import Retina, check_size
 from glimpse_env.rng import Array
 from glimpse_env.scenes import Blend, Plan, SceneConfig, Scenes, paint_rows, plan
-from glimpse_env.tasks.base import Task
+from glimpse_env.tasks.looking import Looking, pair
 
 
-class ImageTask(Task):
-    """A task about images on canvases (`glimpse_env.scenes`). A subclass sets `retina`.
+class ImageTask(Looking):
+    """A task about labelled images on canvases (`glimpse_env.scenes`).
 
     Attributes:
         images: (M, C, h, w) uint8, those of the split, on the backend; or `Pictures`, in their files.
         sizes: (M, 2) int64, height and width of each of the `Pictures`; None where all images have one size.
         labels: (M,) int64.
         scene: how a canvas is made.
-        ops: the loops over pixels.
     """
 
     paths = ("images",)
     splits = SPLITS
     variety = ("overhang",)
     images: Any
-    canvas_size: tuple[int, int]
     image_size: tuple[int, int]
-    retina: Retina
 
     def __init__(
         self,
@@ -59,9 +53,10 @@ class ImageTask(Task):
         blend: Blend = "add",
         overhang: int = 0,
         order: Literal["random", "sequential"] = "random",
+        overview: int | tuple[int, int] | None = None,
+        **looking: Any,
     ) -> None:
-        super().__init__(backend)
-        self.ops = image_ops(backend)
+        super().__init__(backend, **looking)
         if (images is None) == (dataset is None):
             raise ValueError(
                 'pass either dataset (a name such as "mnist") or images (your own: a folder, .npz or arrays)'
@@ -86,12 +81,10 @@ class ImageTask(Task):
             self.images, self.smallest_size, self.sizes = backend.asarray(data.images), self.image_size, None
         self.labels = backend.asarray(data.labels)
         self.num_episodes, self.order = len(data.labels), order
-        self.canvas_size = pair(self.image_size if size is None else size)
-        self.scene = SceneConfig(self.canvas_size, pieces, pair(piece_size), blend, overhang)
+        canvas = pair(self.image_size if size is None else size)
+        self.scene = SceneConfig(canvas, pieces, pair(piece_size), blend, overhang)
         self.scene.check(data.images.shape, self.smallest_size)
-        check_size(self.canvas_size)
-        (height, width), channels = self.canvas_size, data.images.shape[1]
-        self.row_bytes = channels * (height * width + 4 * (height + 1) * (width + 1))
+        self.look(data.images.shape[1], canvas, spaces.Discrete(len(self.answer_names)), "class", overview)
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
         return {"classes": self.answer_names}
@@ -99,6 +92,10 @@ class ImageTask(Task):
     def digest(self) -> str:  # noqa: D102
         images = self.images.digest() if isinstance(self.images, Pictures) else self.backend.to_numpy(self.images)
         return digest_of(images, self.backend.to_numpy(self.labels), self.answer_names)
+
+    def scenes(self, seeds: Array, episodes: Array) -> tuple[Array, Array]:  # noqa: D102
+        made = self.compose(seeds, episodes)
+        return made.canvas, self.backend.xp.take(self.labels, made.index, axis=0)
 
     def compose(self, seeds: Array, episodes: Array) -> Scenes:
         """The scenes of these episodes, both (N,) int64."""
@@ -112,10 +109,6 @@ class ImageTask(Task):
     def _plan(self, seeds: Array, episodes: Array) -> Plan:
         return plan(tuple(self.images.shape), seeds, episodes, self.scene, self.order, self.sizes)
 
-    def canvas(self, seed: int, episode: int) -> np.ndarray:  # noqa: D102
-        seeds, episodes = (self.backend.asarray([number], "int64") for number in (seed, episode))
-        return self.backend.to_numpy(self.compose(seeds, episodes).canvas[0]).transpose(1, 2, 0)
-
     def target_boxes(self, seeds: Array, episodes: Array) -> Array:
         """(N, 4) int64 left, top, right, bottom in pixels of the image to be recognised.
 
@@ -125,23 +118,6 @@ class ImageTask(Task):
         size = self.backend.asarray([self.image_size], "int64") if self.sizes is None else self.sizes[scheme.index]
         return xp.concat([scheme.position, scheme.position + xp.flip(size, axis=1)], axis=1)
 
-    def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "oracle": the middle of the image to be recognised, at every glimpse; clipped to the canvas."""
-        xp, boxes = self.backend.xp, self.target_boxes(seeds, episodes)
-        size = self.backend.asarray([[self.canvas_size[1], self.canvas_size[0]]], "float32")
-        middle = self.backend.clip(xp.astype(boxes[:, :2] + boxes[:, 2:], xp.float32) / size - 1, -1.0, 1.0)
-        return xp.tile(middle[:, None], (1, self.horizon - 1, 1))
-
-    def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
-        """Saccades and entropy; coverage; fixations off the canvas; where the image does not fill the canvas, the share of hits on it."""
-        metrics = super().path_metrics(path, seeds, episodes)
-        metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
-        metrics["attention/off_image"] = off_image(path)
-        if self.smallest_size != self.canvas_size:
-            boxes = self.target_boxes(self.backend.asarray(seeds), self.backend.asarray(episodes))
-            metrics["attention/target_hit_rate"] = hit_rate(path, self.backend.to_numpy(boxes), self.canvas_size)
-        return metrics
-
     def class_shapes(self) -> np.ndarray | None:  # noqa: D102
         if self.sizes is not None:
             return None
@@ -150,18 +126,3 @@ class ImageTask(Task):
         for label in np.unique(labels):
             shapes[label] = images[labels == label].mean((0, 1)) / 255
         return shapes
-
-
-def pair(value: Any) -> tuple[int, int]:
-    """(height, width) from one integer or two, of Python or NumPy.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    try:
-        height, width = (value, value) if isinstance(value, Integral) else value
-    except (TypeError, ValueError):
-        height = width = None
-    if not (isinstance(height, Integral) and isinstance(width, Integral)):
-        raise ValueError(f"size, patch and piece_size are one integer or two, (height, width), got {value!r}")
-    return int(height), int(width)

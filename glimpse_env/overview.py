@@ -1,0 +1,70 @@
+"""A coarse overview of a whole canvas: means over a grid of cells that covers it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+from glimpse_env.rng import Array
+
+
+def checked_overview(value: Any, canvas: tuple[int, int]) -> tuple[int, int] | None:
+    """(rows, columns) of the overview of a canvas (height, width); None for None.
+
+    Args:
+        value: both numbers; or one, that of the longer side, and the cells are as square as can be.
+
+    Raises:
+        ValueError: for anything else, or more cells than pixels.
+    """
+    if value is None:
+        return None
+    height, width = canvas
+    try:
+        if isinstance(value, int):
+            rows, columns = (max(1, round(value * side / max(canvas))) for side in canvas)
+        else:
+            rows, columns = map(int, value)
+    except (TypeError, ValueError):
+        rows = columns = 0
+    if not (1 <= rows <= height and 1 <= columns <= width):
+        raise ValueError(
+            f"overview is (rows, columns) of at least 1 and at most the canvas' {canvas}, or the number of cells along "
+            f"its longer side; got {value!r}"
+        )
+    return rows, columns
+
+
+@lru_cache(maxsize=64)
+def _grid(cells: tuple[int, int], canvas: tuple[int, int], xp: Any, where: Any) -> tuple[Array, Array, Array]:
+    """The edges (rows + 1,) and (columns + 1,) int64 of the cells in pixels, and (rows, columns) float32, 255 times the
+    pixels of each."""
+    down, across = (
+        [number * side // count for number in range(count + 1)] for count, side in zip(cells, canvas, strict=True)
+    )
+    whites = [[255.0 * (b - a) * (d - c) for c, d in pairwise(across)] for a, b in pairwise(down)]
+    return (
+        xp.asarray(down, dtype=xp.int64, device=where),
+        xp.asarray(across, dtype=xp.int64, device=where),
+        xp.asarray(whites, dtype=xp.float32, device=where),
+    )
+
+
+def overview(table: Array, cells: tuple[int, int]) -> Array:
+    """The means over the cells of a grid that covers the canvas. A cell begins and ends at whole pixels.
+
+    Args:
+        table: (N, C, H + 1, W + 1) int32, from `glimpse_env.retina.summed_area_table`.
+        cells: (rows, columns), at most (H, W).
+
+    Returns:
+        (N, C, rows, columns) float32 in [0, 1].
+    """
+    xp = array_namespace(table)
+    down, across, whites = _grid(cells, (table.shape[2] - 1, table.shape[3] - 1), xp, device(table))
+    corners = xp.take(xp.take(table, down, axis=2), across, axis=3)
+    sums = corners[:, :, 1:] - corners[:, :, :-1]
+    return xp.astype(sums[..., 1:] - sums[..., :-1], xp.float32) / whites

@@ -39,18 +39,15 @@ def checked_overview(value: Any, canvas: tuple[int, int]) -> tuple[int, int] | N
 
 
 @lru_cache(maxsize=64)
-def _grid(cells: tuple[int, int], canvas: tuple[int, int], xp: Any, where: Any) -> tuple[Array, Array, Array]:
-    """The edges (rows + 1,) and (columns + 1,) int64 of the cells in pixels, and (rows, columns) float32, 255 times the
-    pixels of each."""
+def _grid(cells: tuple[int, int], canvas: tuple[int, int], xp: Any, where: Any) -> tuple[Array, Array]:
+    """Where the corners of the cells are in a plane of the table, ((rows + 1) (columns + 1),) int64, and 255 times the
+    pixels of each cell, (rows, columns) float32."""
     down, across = (
         [number * side // count for number in range(count + 1)] for count, side in zip(cells, canvas, strict=True)
     )
     whites = [[255.0 * (b - a) * (d - c) for c, d in pairwise(across)] for a, b in pairwise(down)]
-    return (
-        xp.asarray(down, dtype=xp.int64, device=where),
-        xp.asarray(across, dtype=xp.int64, device=where),
-        xp.asarray(whites, dtype=xp.float32, device=where),
-    )
+    corners = [y * (canvas[1] + 1) + x for y in down for x in across]
+    return xp.asarray(corners, dtype=xp.int64, device=where), xp.asarray(whites, dtype=xp.float32, device=where)
 
 
 def overview(table: Array, cells: tuple[int, int]) -> Array:
@@ -64,7 +61,9 @@ def overview(table: Array, cells: tuple[int, int]) -> Array:
         (N, C, rows, columns) float32 in [0, 1].
     """
     xp = array_namespace(table)
-    down, across, whites = _grid(cells, (table.shape[2] - 1, table.shape[3] - 1), xp, device(table))
-    corners = xp.take(xp.take(table, down, axis=2), across, axis=3)
+    n, channels, height, width = table.shape
+    index, whites = _grid(cells, (height - 1, width - 1), xp, device(table))
+    corners = xp.take(table.reshape(n * channels, height * width), index, axis=1)
+    corners = corners.reshape(n, channels, cells[0] + 1, cells[1] + 1)
     sums = corners[:, :, 1:] - corners[:, :, :-1]
     return xp.astype(sums[..., 1:] - sums[..., :-1], xp.float32) / whites

@@ -35,6 +35,16 @@ FASHION = replace(
     episodes=2_500_000,
     edge_weight=10.0,
 )
+# A street has many places worth a look: the gaze chooses among the cells of an overview, which the answer does not see.
+TRAFFIC_SIGNS = replace(
+    CLUTTERED,
+    name="traffic-signs",
+    env=EnvConfig("TrafficSigns-v0", resize=680, patch=20, scales=3, arguments=("composed=0.8", "overview=168")),
+    agent=AgentConfig(width=160, glimpse_encoder="patches", core="gru", saccades="cells", ignore=("time", "overview")),
+    episodes=120_000,
+    batch=64,
+    std=0.5,
+)
 CLUTTERED100 = replace(IMAGES, name="cluttered100", env=EnvConfig("ClutteredMNIST100-v0"))
 # The paper's network, reward and optimizer. Ours remain: the advantage is scaled, the gradient clipped, the learning
 # rate rises at first and falls along a cosine.
@@ -226,6 +236,8 @@ RECIPES: dict[str, Recipe] = {
         CLUTTERED100,
         FASHION,
         FASHION_CLUTTERED,
+        TRAFFIC_SIGNS,
+        replace(TRAFFIC_SIGNS, name="traffic-signs-random", gaze="random"),
         replace(
             CLUTTERED, name="classify", env=EnvConfig("Classify-v0"), episodes=500_000, batch=128, edge_weight=10.0
         ),

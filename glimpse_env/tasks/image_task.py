@@ -75,15 +75,16 @@ class ImageTask(Looking):
         self.source = data.source
         self.image_size = data.images.shape[2], data.images.shape[3]
         if isinstance(data.images, Pictures):
-            self.images, self.smallest_size = data.images, data.images.smallest
+            self.images, smallest = data.images, data.images.smallest
             self.sizes = backend.asarray(data.images.sizes)
         else:
-            self.images, self.smallest_size, self.sizes = backend.asarray(data.images), self.image_size, None
+            self.images, smallest, self.sizes = backend.asarray(data.images), self.image_size, None
         self.labels = backend.asarray(data.labels)
         self.num_episodes, self.order = len(data.labels), order
         canvas = pair(self.image_size if size is None else size)
         self.scene = SceneConfig(canvas, pieces, pair(piece_size), blend, overhang)
-        self.scene.check(data.images.shape, self.smallest_size)
+        self.scene.check(data.images.shape, smallest)
+        self.fills_canvas = smallest == canvas
         self.look(data.images.shape[1], canvas, spaces.Discrete(len(self.answer_names)), "class", overview)
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102

@@ -30,11 +30,12 @@ class Looking(Task):
 
     Attributes:
         ops: the loops over pixels.
+        fills_canvas: whether what is to be recognised does.
         cells: (rows, columns) of the overview; None without one.
     """
 
     canvas_size: tuple[int, int]
-    smallest_size: tuple[int, int]
+    fills_canvas = False
     retina: Retina
 
     def __init__(
@@ -165,7 +166,7 @@ class Looking(Task):
         metrics = super().path_metrics(path, seeds, episodes)
         metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
         metrics["attention/off_image"] = off_image(path)
-        if self.smallest_size != self.canvas_size:
+        if not self.fills_canvas:
             boxes = self.target_boxes(self.backend.asarray(seeds), self.backend.asarray(episodes))
             metrics["attention/target_hit_rate"] = hit_rate(path, self.backend.to_numpy(boxes), self.canvas_size)
         return metrics

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from functools import lru_cache
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 from array_api_compat import array_namespace, device
@@ -24,10 +26,11 @@ def checked_overview(value: Any, canvas: tuple[int, int]) -> tuple[int, int] | N
         return None
     height, width = canvas
     try:
-        if isinstance(value, int):
-            rows, columns = (max(1, round(value * side / max(canvas))) for side in canvas)
+        if isinstance(value, Integral):
+            longest = int(value) if 1 <= value <= max(canvas) else 0
+            rows, columns = (max(min(1, longest), round(longest * side / max(canvas))) for side in canvas)
         else:
-            rows, columns = map(int, value)
+            rows, columns = map(operator.index, value)
     except (TypeError, ValueError):
         rows = columns = 0
     if not (1 <= rows <= height and 1 <= columns <= width):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from glimpse_env.datasets import find_dataset
 from glimpse_env.image_set import ImageSet
@@ -99,6 +100,24 @@ def babi_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
+@pytest.fixture(scope="session")
+def street_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Grey streets of 60×100 pixels with one or two signs, as the files of the German Traffic Sign Detection Benchmark:
+    each category has a colour of its own."""
+    folder, rng, lines = tmp_path_factory.mktemp("gtsdb"), np.random.default_rng(0), []
+    colours = {1: (255, 0, 0), 38: (0, 0, 255), 25: (255, 255, 0), 12: (0, 255, 0)}
+    for number in (*range(12), *range(480, 486), *range(600, 608)):
+        scene = rng.integers(90, 130, (60, 100, 3), dtype=np.uint8)
+        for column in range(rng.integers(1, 3)):
+            kind, size = int(rng.choice(list(colours))), int(rng.integers(6, 14))
+            x, y = 50 * column + int(rng.integers(2, 30)), int(rng.integers(2, 40))
+            scene[y : y + size, x : x + size] = colours[kind]
+            lines.append(f"{number:05}.ppm;{x};{y};{x + size - 1};{y + size - 1};{kind}")
+        Image.fromarray(scene).save(folder / f"{number:05}.ppm")
+    (folder / "gt.txt").write_text("\n".join(lines) + "\n")
+    return str(folder)
+
+
 def plain(value: Any) -> Any:
     """Tensors as arrays, at any depth."""
     if isinstance(value, dict):
@@ -117,7 +136,7 @@ def leaves(value: Any, kind: type) -> list[Any]:
     return [value] if isinstance(value, kind) else []
 
 
-def id_and_arguments(name: str, babi_folder: str) -> tuple[str, dict[str, Any]]:
+def id_and_arguments(name: str, babi_folder: str, street_folder: str) -> tuple[str, dict[str, Any]]:
     """The id of a row of `TASKS`, and arguments that make its episodes short and bring data of its own."""
     kwargs: dict[str, Any] = SMALL.get(name, {})
     if name == "Classify-v0":
@@ -125,19 +144,23 @@ def id_and_arguments(name: str, babi_folder: str) -> tuple[str, dict[str, Any]]:
         kwargs = {"images": images, "labels": np.arange(40) % 4, "size": (20, 17), "patch": (4, 6), "pieces": 2}
     if name.startswith("Babi"):
         kwargs = {"data": babi_folder}
+    if name == "TrafficSigns-v0":
+        kwargs = {"data": street_folder, "composed": 0.5, "overview": 12, "patch": 6, "num_glimpses": 3}
     return f"glimpse_env:Glimpse/{name}", kwargs
 
 
 @pytest.fixture(params=TASKS)
-def every_task(request: pytest.FixtureRequest, noise_digits: None, babi_folder: str) -> tuple[str, dict[str, Any]]:
+def every_task(
+    request: pytest.FixtureRequest, noise_digits: None, babi_folder: str, street_folder: str
+) -> tuple[str, dict[str, Any]]:
     """Each row of `TASKS`: its id and arguments."""
-    return id_and_arguments(request.param, babi_folder)
+    return id_and_arguments(request.param, babi_folder, street_folder)
 
 
 @pytest.fixture(params=[name for name in TASKS if "MNIST" not in name])
-def task(request: pytest.FixtureRequest, babi_folder: str) -> tuple[str, dict[str, Any]]:
+def task(request: pytest.FixtureRequest, babi_folder: str, street_folder: str) -> tuple[str, dict[str, Any]]:
     """One row of `TASKS` for each class of tasks: its id and arguments."""
-    return id_and_arguments(request.param, babi_folder)
+    return id_and_arguments(request.param, babi_folder, street_folder)
 
 
 @pytest.fixture(scope="session")

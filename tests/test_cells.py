@@ -30,6 +30,7 @@ def view(made: CellHead, overview: torch.Tensor, here: torch.Tensor) -> View:
     return View(survey=Survey(made.survey(overview), made.near(here)))
 
 
+@torch.no_grad()
 def test_the_density_is_that_of_the_mixture_and_integrates_to_one() -> None:
     made = head()
     params = made(torch.randn(1, 7), view(made, torch.rand(1, 3, 12, 20), torch.zeros(1, 2)))
@@ -41,6 +42,7 @@ def test_the_density_is_that_of_the_mixture_and_integrates_to_one() -> None:
     assert float(density.detach().sum()) * area == pytest.approx(1, abs=1e-3)
 
 
+@torch.no_grad()
 def test_draws_follow_the_density() -> None:
     made = head()
     params = made(torch.randn(1, 7), view(made, torch.rand(1, 3, 12, 20), torch.zeros(1, 2))).expand(200_000, -1, -1)

@@ -34,7 +34,7 @@ def view(made: CellHead, overview: torch.Tensor, here: torch.Tensor) -> View:
 def test_the_density_is_that_of_the_mixture_and_integrates_to_one() -> None:
     made = head()
     params = made(torch.randn(1, 7), view(made, torch.rand(1, 3, 12, 20), torch.zeros(1, 2)))
-    x = torch.linspace(-2, 2, 401)
+    x = torch.linspace(-4, 4, 801)
     grid = torch.cartesian_prod(x, x)
     deviation = 0.5
     density = made.log_prob(params.expand(len(grid), -1, -1), grid, deviation).exp()

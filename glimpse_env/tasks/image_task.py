@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from glimpse_env.augmentation import Changes, augment_boxes, draw_changes, parse_augmentation
 from glimpse_env.backend import Backend
 from glimpse_env.datasets import load_dataset, load_images
 from glimpse_env.decoding import BACKGROUND
@@ -30,12 +31,13 @@ class ImageTask(Task):
         sizes: (M, 2) int64, height and width of each of the `Pictures`; None where all images have one size.
         labels: (M,) int64.
         scene: how a canvas is made.
+        augmentation: how it is changed then; None for not at all.
         ops: the loops over pixels.
     """
 
     paths = ("images",)
     splits = SPLITS
-    variety = ("overhang",)
+    variety = ("overhang", "augment")
     images: Any
     canvas_size: tuple[int, int]
     image_size: tuple[int, int]
@@ -58,6 +60,7 @@ class ImageTask(Task):
         piece_size: int | tuple[int, int] = 8,
         blend: Blend = "add",
         overhang: int = 0,
+        augment: Any = None,
         order: Literal["random", "sequential"] = "random",
     ) -> None:
         super().__init__(backend)
@@ -90,6 +93,7 @@ class ImageTask(Task):
         self.scene = SceneConfig(self.canvas_size, pieces, pair(piece_size), blend, overhang)
         self.scene.check(data.images.shape, self.smallest_size)
         check_size(self.canvas_size)
+        self.augmentation = parse_augmentation(augment)
         (height, width), channels = self.canvas_size, data.images.shape[1]
         self.row_bytes = channels * (height * width + 4 * (height + 1) * (width + 1))
 
@@ -101,16 +105,23 @@ class ImageTask(Task):
         return digest_of(images, self.backend.to_numpy(self.labels), self.answer_names)
 
     def compose(self, seeds: Array, episodes: Array) -> Scenes:
-        """The scenes of these episodes, both (N,) int64."""
+        """The scenes of these episodes, both (N,) int64; `position` is that before augmentation."""
         scheme = self._plan(seeds, episodes)
         if self.sizes is None:
-            return Scenes(self.ops.paint(self.images, scheme, self.scene), scheme.index, scheme.position)
-        on_host = Plan(*map(self.backend.to_numpy, scheme))
-        canvas = self.backend.asarray(paint_rows(self.images, on_host, self.scene))
+            canvas = self.ops.paint(self.images, scheme, self.scene)
+        else:
+            on_host = Plan(*map(self.backend.to_numpy, scheme))
+            canvas = self.backend.asarray(paint_rows(self.images, on_host, self.scene))
+        if self.augmentation is not None:
+            canvas = self.ops.augment(canvas, self._changes(seeds, episodes), self.augmentation)
         return Scenes(canvas, scheme.index, scheme.position)
 
     def _plan(self, seeds: Array, episodes: Array) -> Plan:
         return plan(tuple(self.images.shape), seeds, episodes, self.scene, self.order, self.sizes)
+
+    def _changes(self, seeds: Array, episodes: Array) -> Changes:
+        assert self.augmentation is not None
+        return draw_changes(seeds, episodes, self.augmentation, (self.images.shape[1], *self.canvas_size))
 
     def canvas(self, seed: int, episode: int) -> np.ndarray:  # noqa: D102
         seeds, episodes = (self.backend.asarray([number], "int64") for number in (seed, episode))
@@ -119,11 +130,14 @@ class ImageTask(Task):
     def target_boxes(self, seeds: Array, episodes: Array) -> Array:
         """(N, 4) int64 left, top, right, bottom in pixels of the image to be recognised.
 
-        With an overhang it may stick out of the canvas.
+        With an overhang, or augmentation, it may stick out of the canvas.
         """
         xp, scheme = self.backend.xp, self._plan(seeds, episodes)
         size = self.backend.asarray([self.image_size], "int64") if self.sizes is None else self.sizes[scheme.index]
-        return xp.concat([scheme.position, scheme.position + xp.flip(size, axis=1)], axis=1)
+        boxes = xp.concat([scheme.position, scheme.position + xp.flip(size, axis=1)], axis=1)
+        if self.augmentation is None:
+            return boxes
+        return augment_boxes(boxes, self._changes(seeds, episodes), self.canvas_size)
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
         """The "oracle": the middle of the image to be recognised, at every glimpse; clipped to the canvas."""

@@ -1,18 +1,20 @@
 """Augmentation: canvases changed at random, so that few images teach more. For training alone.
 
 Every change is drawn from (seed, episode), as the scene is, and is made in integers (fixed point), so that NumPy and
-torch agree bit for bit. All of a canvas changes alike: first its geometry (scaled about its middle, flipped, shifted;
-bilinear, and black outside), then its values.
+torch agree bit for bit. (Arrays of both have a method `clip`; the function of that name may wait for a GPU.)
+
+All of a canvas changes alike: first its geometry (scaled about its middle, shifted, flipped; bilinear, and black
+outside), then its values. Where the image to be recognised would be pushed off the canvas, it is shifted less: at least
+three quarters of its width, and of its height, stay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from numbers import Real
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from array_api_compat import array_namespace, device
 
+from glimpse_env.augmentation_strength import Augmentation
 from glimpse_env.rng import Array, draw_words, integers
 
 CHANGE_STREAM = 4
@@ -31,42 +33,13 @@ PIXELS = 2**24
 """Pixels that the plain form changes at a time: it needs some 30 bytes for each."""
 
 
-class Augmentation(NamedTuple):
-    """The strength of each change, from 0 (none) to 1. Every change is drawn evenly from its range.
-
-    Attributes:
-        shift: by up to an eighth of the canvas, in whole pixels, in each direction.
-        scale: by a factor from 0.8 to 1.25, alike in both directions.
-        flip: left and right change places, in half of the episodes. Not for what may be mirrored no more than digits.
-        brightness: all values times 0.6 to 1.4.
-        contrast: the distance of all values from their mean times 0.6 to 1.4.
-        colour: the values of each channel times 0.8 to 1.2; grey canvases stay as they are.
-        noise: uniform, for each value on its own, of up to 0 to 32 of 255.
-        cutout: a rectangle, of up to a quarter of the canvas in each direction, becomes as grey as the canvas's mean.
-    """
-
-    shift: float = 0.0
-    scale: float = 0.0
-    flip: float = 0.0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    colour: float = 0.0
-    noise: float = 0.0
-    cutout: float = 0.0
-
-    @property
-    def moves(self) -> bool:
-        """Whether it changes where things are."""
-        return max(self.shift, self.scale, self.flip) > 0
-
-
 class Changes(NamedTuple):
     """What is drawn for each of N canvases of C channels. All int64.
 
     Attributes:
         step: (N,) source pixels to a pixel, of `PLACE` binary digits.
         flip: (N,) 0 or 1.
-        shift: (N, 2) pixels to the right and down.
+        shift: (N, 2) pixels to the right and down, before it is flipped.
         contrast: (N,) of `GAIN` binary digits.
         gain: (N, C) brightness and colour, likewise.
         cutout: (N, 4) left, top, right and bottom of the rectangle in pixels; empty where there is none.
@@ -85,50 +58,9 @@ class Changes(NamedTuple):
     episodes: Array
 
 
-def parse_augmentation(value: Any) -> Augmentation | None:
-    """The augmentation that an argument names; None for none.
-
-    Args:
-        value: True (everything but `flip`), False or None; one strength of everything but `flip`; names, each with its
-            strength or without (then it is 1), as a text "shift,scale:0.5", a sequence of such, or a mapping.
-
-    Raises:
-        ValueError: for anything else, an unknown name, a name given twice, or a strength that is not from 0 to 1.
-    """
-    known = Augmentation._fields
-    if value is None or isinstance(value, Real):  # a bool too
-        pairs: Iterable[tuple[Any, Any]] = [(name, value or 0.0) for name in known if name != "flip"]
-    elif isinstance(value, Mapping):
-        pairs = value.items()
-    elif isinstance(value, Iterable):
-        names = value.split(",") if isinstance(value, str) else value
-        pairs = [_pair(name) for name in names]
-    else:
-        pairs = [(value, 1.0)]
-    strengths: dict[str, float] = {}
-    for name, strength in pairs:
-        if name not in known or name in strengths:
-            fault = "is given twice" if name in known else "is unknown"
-            raise ValueError(
-                f"augment: {name!r} {fault}; give names of {', '.join(known)} (augment=shift,scale:0.5), one strength "
-                "of all but flip (augment=0.5), or True"
-            )
-        if not (isinstance(strength, Real) and 0 <= strength <= 1):
-            raise ValueError(f"augment: a strength is from 0 to 1, got {strength!r} for {name}")
-        strengths[name] = float(strength)
-    return Augmentation(**strengths) if any(strengths.values()) else None
-
-
-def _pair(text: Any) -> tuple[Any, Any]:
-    """A name and its strength, of a text such as "scale:0.5" or "scale"."""
-    name, colon, strength = text.partition(":") if isinstance(text, str) else (text, "", "")
-    try:
-        return (name.strip() if isinstance(name, str) else name), float(strength) if colon else 1.0
-    except ValueError:
-        return name, strength  # which is refused by name
-
-
-def draw_changes(seeds: Array, episodes: Array, strength: Augmentation, canvas: tuple[int, int, int]) -> Changes:
+def draw_changes(
+    seeds: Array, episodes: Array, strength: Augmentation, canvas: tuple[int, int, int], boxes: Array
+) -> Changes:
     """What is drawn for the canvases (C, H, W) of these episodes.
 
     Each change has words of its own: whether another is made does not alter it.
@@ -137,6 +69,7 @@ def draw_changes(seeds: Array, episodes: Array, strength: Augmentation, canvas: 
         seeds, episodes: (N,) int64.
         strength: of each change.
         canvas: the shape of one.
+        boxes: (N, 4) int64 left, top, right, bottom in pixels of the images to be recognised.
     """
     channels, height, width = canvas
     xp, where = array_namespace(seeds), device(seeds)
@@ -152,13 +85,12 @@ def draw_changes(seeds: Array, episodes: Array, strength: Augmentation, canvas: 
     def factor(words: Array, most: float) -> Array:
         return (1 << GAIN) + around(words, round(most * (1 << GAIN)))
 
-    most = 1 + strength.scale / 4
-    least, range_of_steps = round((1 << PLACE) / most), round((1 << PLACE) * most) - round((1 << PLACE) / most)
+    shortest, longest = (round((1 << PLACE) * (1 + strength.scale / 4) ** power) for power in (-1, 1))
     colour = factor(words[:, 6 : 6 + channels], 0.2 * strength.colour * (channels > 1))
     size = integers(words[:, 10:12], integer(*(int(strength.cutout * side / 4) + 1 for side in (width, height))))
     corner = integers(words[:, 12:14], integer(width, height) - size + 1)
-    return Changes(
-        step=least + integers(words[:, 2], range_of_steps + 1),
+    changes = Changes(
+        step=shortest + integers(words[:, 2], longest - shortest + 1),
         flip=xp.astype(integers(words[:, 3], 1 << PLACE) < round(strength.flip * (1 << PLACE) / 2), xp.int64),
         shift=around(words[:, :2], integer(*(int(strength.shift * side / 8) for side in (width, height)))),
         contrast=factor(words[:, 5], 0.4 * strength.contrast),
@@ -168,6 +100,13 @@ def draw_changes(seeds: Array, episodes: Array, strength: Augmentation, canvas: 
         seeds=seeds,
         episodes=episodes,
     )
+    if not strength.moves:
+        return changes
+    still = changes._replace(flip=xp.zeros_like(changes.flip), shift=xp.zeros_like(changes.shift))
+    boxes = augment_boxes(boxes, still, (height, width))
+    outside = (boxes[:, 2:] - boxes[:, :2]) // 4
+    least, most = -outside - boxes[:, :2], integer(width, height) + outside - boxes[:, 2:]
+    return changes._replace(shift=xp.maximum(xp.minimum(changes.shift, most), least))
 
 
 def augment(canvas: Array, changes: Changes, strength: Augmentation) -> Array:
@@ -207,10 +146,10 @@ def _augment(canvas: Array, changes: Changes, strength: Augmentation) -> Array:
         gain = (changes.gain * changes.contrast[:, None]) >> GAIN
         offset = (mean * ((1 << GAIN) - changes.contrast))[:, None] * changes.gain >> GAIN
         gain, offset = (xp.astype(part, xp.int32)[:, :, None, None] for part in (gain, offset))
-        values = xp.clip((values * gain + offset + (1 << (GAIN - 1))) >> GAIN, 0, 255)
+        values = ((values * gain + offset + (1 << (GAIN - 1))) >> GAIN).clip(0, 255)
     if strength.noise:
         noise = ((2 * _bytes(changes, (channels, height, width)) - 255) * changes.noise[:, None, None, None] + 128) >> 8
-        values = xp.clip(values + xp.astype(noise, xp.int32), 0, 255)
+        values = (values + xp.astype(noise, xp.int32)).clip(0, 255)
     return xp.astype(values, xp.uint8)
 
 
@@ -228,7 +167,7 @@ def sources(changes: Changes, axis: int, size: int) -> tuple[Array, Array]:
     # In half pixels, from the middle of the canvas.
     place = (2 * (number - changes.shift[:, axis, None]) + 1 - size) * changes.step[:, None]
     place = (place + ((size - 1) << PLACE)) >> 1
-    return xp.clip(place >> PLACE, -2, size), (place >> (PLACE - 8)) & 255
+    return (place >> PLACE).clip(-2, size), (place >> (PLACE - 8)) & 255
 
 
 def _resampled(planes: Array, first: Array, share: Array) -> Array:
@@ -252,7 +191,7 @@ def _bytes(changes: Changes, canvas: tuple[int, int, int]) -> Array:
     xp, count = array_namespace(changes.seeds), canvas[0] * canvas[1] * canvas[2]
     words = draw_words(changes.seeds, changes.episodes, -(-count // 4), NOISE_STREAM)
     parts = xp.stack([(words >> shift) & 255 for shift in (0, 8, 16, 24)], axis=-1)
-    return xp.reshape(xp.reshape(parts, (words.shape[0], -1))[:, :count], (-1, *canvas))
+    return xp.reshape(xp.reshape(parts, (words.shape[0], 4 * words.shape[1]))[:, :count], (words.shape[0], *canvas))
 
 
 def augment_boxes(boxes: Array, changes: Changes, size: tuple[int, int]) -> Array:

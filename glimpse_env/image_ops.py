@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from glimpse_env import augmentation, retina, scenes
+from glimpse_env.augmentation_strength import Augmentation
 from glimpse_env.backend import Backend
 from glimpse_env.rng import Array
 
@@ -21,7 +22,7 @@ class ImageOps(NamedTuple):
     """
 
     paint: Callable[[Array, scenes.Plan, scenes.SceneConfig], Array]
-    augment: Callable[[Array, augmentation.Changes, augmentation.Augmentation], Array]
+    augment: Callable[[Array, augmentation.Changes, Augmentation], Array]
     summed_area_table: Callable[[Array], Array]
     glimpse: Callable[[Array, Array, retina.Retina], Array]
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from glimpse_env.augmentation import Changes, augment_boxes, draw_changes, parse_augmentation
+from glimpse_env.augmentation import Changes, augment_boxes, draw_changes
+from glimpse_env.augmentation_strength import parse_augmentation
 from glimpse_env.backend import Backend
 from glimpse_env.datasets import load_dataset, load_images
 from glimpse_env.decoding import BACKGROUND
@@ -113,15 +114,21 @@ class ImageTask(Task):
             on_host = Plan(*map(self.backend.to_numpy, scheme))
             canvas = self.backend.asarray(paint_rows(self.images, on_host, self.scene))
         if self.augmentation is not None:
-            canvas = self.ops.augment(canvas, self._changes(seeds, episodes), self.augmentation)
+            canvas = self.ops.augment(canvas, self._changes(seeds, episodes, self._boxes(scheme)), self.augmentation)
         return Scenes(canvas, scheme.index, scheme.position)
 
     def _plan(self, seeds: Array, episodes: Array) -> Plan:
         return plan(tuple(self.images.shape), seeds, episodes, self.scene, self.order, self.sizes)
 
-    def _changes(self, seeds: Array, episodes: Array) -> Changes:
+    def _boxes(self, scheme: Plan) -> Array:
+        """As `target_boxes`, before augmentation."""
+        xp = self.backend.xp
+        size = self.backend.asarray([self.image_size], "int64") if self.sizes is None else self.sizes[scheme.index]
+        return xp.concat([scheme.position, scheme.position + xp.flip(size, axis=1)], axis=1)
+
+    def _changes(self, seeds: Array, episodes: Array, boxes: Array) -> Changes:
         assert self.augmentation is not None
-        return draw_changes(seeds, episodes, self.augmentation, (self.images.shape[1], *self.canvas_size))
+        return draw_changes(seeds, episodes, self.augmentation, (self.images.shape[1], *self.canvas_size), boxes)
 
     def canvas(self, seed: int, episode: int) -> np.ndarray:  # noqa: D102
         seeds, episodes = (self.backend.asarray([number], "int64") for number in (seed, episode))
@@ -132,12 +139,10 @@ class ImageTask(Task):
 
         With an overhang, or augmentation, it may stick out of the canvas.
         """
-        xp, scheme = self.backend.xp, self._plan(seeds, episodes)
-        size = self.backend.asarray([self.image_size], "int64") if self.sizes is None else self.sizes[scheme.index]
-        boxes = xp.concat([scheme.position, scheme.position + xp.flip(size, axis=1)], axis=1)
+        boxes = self._boxes(self._plan(seeds, episodes))
         if self.augmentation is None:
             return boxes
-        return augment_boxes(boxes, self._changes(seeds, episodes), self.canvas_size)
+        return augment_boxes(boxes, self._changes(seeds, episodes, boxes), self.canvas_size)
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
         """The "oracle": the middle of the image to be recognised, at every glimpse; clipped to the canvas."""

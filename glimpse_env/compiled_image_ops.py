@@ -26,12 +26,12 @@ LINE = 16
 """Entries of a cache line."""
 
 
-def _array(kind: types.Type, dimensions: int, readonly: bool = True) -> types.Array:
+def array_of(kind: types.Type, dimensions: int, readonly: bool = True) -> types.Array:
     """The type of a contiguous array. Any such array may be passed as one that is only read."""
     return types.Array(kind, dimensions, "C", readonly=readonly)
 
 
-@loop(types.void(_array(types.uint8, 4), _array(types.int32, 4, readonly=False)))
+@loop(types.void(array_of(types.uint8, 4), array_of(types.int32, 4, readonly=False)))
 def _accumulate(canvas: Any, table: Any) -> None:
     for n in range(canvas.shape[0]):
         for channel in range(canvas.shape[1]):
@@ -84,7 +84,7 @@ def _fetch(flat: Any, table: Any, location: Any, n: int, scales: int, height: in
                 _prefetch(flat, (n * channels * rows + row) * columns + min(column, right))  # type: ignore[call-arg]
 
 
-@loop(types.void(_array(types.int32, 4), _array(types.float32, 2), _array(types.float32, 5, readonly=False)))
+@loop(types.void(array_of(types.int32, 4), array_of(types.float32, 2), array_of(types.float32, 5, readonly=False)))
 def _look(table: Any, location: Any, seen: Any) -> None:
     count, channels, rows, columns = table.shape
     _, scales, _, height, width = seen.shape
@@ -134,8 +134,8 @@ def _paste(canvas: Any, top: int, left: int, image: Any, window: Any, blend: int
 
 @loop(
     types.void(
-        *(_array(types.uint8, 4), types.Tuple([_array(types.int64, dimensions) for dimensions in (1, 2, 2, 3, 3)])),
-        *(types.UniTuple(types.int64, 2), types.int64, _array(types.uint8, 4, readonly=False)),
+        *(array_of(types.uint8, 4), types.Tuple([array_of(types.int64, dimensions) for dimensions in (1, 2, 2, 3, 3)])),
+        *(types.UniTuple(types.int64, 2), types.int64, array_of(types.uint8, 4, readonly=False)),
     )
 )
 def _paint(images: Any, scheme: Any, piece: Any, blend: int, canvas: Any) -> None:
@@ -153,7 +153,7 @@ def paint(images: Array, scheme: Plan, config: SceneConfig) -> Array:
     canvas = np.zeros((scheme.index.shape[0], images.shape[1], *config.size), np.uint8)
     arrays = tuple(np.ascontiguousarray(array) for array in scheme)
     _paint(np.ascontiguousarray(images), arrays, config.piece_size, get_args(Blend).index(config.blend), canvas)
-    return _like(images, canvas)
+    return like(images, canvas)
 
 
 def summed_area_table(canvas: Array) -> Array:
@@ -162,17 +162,17 @@ def summed_area_table(canvas: Array) -> Array:
     n, channels, height, width = canvas.shape
     table = np.empty((n, channels, height + 1, width + 1), np.int32)
     _accumulate(np.ascontiguousarray(canvas), table)
-    return _like(canvas, table)
+    return like(canvas, table)
 
 
 def glimpse(table: Array, location: Array, retina: Retina) -> Array:
     """As `glimpse_env.retina.glimpse`, for NumPy arrays or tensors on the CPU."""
     seen = np.empty((table.shape[0], retina.scales, table.shape[1], *retina.patch), np.float32)
     _look(np.ascontiguousarray(table), np.ascontiguousarray(location), seen)
-    return _like(table, seen)
+    return like(table, seen)
 
 
-def _like(example: Array, array: np.ndarray) -> Array:
+def like(example: Array, array: np.ndarray) -> Array:
     """`array` as it is, or as a tensor of the same memory."""
     if isinstance(example, np.ndarray):
         return array

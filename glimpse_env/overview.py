@@ -27,7 +27,7 @@ def checked_overview(value: Any, canvas: tuple[int, int]) -> tuple[int, int] | N
     height, width = canvas
     try:
         if isinstance(value, Integral):
-            longest = int(value) if 1 <= value <= max(canvas) else 0
+            longest = int(value) if 1 <= int(value) <= max(canvas) else 0
             rows, columns = (max(min(1, longest), round(longest * side / max(canvas))) for side in canvas)
         else:
             rows, columns = map(operator.index, value)

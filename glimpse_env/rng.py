@@ -63,7 +63,7 @@ def draw_words(seeds: Array, episodes: Array, count: int, stream: int = 0) -> Ar
         (N, count) int64 with values in [0, 2**32). The first words do not depend on `count`.
     """
     xp = array_namespace(seeds)
-    if len(seeds) == 1 and isinstance(seeds, np.ndarray):  # Python's integers are faster than arrays of one
+    if len(seeds) == 1 and count <= 64 and isinstance(seeds, np.ndarray):  # Python's integers are faster than arrays
         seed, episode = int(seeds[0]), int(episodes[0])
         key = (seed & MASK32, seed >> 32)
         blocks_of_one = [

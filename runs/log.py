@@ -91,6 +91,8 @@ class TrainingLog:
         self.writer.flush()  # a full disk is told of now
         if not self.bar.disable:
             self.bar.write(f"{step:>11,} episodes {trainer.seconds:6.0f} s   {words}")
+            if trainer.ends_with(error) and trainer.update < trainer.recipe.updates():
+                self.bar.write(f"no progress in {trainer.recipe.patience} validations: the training ends (--patience)")
         return error
 
     def close(self) -> None:

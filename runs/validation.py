@@ -76,14 +76,14 @@ class Validation:
             metrics = self.env.unwrapped.task.path_metrics(path, np.full_like(numbers, VALIDATION_SEED), numbers)
             for tag, value in metrics.items():
                 self.writer.add_scalar(tag, value, step)
-            if metrics.get("attention/off_image", 0.0) > ASTRAY and trainer.update == recipe.updates():
+            if metrics.get("attention/off_image", 0.0) > ASTRAY and trainer.ends_with(error):
                 share = metrics["attention/off_image"]
                 say_once(
                     f"{recipe.name}: {share:.0%} of the fixations lie on the edge of the canvas: the "
                     "gaze has left the images, and has not learned where to look (--edge-weight 10 draws it back)"
                 )
             add_fixations(self.writer, path, step)
-        self._draw(step, words)
+        self._draw(step, words, last=trainer.ends_with(error))
         return error, words
 
     def _count(self) -> int:
@@ -114,7 +114,7 @@ class Validation:
             scalars |= {f"eval/error_by_task/{group}": error for group, error in result.error_by_group.items()}
         return scalars | {f"attention/{name}_rate": value for name, value in result.metrics.items()}
 
-    def _draw(self, step: int, words: str) -> None:
+    def _draw(self, step: int, words: str, *, last: bool) -> None:
         """The same few episodes as pictures and text, and what their memories did in numbers."""
         trainer, recipe = self.trainer, self.trainer.recipe
         numbers = spread(WATCHED, episodes_in(self.env))
@@ -125,5 +125,5 @@ class Validation:
             self.writer.add_scalar(tag, value, step)
         shown = traces[:: WATCHED // DRAWN]
         add_traces(self.writer, shown, step, recipe.name, f"{step:,} episodes · {words}")
-        if self.projector and trainer.update == recipe.updates():
+        if self.projector and last:
             add_contents(self.writer, traces, step)

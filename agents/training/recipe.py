@@ -80,6 +80,9 @@ class Recipe:
     """Episodes to train on; the learning rate is annealed to zero over them."""
     batch: int = 512
     """Episodes of an update."""
+    patience: int = 0
+    """Validations without a new least error, of the twenty of a whole training, after which it ends; 0 is never. The
+    learning rate has then not come to zero."""
     lr: float = 2e-3
     """Learning rate at its height."""
     gaze_lr: float = 0.5
@@ -131,6 +134,7 @@ class Recipe:
         least = {
             "episodes": 1,
             "batch": 1,
+            "patience": 0,
             "bucket_batches": 1,
             "seed": 0,
             "gaze_lr": 0,

@@ -62,6 +62,7 @@ class Classify(ImageTask):
     | `blend` | `"add"` | how pieces meet: add and clamp; `"max"` or `"over"` are easier tasks |
     | `overhang` | 0 | how far the image may stick out of the canvas, in pixels: variety for training |
     | `overview` | `None` | (rows, columns), or the number of cells along the canvas' longer side: every observation shows the whole canvas in coarse cells, too |
+    | `augment` | `None` | canvases changed at random, as drawn from (seed, episode number): variety for training. Names of `shift`, `scale`, `flip`, `brightness`, `contrast`, `colour`, `noise`, `cutout`, with or without a strength from 0 to 1, as a text (`"shift,scale:0.5"`), a sequence or a mapping; or one strength of all but `flip`, which `True` is too (`glimpse_env.augmentation_strength`) |
     | `start` | `"centre"` | or `"random"` |
     | `saccades` | `"absolute"` | or `"relative"` |
     | `order` | `"random"` | or `"sequential"`: episode k shows image k, so that an evaluation shows each once |

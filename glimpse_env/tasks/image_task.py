@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from gymnasium import spaces
 
+from glimpse_env.augmentation import Changes, augment_boxes, draw_changes
+from glimpse_env.augmentation_strength import parse_augmentation
 from glimpse_env.backend import Backend
 from glimpse_env.datasets import load_dataset, load_images
 from glimpse_env.decoding import BACKGROUND
@@ -27,11 +29,12 @@ class ImageTask(Looking):
         sizes: (M, 2) int64, height and width of each of the `Pictures`; None where all images have one size.
         labels: (M,) int64.
         scene: how a canvas is made.
+        augmentation: how it is changed then; None for not at all.
     """
 
     paths = ("images",)
     splits = SPLITS
-    variety = ("overhang",)
+    variety = ("overhang", "augment")
     images: Any
     image_size: tuple[int, int]
 
@@ -52,6 +55,7 @@ class ImageTask(Looking):
         piece_size: int | tuple[int, int] = 8,
         blend: Blend = "add",
         overhang: int = 0,
+        augment: Any = None,
         order: Literal["random", "sequential"] = "random",
         overview: int | tuple[int, int] | None = None,
         **looking: Any,
@@ -85,6 +89,7 @@ class ImageTask(Looking):
         self.scene = SceneConfig(canvas, pieces, pair(piece_size), blend, overhang)
         self.scene.check(data.images.shape, smallest)
         self.fills_canvas = smallest == canvas
+        self.augmentation = parse_augmentation(augment)
         self.look(data.images.shape[1], canvas, spaces.Discrete(len(self.answer_names)), "class", overview)
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
@@ -99,25 +104,39 @@ class ImageTask(Looking):
         return made.canvas, self.backend.xp.take(self.labels, made.index, axis=0)
 
     def compose(self, seeds: Array, episodes: Array) -> Scenes:
-        """The scenes of these episodes, both (N,) int64."""
+        """The scenes of these episodes, both (N,) int64; `position` is that before augmentation."""
         scheme = self._plan(seeds, episodes)
         if self.sizes is None:
-            return Scenes(self.ops.paint(self.images, scheme, self.scene), scheme.index, scheme.position)
-        on_host = Plan(*map(self.backend.to_numpy, scheme))
-        canvas = self.backend.asarray(paint_rows(self.images, on_host, self.scene))
+            canvas = self.ops.paint(self.images, scheme, self.scene)
+        else:
+            on_host = Plan(*map(self.backend.to_numpy, scheme))
+            canvas = self.backend.asarray(paint_rows(self.images, on_host, self.scene))
+        if self.augmentation is not None:
+            canvas = self.ops.augment(canvas, self._changes(seeds, episodes, self._boxes(scheme)), self.augmentation)
         return Scenes(canvas, scheme.index, scheme.position)
 
     def _plan(self, seeds: Array, episodes: Array) -> Plan:
         return plan(tuple(self.images.shape), seeds, episodes, self.scene, self.order, self.sizes)
 
+    def _boxes(self, scheme: Plan) -> Array:
+        """As `target_boxes`, before augmentation."""
+        xp = self.backend.xp
+        size = self.backend.asarray([self.image_size], "int64") if self.sizes is None else self.sizes[scheme.index]
+        return xp.concat([scheme.position, scheme.position + xp.flip(size, axis=1)], axis=1)
+
+    def _changes(self, seeds: Array, episodes: Array, boxes: Array) -> Changes:
+        assert self.augmentation is not None
+        return draw_changes(seeds, episodes, self.augmentation, (self.images.shape[1], *self.canvas_size), boxes)
+
     def target_boxes(self, seeds: Array, episodes: Array) -> Array:
         """(N, 4) int64 left, top, right, bottom in pixels of the image to be recognised.
 
-        With an overhang it may stick out of the canvas.
+        With an overhang, or augmentation, it may stick out of the canvas.
         """
-        xp, scheme = self.backend.xp, self._plan(seeds, episodes)
-        size = self.backend.asarray([self.image_size], "int64") if self.sizes is None else self.sizes[scheme.index]
-        return xp.concat([scheme.position, scheme.position + xp.flip(size, axis=1)], axis=1)
+        boxes = self._boxes(self._plan(seeds, episodes))
+        if self.augmentation is None:
+            return boxes
+        return augment_boxes(boxes, self._changes(seeds, episodes, boxes), self.canvas_size)
 
     def class_shapes(self) -> np.ndarray | None:  # noqa: D102
         if self.sizes is not None:

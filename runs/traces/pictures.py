@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runs.traces.contact_sheet import animation, contact_sheet
+from runs.traces.animation import animation
+from runs.traces.contact_sheet import contact_sheet
 from runs.traces.encoding import encode_png
 from runs.traces.layout import MUTED, above, framed, label
 from runs.traces.markdown import outcome

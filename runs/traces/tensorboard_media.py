@@ -115,7 +115,7 @@ def add_fixations(writer: SummaryWriter, path: np.ndarray, step: int) -> None:
 
 
 def add_picture(writer: SummaryWriter, tag: str, picture: np.ndarray, step: int) -> None:
-    """Add an RGB picture (height, width, 3) uint8, in fewer colours or smaller where it takes more than `LIMIT`."""
+    """Add an RGB picture (height, width, 3) uint8, smaller or in fewer colours where it takes more than `LIMIT`."""
     add_encoded(writer, tag, within(LIMIT, lambda frames: encode_png(frames[0]), [picture]), step)
 
 

@@ -1,11 +1,11 @@
-"""The three loops over pixels that a task of images needs: plain, or compiled where Numba is installed."""
+"""The loops over pixels that tasks of images need: plain, or compiled where Numba is installed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from glimpse_env import retina, scenes
+from glimpse_env import affine, retina, scenes
 from glimpse_env.backend import Backend
 from glimpse_env.rng import Array
 
@@ -17,14 +17,16 @@ class ImageOps(NamedTuple):
         paint: `glimpse_env.scenes.paint`, or as fast as can be.
         summed_area_table: `glimpse_env.retina.summed_area_table`, likewise.
         glimpse: `glimpse_env.retina.glimpse`, likewise.
+        moved: `glimpse_env.affine.moved`, likewise.
     """
 
     paint: Callable[[Array, scenes.Plan, scenes.SceneConfig], Array]
     summed_area_table: Callable[[Array], Array]
     glimpse: Callable[[Array, Array, retina.Retina], Array]
+    moved: Callable[[Array, Array, Array], Array]
 
 
-PLAIN = ImageOps(scenes.paint, retina.summed_area_table, retina.glimpse)
+PLAIN = ImageOps(scenes.paint, retina.summed_area_table, retina.glimpse, affine.moved)
 
 
 def image_ops(backend: Backend) -> ImageOps:
@@ -39,4 +41,5 @@ def image_ops(backend: Backend) -> ImageOps:
         return PLAIN
     from glimpse_env import compiled_image_ops
 
-    return ImageOps(compiled_image_ops.paint, compiled_image_ops.summed_area_table, compiled_image_ops.glimpse)
+    functions = (getattr(compiled_image_ops, name) for name in ImageOps._fields)
+    return ImageOps(*functions)

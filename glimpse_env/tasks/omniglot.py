@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from gymnasium import spaces
 
-from glimpse_env.affine import MOVES, moved, moves, padded
+from glimpse_env.affine import MOVES, moves, padded
 from glimpse_env.backend import Backend
 from glimpse_env.decoding import area_means
 from glimpse_env.digest import digest_of
@@ -248,7 +248,7 @@ class Omniglot(Task):
         """These pictures (N,), (N, H, W) uint8, moved by these (N,)."""
         if not (self.rotate or self.affine):
             return self.pictures[picture, 1:-1, 1:-1]
-        return moved(self.pictures, picture, self.moves[move])
+        return self.ops.moved(self.pictures, picture, self.moves[move])
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
         return {

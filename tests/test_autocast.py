@@ -88,7 +88,7 @@ def test_memories_take_what_was_computed_in_half_precision(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("classify", "paper-cluttered", "cnn-cluttered", "babi-1k", "babi-gaze-1", "babi-gaze-2", "mqar-64"),
+        *("classify", "paper-cluttered", "cnn-cluttered", "babi-1k", "babi-gaze-1", "babi-gaze-2", "mqar-64", "omniglot"),
         *(f"copy-{memory}" for memory in MEMORIES),
     ],
 )
@@ -97,6 +97,7 @@ def test_agents(
     dtype: torch.dtype,
     images: str,
     babi_folder: str,
+    omniglot_folder: str,
     noise_digits: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -105,6 +106,8 @@ def test_agents(
     recipe = replace(RECIPES[name], batch=4, episodes=8, init_from=None, bucket_batches=1, oversample=1)
     if recipe.env.id.startswith("Babi"):
         recipe = replace(recipe, env=replace(recipe.env, arguments=(f"data={babi_folder}", "task=1")))
+    if recipe.env.id == "Omniglot-v0":
+        recipe = replace(recipe, env=replace(recipe.env, arguments=(*recipe.env.arguments, f"data={omniglot_folder}")))
     if recipe.env.id == "Classify-v0":
         recipe = replace(recipe, env=replace(recipe.env, images=images, size=24))
     losses = []

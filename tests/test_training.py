@@ -116,7 +116,12 @@ def test_a_network_that_sees_the_whole_image_is_trained_by_the_same_code(recipe:
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name != "join"])
 def test_every_recipe_trains(
-    name: str, images: str, babi_folder: str, noise_digits: None, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    images: str,
+    babi_folder: str,
+    omniglot_folder: str,
+    noise_digits: None,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """Two updates of small batches on toy data, of which the second learns from what the first changed."""
     monkeypatch.setattr("agents.story_map.agent.SURVEYED", 8)
@@ -126,6 +131,8 @@ def test_every_recipe_trains(
     if recipe.env.id.startswith("Babi"):
         own = tuple(argument for argument in recipe.env.arguments if argument.partition("=")[0] not in ("task", "size"))
         recipe = replace(recipe, env=replace(recipe.env, arguments=(*own, f"data={babi_folder}", "task=1")))
+    if recipe.env.id == "Omniglot-v0":
+        recipe = replace(recipe, env=replace(recipe.env, arguments=(*recipe.env.arguments, f"data={omniglot_folder}")))
     if recipe.env.id == "Classify-v0":
         recipe = replace(recipe, env=replace(recipe.env, images=images, size=24))
     trainer = begin(recipe, 4)

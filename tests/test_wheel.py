@@ -18,7 +18,7 @@ STEPS = """
 import importlib.util
 import sys
 
-checkout, stories = sys.argv[1:]
+checkout, stories, characters = sys.argv[1:]
 sys.path = [folder for folder in sys.path if folder != checkout]  # an editable install puts it there
 
 
@@ -37,7 +37,7 @@ import glimpse_env
 
 images, labels = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8), np.arange(20) % 10
 given = {"Classify": {"dataset": None, "images": images, "labels": labels, "split": "all"}}
-given |= {"Babi": {"data": stories}, "BabiGaze": {"data": stories}}
+given |= {"Babi": {"data": stories}, "BabiGaze": {"data": stories}, "Omniglot": {"data": characters}}
 for name, row in glimpse_env.TASKS.items():
     id, kwargs = f"glimpse_env:Glimpse/{name}", given.get(row.task.__name__, {})
     env = gym.make(id, **kwargs)
@@ -92,12 +92,14 @@ def test_it_asks_for_no_torch(wheel: Path) -> None:
     assert not [line for line in needed if "torch" in line]
 
 
-def test_every_environment_runs_from_it_alone_and_without_torch(wheel: Path, tmp_path: Path, babi_folder: str) -> None:
+def test_every_environment_runs_from_it_alone_and_without_torch(
+    wheel: Path, tmp_path: Path, babi_folder: str, omniglot_folder: str
+) -> None:
     """In a folder of its own: what is installed beside it (an editable checkout, too) does not count."""
     site = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(site)
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", STEPS, str(ROOT), babi_folder],
+        [sys.executable, "-W", "error", "-c", STEPS, str(ROOT), babi_folder, omniglot_folder],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(site)},
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Square pictures turned, scaled, sheared and shifted: integers throughout, so that NumPy and torch agree bit for bit."""
+"""Square pictures turned, scaled, sheared and shifted, in integers, so that NumPy and torch agree bit for bit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TURN, STRETCH, SHIFT = np.pi / 18, 0.2, 0.05
 
 
 def moves(side: int, strength: float) -> np.ndarray:
-    """Where each pixel of a moved picture comes from: move m of orientation o (turned by 90 o degrees) is row 1024 o + m.
+    """Where each pixel of a moved picture comes from: row 1024 o + m is move m after a turn by 90 o degrees.
 
     The numbers of a move are uniform in their ranges, the same in every orientation and everywhere.
 
@@ -27,8 +27,8 @@ def moves(side: int, strength: float) -> np.ndarray:
         strength: how far they are moved; 0 leaves the four orientations.
 
     Returns:
-        (4 * MOVES, 2, 3) int64, in units of 2**-BITS: x and y of the origin as functions of (x, y, 1), which are counted
-        in half pixels from the centre of the picture.
+        (4 * MOVES, 2, 3) int64, in units of 2**-BITS: x and y of the origin as functions of (x, y, 1), where x and y
+        are counted in half pixels from the centre of the picture.
     """
     words = draw_words(np.zeros(MOVES, np.int64), np.arange(MOVES), 7)
     angle, wide, high, shear, lean, right, down = strength * (2 * uniform(words).astype(np.float64).T - 1)

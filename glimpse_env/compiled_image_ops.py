@@ -1,8 +1,8 @@
-"""Scenes, moved pictures and glimpses, compiled by Numba for arrays on the host: the numbers of the plain functions, bit for bit.
+"""Scenes, moved pictures and glimpses, compiled by Numba for the host: the plain functions' numbers, bit for bit.
 
-The plain functions (`glimpse_env.scenes.paint`, `glimpse_env.affine`, `glimpse_env.retina`) build large index arrays and read them again;
-here each cell is summed where it is needed. Numba is an extra (`pip install 'glimpse-env[fast]'`): where it is missing
-the plain functions do the work.
+The plain functions (`paint` of `glimpse_env.scenes`, `moved` of `glimpse_env.affine`, `glimpse_env.retina`) build large
+index arrays and read them again; here each cell is summed where it is needed. Numba is an extra (`pip install
+'glimpse-env[fast]'`): where it is missing the plain functions do the work.
 """
 
 from __future__ import annotations

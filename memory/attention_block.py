@@ -73,9 +73,7 @@ class AttentionBlock(nn.Module):
 
     tables_of_vectors = True  # its own parameters are vectors of ages, no matrices: an optimizer may ask
 
-    def __init__(
-        self, width: int, heads: int, feedforward: int, dropout: float, time: str, alike: float = 0.0
-    ) -> None:
+    def __init__(self, width: int, heads: int, feedforward: int, dropout: float, time: str, alike: float = 0.0) -> None:
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(width)

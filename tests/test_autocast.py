@@ -88,7 +88,16 @@ def test_memories_take_what_was_computed_in_half_precision(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("classify", "paper-cluttered", "cnn-cluttered", "babi-1k", "babi-gaze-1", "babi-gaze-2", "mqar-64", "omniglot"),
+        *(
+            "classify",
+            "paper-cluttered",
+            "cnn-cluttered",
+            "babi-1k",
+            "babi-gaze-1",
+            "babi-gaze-2",
+            "mqar-64",
+            "omniglot",
+        ),
         *(f"copy-{memory}" for memory in MEMORIES),
     ],
 )

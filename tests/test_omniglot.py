@@ -29,7 +29,7 @@ def make(folder: str, **kwargs: Any) -> Any:
 
 
 def find(task: Any, pictures: np.ndarray) -> np.ndarray:
-    """The character and the drawer of pictures, and how often they are turned, (…, 3) int64."""
+    """The character and the drawer of pictures, (…, 2) int64."""
     return np.stack([pictures // task.drawers, pictures % task.drawers], -1)
 
 
@@ -62,7 +62,7 @@ def test_a_run_pairs_pictures_as_its_list_says(omniglot_folder: str) -> None:
 
 
 def test_what_is_missing_is_said_with_the_places(omniglot_folder: str, tmp_path: Path, monkeypatch: Any) -> None:
-    with pytest.raises(FileNotFoundError, match="images_background.zip of Omniglot is in none of these folders"):
+    with pytest.raises(FileNotFoundError, match=r"images_background\.zip of Omniglot is in none of these folders"):
         make(omniglot_folder, background="full")
     with pytest.raises(FileNotFoundError, match=re.escape("brendenlake/omniglot on GitHub")):
         make(str(tmp_path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from gymnasium import spaces
@@ -221,7 +221,9 @@ class Omniglot(Task):
         place = self.backend.clip(label - xp.astype(label > target[:, :1], xp.int64), 0, self.ways - 2)
         learned = xp.where(label == target[:, :1], own, xp.take_along_axis(others, place, axis=1))
         member = xp.concat([learned, xp.take_along_axis(learned, target, axis=1)], axis=1)
-        who = xp.concat([xp.tile(teacher[:, None], (1, self.ways)), xp.tile(drawer[:, None], (1, self.queries))], axis=1)
+        who = xp.concat(
+            [xp.tile(teacher[:, None], (1, self.ways)), xp.tile(drawer[:, None], (1, self.queries))], axis=1
+        )
         size = self.size[character][:, None]
         drawn = draw_words(seeds, episodes, 1 + member.shape[1], VARIETY_STREAM)
         turn = member // size + (integers(drawn[:, :1], 4) if self.rotate else 0)
@@ -298,7 +300,9 @@ class Omniglot(Task):
     def canvas(self, seed: int, episode: int) -> np.ndarray:
         """The picture that is asked first, (H, W, 1) uint8."""
         state = self.begin(*(self.backend.asarray([number], "int64") for number in (seed, episode)))
-        return self.backend.to_numpy(self.drawn(state["picture"][:, self.ways], state["move"][:, self.ways])[0])[..., None]
+        return self.backend.to_numpy(self.drawn(state["picture"][:, self.ways], state["move"][:, self.ways])[0])[
+            ..., None
+        ]
 
     def target_boxes(self, seeds: Array, episodes: Array) -> Array:
         """(N, 4) int64: the whole picture."""

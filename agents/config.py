@@ -7,7 +7,7 @@ from typing import Literal
 
 Join = Literal["product", "sum"]
 Saccades = Literal["relative", "absolute", "cells", "none"]
-GlimpseKind = Literal["linear", "patches", "paper_cnn", "deep_cnn"]
+GlimpseKind = Literal["linear", "patches", "blocks", "paper_cnn", "deep_cnn"]
 CoreKind = Literal["rnn", "lstm", "gru", "none"]
 SentenceKind = Literal["bag", "attention"]
 
@@ -33,11 +33,11 @@ class AgentConfig:
     privileged_baseline: bool = True
     """Whether the baseline sees the target (in training only; the agent never does)."""
     glimpse_encoder: GlimpseKind = "linear"
-    """How a glimpse becomes a vector: "linear"; "patches", two small convolutions over its patches; or a network over a
-    whole image: "paper_cnn" is that of Mnih et al. 2014, section 4.1; "deep_cnn" has five convolutions, then the
-    maximum."""
+    """How a glimpse becomes a vector: "linear"; "patches", two small convolutions over its patches; "blocks", four with
+    pooling; or a network over a whole image: "paper_cnn" is that of Mnih et al. 2014, section 4.1; "deep_cnn" has five
+    convolutions, then the maximum."""
     channels: int = 32
-    """Channels of the first convolution of "deep_cnn"."""
+    """Channels of the first convolution of "blocks" and "deep_cnn"."""
     encoder: SentenceKind = "bag"
     """How a line of text becomes a vector: "bag" (position encoding) or "attention" over its words."""
     ignore: tuple[str, ...] = ("time",)

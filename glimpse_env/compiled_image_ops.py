@@ -1,8 +1,8 @@
-"""Scenes and glimpses, compiled by Numba for arrays on the host: the numbers of the plain functions, bit for bit.
+"""Scenes, moved pictures and glimpses, compiled by Numba for the host: the plain functions' numbers, bit for bit.
 
-The plain functions (`glimpse_env.scenes.paint`, `glimpse_env.retina`) build large index arrays and read them again;
-here each cell is summed where it is needed. Numba is an extra (`pip install 'glimpse-env[fast]'`): where it is missing
-the plain functions do the work.
+The plain functions (`paint` of `glimpse_env.scenes`, `moved` of `glimpse_env.affine`, `glimpse_env.retina`) build large
+index arrays and read them again; here each cell is summed where it is needed. Numba is an extra (`pip install
+'glimpse-env[fast]'`): where it is missing the plain functions do the work.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from glimpse_env.affine import BITS
 from glimpse_env.compiler import loop, part
 from glimpse_env.retina import Retina, check_size
 from glimpse_env.rng import Array
@@ -148,6 +149,27 @@ def _paint(images: Any, scheme: Any, piece: Any, blend: int, canvas: Any) -> Non
         _paste(canvas[n], position[n, 1], position[n, 0], images[index[n]], whole, blend)
 
 
+@loop(
+    types.void(
+        *(_array(types.uint8, 3), _array(types.int64, 1), _array(types.int64, 3)),
+        _array(types.uint8, 3, readonly=False),
+    )
+)
+def _move(pictures: Any, index: Any, move: Any, result: Any) -> None:
+    last = pictures.shape[1] - 1
+    centre = last - 2
+    for n in range(len(result)):
+        picture, rows = pictures[index[n]], move[n]
+        offset_x, offset_y = (rows[0, 2] + ((centre + 3) << BITS), rows[1, 2] + ((centre + 3) << BITS))
+        for i in range(result.shape[1]):
+            down = 2 * i - centre
+            for j in range(result.shape[2]):
+                across = 2 * j - centre
+                x = (rows[0, 0] * across + rows[0, 1] * down + offset_x) >> (BITS + 1)
+                y = (rows[1, 0] * across + rows[1, 1] * down + offset_y) >> (BITS + 1)
+                result[n, i, j] = picture[min(max(y, 0), last), min(max(x, 0), last)]
+
+
 def paint(images: Array, scheme: Plan, config: SceneConfig) -> Array:
     """As `glimpse_env.scenes.paint`, for NumPy arrays or tensors on the CPU."""
     canvas = np.zeros((scheme.index.shape[0], images.shape[1], *config.size), np.uint8)
@@ -170,6 +192,14 @@ def glimpse(table: Array, location: Array, retina: Retina) -> Array:
     seen = np.empty((table.shape[0], retina.scales, table.shape[1], *retina.patch), np.float32)
     _look(np.ascontiguousarray(table), np.ascontiguousarray(location), seen)
     return like(table, seen)
+
+
+def moved(pictures: Array, index: Array, move: Array) -> Array:
+    """As `glimpse_env.affine.moved`, for NumPy arrays or tensors on the CPU."""
+    side = pictures.shape[1] - 2
+    result = np.empty((len(index), side, side), np.uint8)
+    _move(*(np.ascontiguousarray(array) for array in (pictures, index, move)), result)
+    return like(pictures, result)
 
 
 def like(example: Array, array: np.ndarray) -> Array:

@@ -199,6 +199,20 @@ RECALL = (
 )
 
 
+# Several questions about the same learned pictures: seeing those is most of what an episode costs. Without `alike` the
+# agent still answers by chance when it would long have begun to learn.
+OMNIGLOT = Recipe(
+    "omniglot",
+    EnvConfig("Omniglot-v0", arguments=("rotate=True", "affine=1.0", "queries=10")),
+    replace(reader(slots=64, heads=4, hops=2, alike=3), glimpse_encoder="blocks"),
+    episodes=100_000,
+    batch=32,
+    optimizer="muon",
+    lr=3e-3,
+    max_grad_norm=1.0,
+)
+
+
 JOIN = Recipe(
     "join",
     EnvConfig("MODULE:ID"),
@@ -225,6 +239,7 @@ RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         *RECALL,
+        OMNIGLOT,
         JOIN,
         ap_gym("circle-square", "CircleSquare-v0", 64_000, estimator="gain"),
         ap_gym("circle-square-random", "CircleSquare-v0", 64_000, "random", estimator="gain"),

@@ -116,7 +116,11 @@ def test_a_network_that_sees_the_whole_image_is_trained_by_the_same_code(recipe:
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name != "join"])
 def test_every_recipe_trains(
-    name: str, images: str, babi_folder: str, noise_digits: None, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    images: str,
+    folders: dict[str, str],
+    noise_digits: None,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """Two updates of small batches on toy data, of which the second learns from what the first changed."""
     monkeypatch.setattr("agents.story_map.agent.SURVEYED", 8)
@@ -125,7 +129,10 @@ def test_every_recipe_trains(
         pytest.importorskip("ap_gym", reason="ap_gym's environments are tested where it is installed")
     if recipe.env.id.startswith("Babi"):
         own = tuple(argument for argument in recipe.env.arguments if argument.partition("=")[0] not in ("task", "size"))
-        recipe = replace(recipe, env=replace(recipe.env, arguments=(*own, f"data={babi_folder}", "task=1")))
+        recipe = replace(recipe, env=replace(recipe.env, arguments=(*own, "task=1")))
+    if recipe.env.id in folders:
+        own = (*recipe.env.arguments, f"data={folders[recipe.env.id]}")
+        recipe = replace(recipe, env=replace(recipe.env, arguments=own))
     if recipe.env.id == "Classify-v0":
         recipe = replace(recipe, env=replace(recipe.env, images=images, size=24))
     trainer = begin(recipe, 4)

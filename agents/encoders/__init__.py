@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.encoders.base import Encoder
+from agents.encoders.blocks import BlockEncoder
 from agents.encoders.convolutional import ConvolutionalEncoder
 from agents.encoders.glimpse import GlimpseEncoder, PlaceEncoder
 from agents.encoders.hidden_text import HiddenTextEncoder
@@ -34,7 +35,7 @@ class EncoderRow(NamedTuple):
 
 def glimpse_encoder(parts: Parts, config: AgentConfig) -> Encoder:
     """The encoder of glimpses that the agent's options name."""
-    own = {"linear": GlimpseEncoder, "patches": PatchEncoder}
+    own = {"linear": GlimpseEncoder, "patches": PatchEncoder, "blocks": BlockEncoder}
     return own.get(config.glimpse_encoder, ConvolutionalEncoder)(parts, config)
 
 

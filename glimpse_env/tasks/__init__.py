@@ -14,6 +14,7 @@ from glimpse_env.tasks.base import Task
 from glimpse_env.tasks.classify import Classify
 from glimpse_env.tasks.copy import Copy
 from glimpse_env.tasks.mqar import MQAR
+from glimpse_env.tasks.omniglot import Omniglot
 from glimpse_env.tasks.recall import AssociativeRecall
 from glimpse_env.tasks.records import Outcome, State, Story, Whole
 from glimpse_env.tasks.repeat_copy import RepeatCopy
@@ -99,6 +100,7 @@ register_task("ClutteredMNIST-v0", Classify, size=60, pieces=4, patch=12, scales
 register_task("ClutteredMNIST100-v0", Classify, size=100, pieces=8, patch=12, scales=4, num_glimpses=8)
 register_task("Classify-v0", Classify, dataset=None, num_glimpses=8)
 register_task("TrafficSigns-v0", TrafficSigns)
+register_task("Omniglot-v0", Omniglot)
 register_task("Copy-v0", Copy)
 register_task("RepeatCopy-v0", RepeatCopy)
 register_task("AssociativeRecall-v0", AssociativeRecall)

@@ -59,7 +59,9 @@ def _write_name(picture: np.ndarray, name: str, box: np.ndarray) -> None:
     tag = blank(SMALL + 6, min(width, text_width(text, SMALL, 600) + 12), TRUTH)
     write(tag, text, 6, SMALL, SMALL, GROUND, 600)
     top = box[1] - len(tag) if box[1] >= len(tag) else box[3]
-    left, top = (int(np.clip(at, 0, max(0, most))) for at, most in ((box[0], width - tag.shape[1]), (top, height - len(tag))))
+    left, top = (
+        int(np.clip(at, 0, max(0, most))) for at, most in ((box[0], width - tag.shape[1]), (top, height - len(tag)))
+    )
     picture[top : top + len(tag), left : left + tag.shape[1]] = tag[: height - top]
 
 

@@ -151,8 +151,8 @@ def _paint(images: Any, scheme: Any, piece: Any, blend: int, canvas: Any) -> Non
 
 @loop(
     types.void(
-        *(_array(types.uint8, 3), _array(types.int64, 1), _array(types.int64, 3)),
-        _array(types.uint8, 3, readonly=False),
+        *(array_of(types.uint8, 3), array_of(types.int64, 1), array_of(types.int64, 3)),
+        array_of(types.uint8, 3, readonly=False),
     )
 )
 def _move(pictures: Any, index: Any, move: Any, result: Any) -> None:

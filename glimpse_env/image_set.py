@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glimpse_env.decoding import area_means, shrunk
+from glimpse_env.fitting import Fitting
 from glimpse_env.pictures import Pictures
 from glimpse_env.read_only import read_only
 
@@ -72,14 +72,17 @@ class ImageSet(NamedTuple):
             return ": name the classes by names="
         return ": give the .npz an array `names`" if self.source.lower().endswith(".npz") else ""
 
-    def resized(self, longest: int | None) -> ImageSet:
-        """The same images, an array, with a longest side of at most so many pixels."""
+    def fitted(self, fitting: Fitting) -> ImageSet:
+        """The same images, an array, at the size at which they are to be shown."""
         assert isinstance(self.images, np.ndarray)
         height, width = self.images.shape[2:]
-        size = shrunk((height, width), longest)
-        if size == (height, width):
+        fitting = fitting.for_sizes([(height, width)])
+        if (size := fitting.shown((height, width))) == (height, width):
             return self
-        return self._replace(images=stack([area_means(image.transpose(1, 2, 0), size) for image in self.images]))
+        images = np.empty((*self.images.shape[:2], *size), np.uint8)
+        for shown, image in zip(images, self.images, strict=True):
+            shown[:] = fitting.apply(image.transpose(1, 2, 0)).transpose(2, 0, 1)
+        return self._replace(images=read_only(images))
 
 
 def checked_names(names: Any, argument: str) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from glimpse_env.decoding import BACKGROUND, decode, read_header, shrunk
+from glimpse_env.decoding import BACKGROUND, decode, read_header
+from glimpse_env.fitting import Fit, Fitting
 from glimpse_env.folders import ImageFile, Listing, list_images, note
 from glimpse_env.image_set import ImageSet, checked_names, stack
 from glimpse_env.notices import from_home, say_once
@@ -32,17 +33,6 @@ DENSE_BYTES = 2**28
 found before the first episode; where the pictures are of one size, they are an array."""
 
 
-def checked_resize(value: Any) -> int | None:
-    """`resize`, if it is valid.
-
-    Raises:
-        ValueError: for what is neither an integer of at least 1 nor None.
-    """
-    if value is not None and not (type(value) is not bool and isinstance(value, (int, np.integer)) and value >= 1):
-        raise ValueError(f"resize is the longest side in pixels, an integer of at least 1, or None; got {value!r}")
-    return None if value is None else int(value)
-
-
 def load_images(
     images: Any,
     labels: Any = None,
@@ -51,6 +41,8 @@ def load_images(
     *,
     resize: int | None = None,
     background: Any = BACKGROUND,
+    fit: Fit = "pad",
+    size: tuple[int, int] | None = None,
 ) -> ImageSet:
     """Your own images.
 
@@ -72,6 +64,9 @@ def load_images(
         resize: the longest side in pixels, to which larger images are shrunk, by averages over areas.
         background: a grey or (r, g, b) in [0, 255] behind what is transparent in files; mid-grey shows both black and
             white figures.
+        fit: how images go onto a canvas of (height, width) `size`: see `glimpse_env.fitting.Fit`. With "contain" and
+            "cover" the canvas is `size`, or a square of `resize`; without both, the largest height and width of the
+            images. With "pad" the size makes no difference here.
 
     Returns:
         At least one image, in the order of the array, or of the classes and file names of the folder.
@@ -81,14 +76,14 @@ def load_images(
         ValueError: a wrong dtype, shape, label or name, too few images to split, or a file that cannot be read, which
             is named.
     """
-    reading = Reading(checked_resize(resize), _checked_background(background))
+    reading = Reading(Fitting.of(fit, resize, size), _checked_background(background))
     split = "all" if split is None else split
     if split not in get_args(Split):
         raise ValueError(f"unknown split {split!r}; it is one of {', '.join(get_args(Split))}")
     if not isinstance(images, (str, os.PathLike)):
         if labels is None:
             raise ValueError("images given as an array need labels=…, an integer for each image")
-        data = _from_arrays(images, labels, names).resized(reading.resize)
+        data = _from_arrays(images, labels, names).fitted(reading.fitting)
         return data if split == "all" else data.take(assign_splits(data.labels) == SPLITS.index(split))
     path = Path(images).expanduser().resolve()
     if labels is not None or names is not None:
@@ -200,7 +195,7 @@ def _from_npz(path: Path, reading: Reading) -> ImageSet:
     if missing:
         raise ValueError(f"{path} lacks images or labels: save it with numpy.savez(path, images=…, labels=…)")
     try:
-        return _from_arrays(images, labels, names).resized(reading.resize)
+        return _from_arrays(images, labels, names).fitted(reading.fitting)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -214,9 +209,10 @@ def _from_listing(listing: Listing, reading: Reading) -> ImageSet:
     ]
     if any(notes):
         say_once(f"{listing.folder}: {'; '.join(filter(None, notes))}")
+    reading = reading._replace(fitting=reading.fitting.for_sizes(header.size for header in headers))
     images: np.ndarray | Pictures
     small = sum(3 * math.prod(header.size) for header in headers) <= DENSE_BYTES
-    if small and len({shrunk(header.size, reading.resize) for header in headers}) == 1:
+    if small and len({reading.fitting.shown(header.size) for header in headers}) == 1:
         images = stack([decode(file.path, *reading) for file in listing.files])
     else:
         images = open_pictures(listing.files, headers, reading)

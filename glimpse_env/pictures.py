@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glimpse_env.decoding import Header, decode, shrunk
+from glimpse_env.decoding import Header, decode
 from glimpse_env.digest import digest_of
+from glimpse_env.fitting import Fitting
 from glimpse_env.folders import ImageFile
 from glimpse_env.read_only import read_only
 
@@ -25,11 +26,11 @@ class Reading(NamedTuple):
     """How pictures are read.
 
     Attributes:
-        resize: the longest side in pixels, to which larger pictures are shrunk; None leaves them as they are.
+        fitting: the size at which they are shown.
         background: RGB in [0, 255] behind what is transparent.
     """
 
-    resize: int | None
+    fitting: Fitting
     background: tuple[int, int, int]
 
 
@@ -73,7 +74,7 @@ class Pictures:
 
     Attributes:
         files: M of them.
-        sizes: (M, 2) int64, height and width, upright and shrunk; read-only.
+        sizes: (M, 2) int64, height and width, upright and as shown; read-only.
         reading: how they are read.
         channels: C, 1 for grey and 3 for RGB.
         smallest, largest: (height, width), the least and the most of each, of the pictures of all splits.
@@ -106,7 +107,7 @@ class Pictures:
         """A hash of their names below the folder that holds them all, of their lengths in bytes, and of their sizes."""
         folder = os.path.commonpath([os.path.dirname(file.path) for file in self.files])
         names = [(os.path.relpath(file.path, folder), file.length) for file in self.files]
-        return digest_of(names, self.sizes, tuple(self.reading))
+        return digest_of(names, self.sizes, (self.reading.fitting.resize, self.reading.background))
 
     def take(self, rows: np.ndarray) -> Pictures:
         """Those of the rows that are True, (M,) bool."""
@@ -124,6 +125,6 @@ def open_pictures(files: Sequence[ImageFile], headers: Sequence[Header], reading
     """
     pairs = zip(files, headers, strict=True)
     grey = all(header.grey or len(CACHE.get(file, reading)) == 1 for file, header in pairs)
-    sizes = np.array([shrunk(header.size, reading.resize) for header in headers], np.int64)
+    sizes = np.array([reading.fitting.shown(header.size) for header in headers], np.int64)
     smallest, largest = (tuple(bound(sizes, axis=0).tolist()) for bound in (np.min, np.max))
     return Pictures(tuple(files), read_only(sizes), reading, 1 if grey else 3, smallest, largest)

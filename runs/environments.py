@@ -157,7 +157,10 @@ def make_canvas_env(
     }
     kwargs |= {"pieces": 0, "classes": _classes(recipe, names), "patch": tuple(patch), "scales": scales}
     trained = recipe.env.kwargs()
-    kwargs |= {key: trained[key] for key in ("num_glimpses", "resize", "background") if key in trained}
+    kept = ["num_glimpses", "resize", "background", "fit"]
+    if trained.get("fit", "pad") != "pad":  # else each image is a canvas of its own size
+        kept.append("size")
+    kwargs |= {key: trained[key] for key in kept if key in trained}
     env = make_vec(name, batch, device, start=recipe.env.start or "centre", **kwargs)
     found = env.single_observation_space[part].shape[1]
     if found != channels:

@@ -12,8 +12,9 @@ from glimpse_env.backend import Backend
 from glimpse_env.datasets import load_dataset, load_images
 from glimpse_env.decoding import BACKGROUND
 from glimpse_env.digest import digest_of
+from glimpse_env.fitting import Fit, Fitting
 from glimpse_env.image_ops import image_ops
-from glimpse_env.images import SPLITS, Split, checked_resize
+from glimpse_env.images import SPLITS, Split
 from glimpse_env.path_metrics import coverage, hit_rate, off_image
 from glimpse_env.pictures import Pictures
 from glimpse_env.retina import Retina, check_size
@@ -29,6 +30,7 @@ class ImageTask(Task):
         images: (M, C, h, w) uint8, those of the split, on the backend; or `Pictures`, in their files.
         sizes: (M, 2) int64, height and width of each of the `Pictures`; None where all images have one size.
         labels: (M,) int64.
+        own: whether the images are the user's own, and no named dataset.
         scene: how a canvas is made.
         ops: the loops over pixels.
     """
@@ -51,6 +53,7 @@ class ImageTask(Task):
         names: Sequence[str] | None = None,
         classes: int | Sequence[str] | None = None,
         resize: int | None = None,
+        fit: Fit = "pad",
         background: int | tuple[int, int, int] = BACKGROUND,
         split: Split = "train",
         size: int | tuple[int, int] | None = None,
@@ -70,10 +73,13 @@ class ImageTask(Task):
             raise ValueError("labels= and names= belong to images=; a named dataset has its own")
         if order not in ("random", "sequential"):
             raise ValueError(f'order must be "random" or "sequential", got {order!r}')
+        canvas = None if size is None else pair(size)
+        fitting = Fitting.of(fit, resize, canvas)
         if dataset is not None:
-            data = load_dataset(dataset, split).resized(checked_resize(resize))
+            data = load_dataset(dataset, split).fitted(fitting)
         else:
-            data = load_images(images, labels, split, names, resize=resize, background=background)
+            data = load_images(images, labels, split, names, resize=resize, background=background, fit=fit, size=canvas)
+        self.own = dataset is None
         if classes is not None:
             data = data.with_classes(classes)
         self.answer_names = data.names
@@ -86,8 +92,8 @@ class ImageTask(Task):
             self.images, self.smallest_size, self.sizes = backend.asarray(data.images), self.image_size, None
         self.labels = backend.asarray(data.labels)
         self.num_episodes, self.order = len(data.labels), order
-        self.canvas_size = pair(self.image_size if size is None else size)
-        self.scene = SceneConfig(self.canvas_size, pieces, pair(piece_size), blend, overhang)
+        self.canvas_size = canvas or fitting.canvas or self.image_size
+        self.scene = SceneConfig(self.canvas_size, pieces, pair(piece_size), blend, overhang, fit != "pad")
         self.scene.check(data.images.shape, self.smallest_size)
         check_size(self.canvas_size)
         (height, width), channels = self.canvas_size, data.images.shape[1]
@@ -133,13 +139,20 @@ class ImageTask(Task):
         return xp.tile(middle[:, None], (1, self.horizon - 1, 1))
 
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
-        """Saccades and entropy; coverage; fixations off the canvas; where the image does not fill the canvas, the share of hits on it."""
-        metrics = super().path_metrics(path, seeds, episodes)
-        metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
-        metrics["attention/off_image"] = off_image(path)
+        """Saccades and entropy; coverage; where the image does not fill the canvas, the share of hits on it.
+
+        Fixations off the image are those on the canvas's edge; of images of your own, without pieces, also those on the
+        padding around them.
+        """
+        metrics, boxes = super().path_metrics(path, seeds, episodes), None
         if self.smallest_size != self.canvas_size:
-            boxes = self.target_boxes(self.backend.asarray(seeds), self.backend.asarray(episodes))
-            metrics["attention/target_hit_rate"] = hit_rate(path, self.backend.to_numpy(boxes), self.canvas_size)
+            numbers = (self.backend.asarray(array) for array in (seeds, episodes))
+            boxes = self.backend.to_numpy(self.target_boxes(*numbers))
+        padding = boxes if self.own and not self.scene.pieces else None
+        metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
+        metrics["attention/off_image"] = off_image(path, padding, self.canvas_size)
+        if boxes is not None:
+            metrics["attention/target_hit_rate"] = hit_rate(path, boxes, self.canvas_size)
         return metrics
 
     def class_shapes(self) -> np.ndarray | None:  # noqa: D102

@@ -86,12 +86,19 @@ def decode(path: str | Path, fitting: Fitting = AS_IT_IS, background: tuple[int,
             height, width = fitting.scaled(size)
             if max(height, width) < max(size):  # a JPEG decodes faster at a half, a quarter or an eighth
                 image.draft(None, (2 * height, 2 * width) if orientation >= 5 else (2 * width, 2 * height))
-            pixels = upright(_pixels(image, str(Path(path).parent), background), orientation)
+            pixels = picture_pixels(image, orientation, str(Path(path).parent), background)
     return without_colour(fitting.apply(pixels, size))
 
 
-def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Pixels (h, w, C) as they lie in a file, turned by EXIF's orientation from 1 to 8."""
+def picture_pixels(
+    image: Image.Image, orientation: int, place: str, background: tuple[int, int, int] = BACKGROUND
+) -> np.ndarray:
+    """(h, w, 1 or 3) uint8 of an image of Pillow, upright by EXIF's orientation; `place` is where it is, in words.
+
+    Raises:
+        ValueError: for numbers without a known range; on damaged files Pillow raises nearly anything.
+    """
+    pixels = _pixels(image, place, background)
     down, across = FLIPS[(orientation - 1) % 4]
     return (pixels.transpose(1, 0, 2) if orientation >= 5 else pixels)[::down, ::across]
 
@@ -103,7 +110,7 @@ def without_colour(pixels: np.ndarray) -> np.ndarray:
 
 
 def _pixels(image: Image.Image, place: str, background: tuple[int, int, int]) -> np.ndarray:
-    """(h, w, 1 or 3) uint8 of an opened image, as it lies in the file; `place` is where, in words."""
+    """(h, w, 1 or 3) uint8 of an opened image, as it lies in the file."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return _deep_pixels(image, place, background)
     if image.has_transparency_data:

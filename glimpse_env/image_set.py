@@ -68,7 +68,7 @@ class ImageSet(NamedTuple):
         """What to do where the classes have no names but their numbers; "" where they have."""
         if self.names != tuple(map(str, range(len(self.names)))):
             return ""
-        if self.source == "arrays":
+        if self.source == "arrays" or self.source.endswith(" object"):
             return ": name the classes by names="
         return ": give the .npz an array `names`" if self.source.lower().endswith(".npz") else ""
 
@@ -98,12 +98,3 @@ def checked_names(names: Any, argument: str) -> tuple[str, ...]:
     if repeated:
         raise ValueError(f"{argument} must be different names, and {repeated} occur more than once")
     return tuple(map(str, known))  # NumPy's strings too
-
-
-def stack(pictures: list[np.ndarray]) -> np.ndarray:
-    """(M, C, h, w) of pictures (h, w, 1 or 3) of one size: grey if every one is, else RGB."""
-    channels = max(picture.shape[2] for picture in pictures)
-    images = np.empty((len(pictures), channels, *pictures[0].shape[:2]), np.uint8)
-    for image, picture in zip(images, pictures, strict=True):
-        image[:] = picture.transpose(2, 0, 1)
-    return read_only(images)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from glimpse_env.backend import Backend
+from glimpse_env.dataset_objects import SharedDataset, is_dataset
 from glimpse_env.datasets import load_dataset, load_images
 from glimpse_env.decoding import BACKGROUND
 from glimpse_env.digest import digest_of
@@ -73,6 +74,8 @@ class ImageTask(Task):
             raise ValueError("labels= and names= belong to images=; a named dataset has its own")
         if order not in ("random", "sequential"):
             raise ValueError(f'order must be "random" or "sequential", got {order!r}')
+        if is_dataset(images):
+            self.arguments["images"] = images if isinstance(images, SharedDataset) else SharedDataset(images)
         canvas = None if size is None else pair(size)
         fitting = Fitting.of(fit, resize, canvas)
         if dataset is not None:

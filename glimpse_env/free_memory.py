@@ -28,6 +28,19 @@ def check_memory(task: Task, num_envs: int) -> None:
         )
 
 
+def memory_in_words(task: Task, num_envs: int) -> str:
+    """What images and episodes are, and take at the least; "" without a canvas."""
+    if not task.row_bytes or task.canvas_size is None:
+        return ""
+    height, width = task.canvas_size
+    free = free_memory(task.backend)
+    return (
+        f"{task.images_in_words()} on canvases of {height}×{width} pixels: an episode takes "
+        f"{in_bytes(task.row_bytes)} at the least, {num_envs:,} side by side {in_bytes(num_envs * task.row_bytes)}"
+        f"{f' of {in_bytes(free)} that are free' if free < float('inf') else ''}"
+    )
+
+
 def free_memory(backend: Backend) -> float:
     """Free memory of a backend's device in bytes, as far as the machine tells; else infinity."""
     if backend.on_host:

@@ -17,6 +17,7 @@ from glimpse_env.decoding import Header, decode
 from glimpse_env.digest import digest_of
 from glimpse_env.fitting import Fitting
 from glimpse_env.folders import ImageFile
+from glimpse_env.notices import in_bytes
 from glimpse_env.read_only import read_only
 
 CACHE_BYTES = 2**29
@@ -105,6 +106,10 @@ class Pictures(ABC):
         """Picture number `index`, (1 or C, h, w) uint8."""
 
     @abstractmethod
+    def room(self) -> str:
+        """Where the pixels are, and what they take, in words."""
+
+    @abstractmethod
     def digest(self) -> str:
         """A hash that tells these pictures from others."""
 
@@ -127,6 +132,10 @@ class FilePictures(Pictures):
 
     def picture(self, index: int) -> np.ndarray:  # noqa: D102
         return CACHE.get(self.files[index], self.reading)
+
+    def room(self) -> str:  # noqa: D102
+        pixels = self.channels * int(self.sizes.prod(axis=1).sum())
+        return f"in files ({in_bytes(pixels)}, of which a process keeps at most {in_bytes(CACHE_BYTES)})"
 
     def digest(self) -> str:
         """A hash of their names below the folder that holds them all, of their lengths in bytes, and of their sizes."""
@@ -151,6 +160,9 @@ class HeldPictures(Pictures):
 
     def picture(self, index: int) -> np.ndarray:  # noqa: D102
         return self.pictures[index]
+
+    def room(self) -> str:  # noqa: D102
+        return f"in memory ({in_bytes(sum(picture.nbytes for picture in self.pictures))})"
 
     def digest(self) -> str:  # noqa: D102
         return digest_of(*self.pictures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from glimpse_env.digest import digest_of
 from glimpse_env.fitting import Fit, Fitting
 from glimpse_env.image_ops import image_ops
 from glimpse_env.images import SPLITS, Split
+from glimpse_env.notices import in_bytes
 from glimpse_env.path_metrics import coverage, hit_rate, off_image
 from glimpse_env.pictures import Pictures
 from glimpse_env.retina import Retina, check_size
@@ -157,6 +159,13 @@ class ImageTask(Task):
         if boxes is not None:
             metrics["attention/target_hit_rate"] = hit_rate(path, boxes, self.canvas_size)
         return metrics
+
+    def images_in_words(self) -> str:  # noqa: D102
+        ends = [f"{height}×{width}" for height, width in (self.smallest_size, self.image_size)]
+        sizes = ends[0] if ends[0] == ends[1] else " to ".join(ends)
+        lazily = isinstance(self.images, Pictures)
+        where = self.images.room() if lazily else f"in memory ({in_bytes(math.prod(self.images.shape))})"
+        return f"{self.num_episodes:,} images of {sizes} pixels {where}"
 
     def class_shapes(self) -> np.ndarray | None:  # noqa: D102
         if self.sizes is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from glimpse_env.backend import Backend
+from glimpse_env.notices import in_bytes
 from glimpse_env.tasks import Task
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -21,10 +22,23 @@ def check_memory(task: Task, num_envs: int) -> None:
     if needed > free:
         height, width = task.canvas_size or (0, 0)
         raise ValueError(
-            f"{num_envs:,} canvases of {height}×{width} pixels, with a table of sums each, take {_in_words(needed)}, "
-            f"and {_in_words(free)} of memory are free: make fewer environments, or smaller canvases "
+            f"{num_envs:,} canvases of {height}×{width} pixels, with a table of sums each, take {in_bytes(needed)}, "
+            f"and {in_bytes(free)} of memory are free: make fewer environments, or smaller canvases "
             "(size=, and resize= for the images upon them)"
         )
+
+
+def memory_in_words(task: Task, num_envs: int) -> str:
+    """What images and episodes are, and take at the least; "" without a canvas."""
+    if not task.row_bytes or task.canvas_size is None:
+        return ""
+    height, width = task.canvas_size
+    free = free_memory(task.backend)
+    return (
+        f"{task.images_in_words()} on canvases of {height}×{width} pixels: an episode takes "
+        f"{in_bytes(task.row_bytes)} at the least, {num_envs:,} side by side {in_bytes(num_envs * task.row_bytes)}"
+        f"{f' of {in_bytes(free)} that are free' if free < float('inf') else ''}"
+    )
 
 
 def free_memory(backend: Backend) -> float:
@@ -59,8 +73,3 @@ def _left_in_container() -> float:
         return float("inf")
     sizes = dict(line.split() for line in parts.splitlines())
     return max(0, int(limit) - int(used) + int(sizes["inactive_file"]))
-
-
-def _in_words(size: float) -> str:
-    """A number of bytes."""
-    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.2f} MiB"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glimpse_env.decoding import area_means, shrunk
+from glimpse_env.fitting import Fitting
 from glimpse_env.pictures import Pictures
 from glimpse_env.read_only import read_only
 
@@ -68,18 +68,21 @@ class ImageSet(NamedTuple):
         """What to do where the classes have no names but their numbers; "" where they have."""
         if self.names != tuple(map(str, range(len(self.names)))):
             return ""
-        if self.source == "arrays":
+        if self.source == "arrays" or self.source.endswith(" object"):
             return ": name the classes by names="
         return ": give the .npz an array `names`" if self.source.lower().endswith(".npz") else ""
 
-    def resized(self, longest: int | None) -> ImageSet:
-        """The same images, an array, with a longest side of at most so many pixels."""
+    def fitted(self, fitting: Fitting) -> ImageSet:
+        """The same images, an array, at the size at which they are to be shown."""
         assert isinstance(self.images, np.ndarray)
         height, width = self.images.shape[2:]
-        size = shrunk((height, width), longest)
-        if size == (height, width):
+        fitting = fitting.for_sizes([(height, width)])
+        if (size := fitting.shown((height, width))) == (height, width):
             return self
-        return self._replace(images=stack([area_means(image.transpose(1, 2, 0), size) for image in self.images]))
+        images = np.empty((*self.images.shape[:2], *size), np.uint8)
+        for shown, image in zip(images, self.images, strict=True):
+            shown[:] = fitting.apply(image.transpose(1, 2, 0)).transpose(2, 0, 1)
+        return self._replace(images=read_only(images))
 
 
 def checked_names(names: Any, argument: str) -> tuple[str, ...]:
@@ -95,12 +98,3 @@ def checked_names(names: Any, argument: str) -> tuple[str, ...]:
     if repeated:
         raise ValueError(f"{argument} must be different names, and {repeated} occur more than once")
     return tuple(map(str, known))  # NumPy's strings too
-
-
-def stack(pictures: list[np.ndarray]) -> np.ndarray:
-    """(M, C, h, w) of pictures (h, w, 1 or 3) of one size: grey if every one is, else RGB."""
-    channels = max(picture.shape[2] for picture in pictures)
-    images = np.empty((len(pictures), channels, *pictures[0].shape[:2]), np.uint8)
-    for image, picture in zip(images, pictures, strict=True):
-        image[:] = picture.transpose(2, 0, 1)
-    return read_only(images)

@@ -24,6 +24,10 @@ from glimpse_env.tasks import TASKS
 MADE_UP = 1000
 """Episodes of a task that makes them up which count as all there is."""
 
+EVALUATION_BYTES = 2**26
+"""Of canvases and their tables that are held side by side where nothing is trained, on the CPU: large canvases are
+shown fewer at a time, which changes no number."""
+
 GAZE_STREAM = 2
 """Random stream of the scripted gaze "random" in other people's environments, as in Glimpse's own."""
 
@@ -53,8 +57,9 @@ def make_env(
 ) -> Any:
     """The recipe's environment, `batch` episodes side by side; Glimpse's own with tensors on `device`.
 
-    Training draws its images and stories at random; elsewhere each is shown once, in order. Tasks that make their
-    episodes up have no splits: there the seed separates training from test. `training` as in `split_kwargs`.
+    Training draws its images and stories at random; elsewhere each is shown once, in order, and there may be fewer than
+    `batch` side by side, see `EVALUATION_BYTES`. Tasks that make their episodes up have no splits: there the seed
+    separates training from test. `training` as in `split_kwargs`.
 
     Raises:
         ValueError: for an environment that cannot be made, or that the agent does not go with.
@@ -63,9 +68,18 @@ def make_env(
     if name is None:
         return make_external(recipe, batch, reseed=split == "train")
     kwargs = split_kwargs(name, split, {**recipe.env.kwargs(), **overrides}, training=training)
-    env = make_vec(name, batch, device, **kwargs)
+    trains = split == "train" if training is None else training
+    env = make_vec(name, batch if trains else rows_for(name, batch, device, kwargs), device, **kwargs)
     check_whole(recipe, env)
     return env
+
+
+def rows_for(name: str, most: int, device: str | torch.device, kwargs: dict[str, Any]) -> int:
+    """How many episodes of the task `name` an evaluation shows side by side: `most`, or those of `EVALUATION_BYTES`."""
+    if "images" not in TASKS[name].task.paths or torch.device(device).type != "cpu":
+        return most
+    task = make_vec(name, 1, device, **kwargs).unwrapped.task
+    return max(1, min(most, EVALUATION_BYTES // task.row_bytes))
 
 
 def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -> Any:
@@ -137,7 +151,7 @@ def make_canvas_env(
         agent: as it was loaded.
         names: of its weight file (`agents.names.names_in`): labels are mapped onto its classes by name.
         images: a folder or an .npz file.
-        batch: episodes side by side.
+        batch: episodes side by side, at most.
         device: where the tensors are.
         split: of the canvases. None is the test split of those that the agent was trained on, and all of any others.
 
@@ -157,8 +171,12 @@ def make_canvas_env(
     }
     kwargs |= {"pieces": 0, "classes": _classes(recipe, names), "patch": tuple(patch), "scales": scales}
     trained = recipe.env.kwargs()
-    kwargs |= {key: trained[key] for key in ("num_glimpses", "resize", "background") if key in trained}
-    env = make_vec(name, batch, device, start=recipe.env.start or "centre", **kwargs)
+    kept = ["num_glimpses", "resize", "background", "fit"]
+    if trained.get("fit", "pad") != "pad":  # else each image is a canvas of its own size
+        kept.append("size")
+    kwargs |= {key: trained[key] for key in kept if key in trained}
+    kwargs["start"] = recipe.env.start or "centre"
+    env = make_vec(name, rows_for(name, batch, device, kwargs), device, **kwargs)
     found = env.single_observation_space[part].shape[1]
     if found != channels:
         raise ValueError(f"{images} has {found} channels and the agent was trained on {channels}")

@@ -26,7 +26,9 @@ class EnvConfig:
     images: str | None = None
     """Your own: an `.npz` file or a folder of class folders (for `Classify-v0`)."""
     resize: int | None = None
-    """Longest side in pixels, to which larger images are shrunk."""
+    """Longest side in pixels, to which larger images are shrunk; the side of the canvas where --fit scales to it."""
+    fit: Literal["pad", "contain", "cover"] | None = None
+    """How images go onto the canvas: at their own size, scaled to fit into it, or scaled to cover it."""
     num_glimpses: int | None = None
     """Glimpses of an episode."""
     patch: int | None = None

@@ -19,7 +19,7 @@ class Classify(ImageTask):
     `Dict` of
     | key | space | meaning |
     |---|---|---|
-    | `location` | `Box(-1, 1, (2,), float32)` | the next fixation, x right, y down; (0, 0) is the centre, (-1, -1) the top left corner. With `saccades="relative"`, a step from the present fixation in the same unit. The fixation is clipped to the canvas. |
+    | `location` | `Box(-1, 1, (2,), float32)` | the next fixation, x right, y down; (0, 0) is the centre, (-1, -1) the top left corner. With `saccades="relative"`, a step from the present fixation in the same unit. The fixation is clipped to the canvas. Its unit is half of the canvas, however large the image upon it is. |
     | `answer` | `Discrete(number of classes)` | the present answer |
 
     ## Observation Space
@@ -49,7 +49,8 @@ class Classify(ImageTask):
     |---|---|---|
     | `dataset` | `"mnist"` (`None` for `Classify-v0`) | or `"fashion_mnist"`, `"kmnist"`; `None` goes with `images` |
     | `images`, `labels` | | your own images in place of a dataset: arrays (only they need `labels`), an `.npz` file or a folder of class folders (`glimpse_env.datasets.load_images`) |
-    | `resize` | `None` | the longest side in pixels, to which larger images are shrunk. A folder's images keep their sizes: each has a place of its own on the canvas |
+    | `resize` | `None` | the longest side in pixels, to which larger images are shrunk |
+    | `fit` | `"pad"` | how images go onto the canvas. `"pad"`: each keeps its size, and has a random place. `"contain"`: each is scaled, in its proportions, until it just fits into the canvas, and lies in the middle. `"cover"`: each is scaled until it just covers the canvas, and is cropped to its middle. With the last two the canvas is `size`, or a square of `resize`; without both, the largest height and width of the images. What is not covered is black |
     | `background` | 128 | behind what is transparent in image files: a grey, or (red, green, blue), from 0 to 255 |
     | `names` | `"0"`, `"1"`, … | the class names of arrays; of a folder they are its folders', of an `.npz` its array `names` |
     | `classes` | those of the labels | names: the classes in this order, onto which labels are mapped by name; or how many there are. Some may have no image here |
@@ -57,7 +58,7 @@ class Classify(ImageTask):
     | `num_glimpses` | 8 (7 at 28×28) | glimpses, and steps, of an episode |
     | `patch` | 12 (8 at 28×28) | size of a patch in cells, one number or (height, width) |
     | `scales` | 3 (1 at 28×28, 4 at 100×100) | patches of a glimpse |
-    | `size` | by task | size of the canvas in pixels; `None` is the largest height and width of the images |
+    | `size` | by task | size of the canvas in pixels; `None` is the largest height and width of the images, or see `fit` |
     | `pieces`, `piece_size` | by task, 8 | number and size of the distractors |
     | `blend` | `"add"` | how pieces meet: add and clamp; `"max"` or `"over"` are easier tasks |
     | `overhang` | 0 | how far the image may stick out of the canvas, in pixels: variety for training |

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -11,10 +12,13 @@ from gymnasium import spaces
 from glimpse_env.augmentation import Changes, augment_boxes, draw_changes
 from glimpse_env.augmentation_strength import parse_augmentation
 from glimpse_env.backend import Backend
+from glimpse_env.dataset_objects import SharedDataset, is_dataset
 from glimpse_env.datasets import load_dataset, load_images
 from glimpse_env.decoding import BACKGROUND
 from glimpse_env.digest import digest_of
-from glimpse_env.images import SPLITS, Split, checked_resize
+from glimpse_env.fitting import Fit, Fitting
+from glimpse_env.images import SPLITS, Split
+from glimpse_env.notices import in_bytes
 from glimpse_env.pictures import Pictures
 from glimpse_env.rng import Array
 from glimpse_env.scenes import Blend, Plan, SceneConfig, Scenes, paint_rows, plan
@@ -28,6 +32,7 @@ class ImageTask(Looking):
         images: (M, C, h, w) uint8, those of the split, on the backend; or `Pictures`, in their files.
         sizes: (M, 2) int64, height and width of each of the `Pictures`; None where all images have one size.
         labels: (M,) int64.
+        own: whether the images are the user's own, and no named dataset.
         scene: how a canvas is made.
         augmentation: how it is changed then; None for not at all.
     """
@@ -48,6 +53,7 @@ class ImageTask(Looking):
         names: Sequence[str] | None = None,
         classes: int | Sequence[str] | None = None,
         resize: int | None = None,
+        fit: Fit = "pad",
         background: int | tuple[int, int, int] = BACKGROUND,
         split: Split = "train",
         size: int | tuple[int, int] | None = None,
@@ -69,28 +75,34 @@ class ImageTask(Looking):
             raise ValueError("labels= and names= belong to images=; a named dataset has its own")
         if order not in ("random", "sequential"):
             raise ValueError(f'order must be "random" or "sequential", got {order!r}')
+        if is_dataset(images):
+            self.arguments["images"] = images if isinstance(images, SharedDataset) else SharedDataset(images)
+        canvas = None if size is None else pair(size)
+        fitting = Fitting.of(fit, resize, canvas)
         if dataset is not None:
-            data = load_dataset(dataset, split).resized(checked_resize(resize))
+            data = load_dataset(dataset, split).fitted(fitting)
         else:
-            data = load_images(images, labels, split, names, resize=resize, background=background)
+            data = load_images(images, labels, split, names, resize=resize, background=background, fit=fit, size=canvas)
+        self.own = dataset is None
         if classes is not None:
             data = data.with_classes(classes)
         self.answer_names = data.names
         self.source = data.source
         self.image_size = data.images.shape[2], data.images.shape[3]
         if isinstance(data.images, Pictures):
-            self.images, smallest = data.images, data.images.smallest
+            self.images, self.smallest_size = data.images, data.images.smallest
             self.sizes = backend.asarray(data.images.sizes)
         else:
-            self.images, smallest, self.sizes = backend.asarray(data.images), self.image_size, None
+            self.images, self.smallest_size, self.sizes = backend.asarray(data.images), self.image_size, None
         self.labels = backend.asarray(data.labels)
         self.num_episodes, self.order = len(data.labels), order
-        canvas = pair(self.image_size if size is None else size)
-        self.scene = SceneConfig(canvas, pieces, pair(piece_size), blend, overhang)
-        self.scene.check(data.images.shape, smallest)
-        self.fills_canvas = smallest == canvas
+        size = canvas or fitting.canvas or self.image_size
+        self.scene = SceneConfig(size, pieces, pair(piece_size), blend, overhang, fit != "pad")
+        self.scene.check(data.images.shape, self.smallest_size)
+        self.fills_canvas = self.smallest_size == size
+        self.padded = self.own and not pieces
         self.augmentation = parse_augmentation(augment)
-        self.look(data.images.shape[1], canvas, spaces.Discrete(len(self.answer_names)), "class", overview)
+        self.look(data.images.shape[1], size, spaces.Discrete(len(self.answer_names)), "class", overview)
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
         return {"classes": self.answer_names}
@@ -137,6 +149,13 @@ class ImageTask(Looking):
         if self.augmentation is None:
             return boxes
         return augment_boxes(boxes, self._changes(seeds, episodes, boxes), self.canvas_size)
+
+    def images_in_words(self) -> str:  # noqa: D102
+        ends = [f"{height}×{width}" for height, width in (self.smallest_size, self.image_size)]
+        sizes = ends[0] if ends[0] == ends[1] else " to ".join(ends)
+        lazily = isinstance(self.images, Pictures)
+        where = self.images.room() if lazily else f"in memory ({in_bytes(math.prod(self.images.shape))})"
+        return f"{self.num_episodes:,} images of {sizes} pixels {where}"
 
     def class_shapes(self) -> np.ndarray | None:  # noqa: D102
         if self.sizes is not None:

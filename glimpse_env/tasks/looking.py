@@ -31,11 +31,13 @@ class Looking(Task):
     Attributes:
         ops: the loops over pixels.
         fills_canvas: whether what is to be recognised does.
+        padded: whether what lies around it is padding.
         cells: (rows, columns) of the overview; None without one.
     """
 
     canvas_size: tuple[int, int]
     fills_canvas = False
+    padded = False
     retina: Retina
 
     def __init__(
@@ -161,14 +163,19 @@ class Looking(Task):
         return xp.tile(middle[:, None], (1, self.horizon - 1, 1))
 
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
-        """Saccades and entropy; coverage; fixations off the canvas; where what is to be recognised does not fill the
-        canvas, the share of hits on it."""
-        metrics = super().path_metrics(path, seeds, episodes)
-        metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
-        metrics["attention/off_image"] = off_image(path)
+        """Saccades and entropy; coverage; where what is to be recognised does not fill the canvas, the share of hits on
+        it.
+
+        Fixations off the image are those on the canvas's edge, and those on the padding where there is padding.
+        """
+        metrics, boxes = super().path_metrics(path, seeds, episodes), None
         if not self.fills_canvas:
-            boxes = self.target_boxes(self.backend.asarray(seeds), self.backend.asarray(episodes))
-            metrics["attention/target_hit_rate"] = hit_rate(path, self.backend.to_numpy(boxes), self.canvas_size)
+            numbers = (self.backend.asarray(array) for array in (seeds, episodes))
+            boxes = self.backend.to_numpy(self.target_boxes(*numbers))
+        metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
+        metrics["attention/off_image"] = off_image(path, boxes if self.padded else None, self.canvas_size)
+        if boxes is not None:
+            metrics["attention/target_hit_rate"] = hit_rate(path, boxes, self.canvas_size)
         return metrics
 
 

@@ -9,8 +9,8 @@ from gymnasium import spaces
 
 from glimpse_env.affine import MOVES, moves, padded
 from glimpse_env.backend import Backend
-from glimpse_env.decoding import area_means
 from glimpse_env.digest import digest_of
+from glimpse_env.fitting import resampled
 from glimpse_env.image_ops import image_ops
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.notices import say_once
@@ -326,7 +326,7 @@ def strip(pictures: np.ndarray, present: int, width: int) -> np.ndarray:
     side = width // ROW
     cells = np.zeros((-(-len(pictures) // ROW) * ROW, side, side), np.uint8)
     for number, picture in enumerate(pictures):
-        small = area_means(picture[..., None], (side, side))[..., 0]
+        small = resampled(picture[..., None], (side, side))[..., 0]
         cells[number] = small if number <= present else small // SHADE
     rows = cells.reshape(-1, ROW, side, side).transpose(0, 2, 1, 3).reshape(-1, ROW * side)
     sheet = np.pad(rows, ((0, 0), (0, width - ROW * side)))

@@ -10,7 +10,8 @@ from gymnasium import spaces
 
 from glimpse_env.backend import Backend
 from glimpse_env.digest import digest_of
-from glimpse_env.images import SPLITS, Split, checked_resize
+from glimpse_env.fitting import Fitting
+from glimpse_env.images import SPLITS, Split
 from glimpse_env.rng import Array, draw_words, integers, uniform
 from glimpse_env.sign_scenes import NUMBERS, Arrangement, arrange, largest, paint, plain
 from glimpse_env.street_scenes import CATEGORIES, CATEGORY, CLASSES, load_street_scenes
@@ -107,7 +108,7 @@ class TrafficSigns(Looking):
             raise ValueError(f"composed is a share in [0, 1], got {composed!r}")
         if order not in ("random", "sequential"):
             raise ValueError(f'order must be "random" or "sequential", got {order!r}')
-        self.scenes_of = load_street_scenes(data, split, checked_resize(resize))
+        self.scenes_of = load_street_scenes(data, split, Fitting.of("pad", resize, None))
         self.answer, self.composed, self.order = answer, composed, order
         self.source = self.scenes_of.source
         self.num_episodes = len(self.scenes_of.pictures)

@@ -10,7 +10,23 @@ import numpy as np
 from glimpse_env.render import PATH_COLOUR, WINDOW_COLOURS, Colour
 from runs.traces.belief_charts import belief_table, name_width, percent
 from runs.traces.layout import (
-    INK, MUTED, OTHER, SMALL, TEXT, TRACK, TRUTH, WIDTH, WRONG, above, beside, blank, flow, framed, label, mark, paragraph,
+    INK,
+    MUTED,
+    OTHER,
+    SMALL,
+    TEXT,
+    TRACK,
+    TRUTH,
+    WIDTH,
+    WRONG,
+    above,
+    beside,
+    blank,
+    flow,
+    framed,
+    label,
+    mark,
+    paragraph,
 )  # fmt: skip
 from runs.traces.lettering import shorten
 from runs.traces.panels import number_panel, patches_panel, scene_panel

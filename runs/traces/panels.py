@@ -8,7 +8,23 @@ from glimpse_env import render
 from glimpse_env.render import OUTLINE, PATH_COLOUR, WINDOW_COLOURS, Colour
 from runs.traces.belief_charts import percent
 from runs.traces.layout import (
-    GROUND, INK, LINE, MUTED, SMALL, TEXT, TRACK, TRUTH, WRONG, WIDTH, above, beside, blank, flow, framed, label, mark,
+    GROUND,
+    INK,
+    LINE,
+    MUTED,
+    SMALL,
+    TEXT,
+    TRACK,
+    TRUTH,
+    WIDTH,
+    WRONG,
+    above,
+    beside,
+    blank,
+    flow,
+    framed,
+    label,
+    mark,
 )  # fmt: skip
 from runs.traces.lettering import shorten, text_width, write
 from runs.traces.trace import Trace

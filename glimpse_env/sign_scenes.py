@@ -11,6 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from glimpse_env.fitting import Fitting
 from glimpse_env.folders import ImageFile
 from glimpse_env.pictures import CACHE, Reading
 from glimpse_env.street_scenes import CATEGORY, CLASSES, StreetScenes
@@ -166,7 +167,7 @@ def _crop(scenes: StreetScenes, sign: int) -> np.ndarray:
 @functools.lru_cache(maxsize=4096)
 def _read_crop(file: ImageFile, reading: Reading, box: tuple[int, int, int, int]) -> np.ndarray:
     left, top, right, bottom = box
-    picture = CACHE.get(file, reading._replace(resize=None))[:, top:bottom, left:right]
+    picture = CACHE.get(file, reading._replace(fitting=Fitting()))[:, top:bottom, left:right]
     return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0))
 
 

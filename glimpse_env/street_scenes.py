@@ -17,10 +17,11 @@ import numpy as np
 
 from glimpse_env.datasets import VARIABLE
 from glimpse_env.decoding import BACKGROUND, read_header
+from glimpse_env.fitting import Fitting
 from glimpse_env.folders import ImageFile
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.notices import from_home, say_once
-from glimpse_env.pictures import Pictures, Reading, open_pictures
+from glimpse_env.pictures import FilePictures, Reading, open_pictures
 from glimpse_env.read_only import read_only
 
 FOLDER = "gtsdb"
@@ -64,7 +65,7 @@ class StreetScenes(NamedTuple):
         source: where they were found, in words.
     """
 
-    pictures: Pictures
+    pictures: FilePictures
     boxes: np.ndarray
     kinds: np.ndarray
     scene: np.ndarray
@@ -93,13 +94,13 @@ def find_street_scenes(data: str | os.PathLike[str] | None) -> Path:
     return folder.resolve()
 
 
-def load_street_scenes(data: str | os.PathLike[str] | None, split: Split, resize: int | None) -> StreetScenes:
+def load_street_scenes(data: str | os.PathLike[str] | None, split: Split, fitting: Fitting) -> StreetScenes:
     """The scenes of a split.
 
     Args:
         data: the benchmark's folder; None is `gtsdb` in the folder that GLIMPSE_DATA names.
         split: "train", "validation" or "test".
-        resize: the longest side in pixels, to which pictures are shrunk when they are read.
+        fitting: how pictures are shrunk when they are read.
 
     Raises:
         FileNotFoundError: where there is no such folder, or no picture of the split in it.
@@ -108,11 +109,11 @@ def load_street_scenes(data: str | os.PathLike[str] | None, split: Split, resize
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
     folder = find_street_scenes(data)
-    return _load(folder, ImageFile.of(folder / LISTING), split, resize)
+    return _load(folder, ImageFile.of(folder / LISTING), split, fitting)
 
 
 @functools.lru_cache(maxsize=4)
-def _load(folder: Path, listing: ImageFile, split: str, resize: int | None) -> StreetScenes:
+def _load(folder: Path, listing: ImageFile, split: str, fitting: Fitting) -> StreetScenes:
     rows = read_listing((folder / LISTING).read_text(encoding="ascii").splitlines(), str(folder / LISTING))
     first, *later = (FIRST_OF[name] for name in SPLITS[SPLITS.index(split) :])
     rows = rows[(rows[:, 0] >= first) & (rows[:, 0] < (later or [np.iinfo(np.int64).max])[0])]
@@ -134,7 +135,7 @@ def _load(folder: Path, listing: ImageFile, split: str, resize: int | None) -> S
     sizes = {header.size for header in headers}
     if len(sizes) > 1:
         raise ValueError(f"{folder}: the pictures of the benchmark are of one size, and these are of {sorted(sizes)}")
-    pictures = open_pictures([ImageFile.of(file) for file in files], headers, Reading(resize, BACKGROUND))
+    pictures = open_pictures([ImageFile.of(file) for file in files], headers, Reading(fitting, BACKGROUND))
     signs = np.concatenate(kept)
     scene = np.searchsorted(np.unique(signs[:, 0]), signs[:, 0])
     boxes = signs[:, 1:5] + np.array([0, 0, 1, 1])

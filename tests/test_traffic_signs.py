@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from glimpse_env import sign_scenes
+from glimpse_env.fitting import Fitting
 from glimpse_env.street_scenes import CATEGORIES, CATEGORY, CLASSES, load_street_scenes, read_listing
 
 ID = "glimpse_env:Glimpse/TrafficSigns-v0"
@@ -47,17 +48,19 @@ def test_the_classes_are_the_published_43_in_their_categories() -> None:
 
 
 def test_the_test_split_is_the_official_one(real_scenes: str) -> None:
-    scenes = load_street_scenes(real_scenes, "test", None)
+    scenes = load_street_scenes(real_scenes, "test", Fitting())
     assert len(scenes.pictures) == 235
     assert scenes.full == (800, 1360)
     largest = [sign_scenes.plain(scenes, number, scenes.full) for number in range(235)]
     counts = Counter(CATEGORIES[CATEGORY[made.kinds[sign_scenes.largest(made)]]] for made in largest)
     assert counts == {"prohibitory": 93, "other": 67, "danger": 51, "mandatory": 24}
     assert (
-        sum(len(load_street_scenes(real_scenes, split, None).boxes) for split in ("train", "validation", "test"))
+        sum(len(load_street_scenes(real_scenes, split, Fitting()).boxes) for split in ("train", "validation", "test"))
         == 1213
     )
-    assert sum(len(load_street_scenes(real_scenes, split, None).pictures) for split in ("train", "validation")) == 506
+    assert (
+        sum(len(load_street_scenes(real_scenes, split, Fitting()).pictures) for split in ("train", "validation")) == 506
+    )
 
 
 def test_a_real_scene_is_its_file_and_its_target_the_largest_sign(street_folder: str) -> None:

@@ -89,7 +89,7 @@ def arrange(scenes: StreetScenes, scene: int, size: tuple[int, int], u: np.ndarr
     boxes = real.boxes * zoom + np.tile(shift, 2)
     if flipped:
         boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
-    inside = _area(np.clip(boxes, 0, [width, height] * 2)) >= LEAST * _area(boxes)
+    inside = areas(np.clip(boxes, 0, [width, height] * 2)) >= LEAST * areas(boxes)
     boxes, kinds = list(boxes[inside]), list(real.kinds[inside])
     pasted, gains, softness = [-1] * len(boxes), [1.0] * len(boxes), [0.0] * len(boxes)
     taken = list(real.boxes * zoom + np.tile(shift, 2)) if not flipped else list(boxes)
@@ -139,10 +139,11 @@ def paint(scenes: StreetScenes, made: Arrangement, size: tuple[int, int]) -> np.
 
 def largest(made: Arrangement) -> int:
     """The number of the largest sign, by area; the first of several."""
-    return int(np.argmax(_area(made.boxes)))
+    return int(np.argmax(areas(made.boxes)))
 
 
-def _area(boxes: np.ndarray) -> np.ndarray:
+def areas(boxes: np.ndarray) -> np.ndarray:
+    """(S,) of boxes (S, 4)."""
     return (boxes[:, 2] - boxes[:, 0]).clip(0) * (boxes[:, 3] - boxes[:, 1]).clip(0)
 
 

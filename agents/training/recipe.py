@@ -95,6 +95,9 @@ class Recipe:
     """The same at the end, towards which it falls evenly; None leaves it as it is."""
     edge_weight: float = 0.0
     """Weight of the squared distance by which the policy's mean lies beyond the canvas, which brings it back."""
+    led: float = 0.0
+    """Share of the episodes in which the environment's oracle leads the gaze. There the answer is learned from what is
+    to be seen, and the policy, beside REINFORCE in all others, to go where it was led. Needs an oracle."""
     estimator: str = "gain"
     """What a step earns a policy, a row of `agents.training.estimators.ESTIMATORS`. "gain": what it adds to the
     log-likelihood of the target; "reinforce": the environment's own reward."""
@@ -152,6 +155,8 @@ class Recipe:
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0, got {getattr(self, name)}")
         if not 0 <= (self.std_end or 0) < math.inf:
             raise ValueError(f"--std-end must be at least 0, got {self.std_end}")
+        if not 0 <= self.led < 1:
+            raise ValueError(f"--led is a share from 0 to less than 1, got {self.led}")
         if self.episodes < self.batch:
             raise ValueError(f"--episodes {self.episodes} are less than one --batch of {self.batch}")
 

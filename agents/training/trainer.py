@@ -208,7 +208,10 @@ def check(recipe: Recipe, env: BatchedEnv, agent: AttentionAgent, prior: Prior |
         )
     if prior is not None and (recipe.gaze != "learned" or "location" not in places):
         raise ValueError("--saliency-prior draws a gaze that is learned; this training has none")
-    env.given_actions(recipe.gaze, recipe.seed, np.zeros(env.num_envs, np.int64))
+    for gaze in (recipe.gaze, *(("oracle",) if recipe.led else ())):
+        env.given_actions(gaze, recipe.seed, np.zeros(env.num_envs, np.int64))
+    if recipe.led and recipe.gaze != "learned":
+        raise ValueError(f"--led leads a gaze that is learned, and --gaze is {recipe.gaze}: leave one of them out")
     if recipe.answer_signal == "reward" and recipe.estimator == "gain":
         raise ValueError('estimator "gain" pays for right answers: answers that learn from reward need "reinforce"')
     known = "answer" in agent.heads and env.metadata.get("tells_target", True)
@@ -231,7 +234,11 @@ def train_update(trainer: Trainer) -> dict[str, Tensor]:
     parts = drawn_parts(agent, env, recipe.answer_signal, tuple(given))
     noise = exploration_noise(agent, env, parts, recipe.seed, trainer.update)
     std = recipe.deviation(trainer.update)
-    trajectory = collect(agent, env, numbers, seed=recipe.seed, noise=noise, std=std, given=given)
+    led = None
+    if recipe.led:
+        given = env.given_actions("oracle", recipe.seed, numbers)
+        led = torch.arange(env.num_envs, device=env.device) < round(recipe.led * env.num_envs)
+    trajectory = collect(agent, env, numbers, seed=recipe.seed, noise=noise, std=std, given=given, led=led)
     bonus = agreement = None
     if trainer.prior is not None:
         drawn_to, agreement = trainer.prior.at(trajectory)

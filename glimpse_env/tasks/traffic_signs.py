@@ -13,7 +13,7 @@ from glimpse_env.digest import digest_of
 from glimpse_env.fitting import Fitting
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.rng import Array, draw_words, integers, uniform
-from glimpse_env.sign_scenes import NUMBERS, Arrangement, arrange, largest, paint, plain
+from glimpse_env.sign_scenes import NUMBERS, Arrangement, areas, arrange, largest, paint, plain
 from glimpse_env.street_scenes import CATEGORIES, CATEGORY, CLASSES, load_street_scenes
 from glimpse_env.tasks.looking import Looking
 from glimpse_env.tasks.records import Outcome, State
@@ -133,6 +133,16 @@ class TrafficSigns(Looking):
         """(N, 4) int64 left, top, right, bottom in pixels of the largest sign."""
         boxes = [one.boxes[largest(one)].round().astype(np.int64) for one in self._arranged(seeds, episodes)]
         return self.backend.asarray(np.stack(boxes))
+
+    def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
+        """The "oracle": the middles of all signs, the largest first; then it stays."""
+        paths = np.empty((len(episodes), self.horizon - 1, 2), np.float32)
+        for path, made in zip(paths, self._arranged(seeds, episodes), strict=True):
+            ranks = np.argsort(-areas(made.boxes), kind="stable")
+            middles = made.boxes[ranks, :2] + made.boxes[ranks, 2:]
+            seen = middles[np.minimum(np.arange(len(path)), len(middles) - 1)]
+            path[:] = np.clip(seen / self.canvas_size[::-1] - 1, -1, 1)
+        return self.backend.asarray(paths)
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         state = super().begin(seeds, episodes)

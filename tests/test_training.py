@@ -184,10 +184,11 @@ def test_without_progress_a_training_ends_and_a_resumed_one_where_it_would_have(
     assert metrics == {"validation_error": 50, "episodes": 6 * 64, "stopped_early": True}
     assert json.loads((tmp_path / "whole" / "metrics.json").read_text())["stopped_early"] is True
     assert "no progress in 3 validations: the training ends" in capsys.readouterr().out
-    asked = iter([False] * 3 + [True] + [False] * 10)
-    monkeypatch.setattr("agents.training.loop.interruption", interrupting(lambda: next(asked)))
-    with pytest.raises(KeyboardInterrupt):
-        train(recipe, tmp_path / "parts", device="cpu", quiet=True)
+    asked = iter([False] * 3 + [True])
+    with monkeypatch.context() as patch:
+        patch.setattr("agents.training.loop.interruption", interrupting(lambda: next(asked)))
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, tmp_path / "parts", device="cpu", quiet=True)
     for _ in range(2):  # once it has ended, it ends at once
         again = train(recipe, tmp_path / "parts", device="cpu", resume=True, quiet=True)
         assert again.pop("seconds") > 0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glimpse_env.backend import Backend
 from glimpse_env.notices import in_bytes
-from glimpse_env.tasks import Task
+
+if TYPE_CHECKING:
+    from glimpse_env.tasks import Task
 
 CGROUP = Path("/sys/fs/cgroup")
 """Where Linux says what a container may use."""
@@ -44,13 +47,18 @@ def memory_in_words(task: Task, num_envs: int) -> str:
 def free_memory(backend: Backend) -> float:
     """Free memory of a backend's device in bytes, as far as the machine tells; else infinity."""
     if backend.on_host:
-        return min(_available(), _left_in_container())
+        return free_on_host()
     if backend.device.type != "cuda":
         return float("inf")
     import torch
 
     free, _ = torch.cuda.mem_get_info(backend.device)
     return free + torch.cuda.memory_reserved(backend.device) - torch.cuda.memory_allocated(backend.device)
+
+
+def free_on_host() -> float:
+    """Free memory of this machine in bytes, as far as it tells; else infinity."""
+    return min(_available(), _left_in_container())
 
 
 def _available() -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from numbers import Integral
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from glimpse_env.fitting import Fitting
+from glimpse_env.free_memory import free_on_host
+from glimpse_env.notices import in_bytes
 from glimpse_env.pictures import Pictures
 from glimpse_env.read_only import read_only
 
@@ -73,13 +76,23 @@ class ImageSet(NamedTuple):
         return ": give the .npz an array `names`" if self.source.lower().endswith(".npz") else ""
 
     def fitted(self, fitting: Fitting) -> ImageSet:
-        """The same images, an array, at the size at which they are to be shown."""
+        """The same images, an array, at the size at which they are to be shown.
+
+        Raises:
+            ValueError: where that is more than the free memory holds.
+        """
         assert isinstance(self.images, np.ndarray)
         height, width = self.images.shape[2:]
         fitting = fitting.for_sizes([(height, width)])
         if (size := fitting.shown((height, width))) == (height, width):
             return self
-        images = np.empty((*self.images.shape[:2], *size), np.uint8)
+        shape = (*self.images.shape[:2], *size)
+        if (needed := math.prod(shape)) > (free := free_on_host()):
+            raise ValueError(
+                f"{len(self.images):,} images of {size[0]}×{size[1]} pixels take {in_bytes(needed)}, and "
+                f"{in_bytes(free)} of memory are free: make them smaller (size=, resize=), or give fewer"
+            )
+        images = np.empty(shape, np.uint8)
         for shown, image in zip(images, self.images, strict=True):
             shown[:] = fitting.apply(image.transpose(1, 2, 0)).transpose(2, 0, 1)
         return self._replace(images=read_only(images))

@@ -10,7 +10,23 @@ import numpy as np
 from glimpse_env.render import PATH_COLOUR, WINDOW_COLOURS, Colour
 from runs.traces.belief_charts import belief_table, name_width, percent
 from runs.traces.layout import (
-    INK, MUTED, OTHER, SMALL, TEXT, TRACK, TRUTH, WIDTH, WRONG, above, beside, blank, flow, framed, label, mark, paragraph,
+    INK,
+    MUTED,
+    OTHER,
+    SMALL,
+    TEXT,
+    TRACK,
+    TRUTH,
+    WIDTH,
+    WRONG,
+    above,
+    beside,
+    blank,
+    flow,
+    framed,
+    label,
+    mark,
+    paragraph,
 )  # fmt: skip
 from runs.traces.lettering import shorten
 from runs.traces.panels import number_panel, patches_panel, scene_panel
@@ -29,15 +45,15 @@ PATCHES = 300
 """Height of a glimpse's patches in pixels, at most."""
 
 
-def contact_sheet(traces: list[Trace], title: str = "", subtitle: str = "", width: int = WIDTH) -> np.ndarray:
-    """Episodes, one at least, from top to bottom, in a picture this many pixels wide: `WIDTH`, or twice that.
+def contact_sheet(traces: list[Trace], title: str = "", subtitle: str = "", width: int = 2 * WIDTH) -> np.ndarray:
+    """Episodes, one at least, from top to bottom, in a picture `width` pixels wide: `WIDTH` for a card, or twice that.
 
     Glimpses go from left to right, and on in further rows where they are many.
     """
     inner = width - 2 * MARGIN
     rows = [sheet_row(trace, inner) for trace in traces]
     ruled = [part for row in rows for part in (blank(2, inner, TRACK), row)][1:]
-    return framed(above([header(title, subtitle, inner), *ruled], 20), MARGIN)
+    return framed(above([header(title, subtitle, inner), *ruled, blank(0, inner)], 20), MARGIN)
 
 
 def sheet_row(trace: Trace, width: int) -> np.ndarray:

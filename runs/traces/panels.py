@@ -8,7 +8,23 @@ from glimpse_env import render
 from glimpse_env.render import OUTLINE, PATH_COLOUR, WINDOW_COLOURS, Colour
 from runs.traces.belief_charts import percent
 from runs.traces.layout import (
-    GROUND, INK, LINE, MUTED, SMALL, TEXT, TRACK, TRUTH, WRONG, WIDTH, above, beside, blank, flow, framed, label, mark,
+    GROUND,
+    INK,
+    LINE,
+    MUTED,
+    SMALL,
+    TEXT,
+    TRACK,
+    TRUTH,
+    WIDTH,
+    WRONG,
+    above,
+    beside,
+    blank,
+    flow,
+    framed,
+    label,
+    mark,
 )  # fmt: skip
 from runs.traces.lettering import shorten, text_width, write
 from runs.traces.trace import Trace
@@ -21,23 +37,20 @@ PATCH = 48
 """The longer side of a patch in pixels, at least, as far as there is room."""
 
 
-def scene_panel(trace: Trace, seen: int, room: tuple[int, int], *, reveal: bool = False) -> np.ndarray:
+def scene_panel(trace: Trace, seen: int, room: tuple[int, int]) -> np.ndarray:
     """The canvas, dimmed and grey where no window has been, with the numbered path and the last glimpse's windows.
 
-    So it is after `seen` glimpses, at least 1, within (height, width) pixels. What is to be recognised has a box with its
-    name, and fixations in it a ring in the same colour. With `reveal`, all of the canvas is shown, and no windows.
+    So it is after `seen` glimpses, at least 1, within (height, width) pixels. What is to be recognised has a box with
+    its name, and fixations in it a ring in the same colour.
     """
     assert trace.path is not None
     assert trace.canvas is not None
     assert trace.retina is not None
     path, shape = trace.path[:seen], trace.canvas.shape
     factor = render.magnification(shape, room)
-    if reveal:
-        picture = render.resized(trace.canvas, factor)
-    else:
-        picture = render.show_canvas(trace.canvas, factor, path, trace.retina)
-        windows = trace.retina.windows((path[-1][0], path[-1][1]), (shape[0], shape[1]))
-        render.draw_windows(picture, windows, factor, LINE)
+    picture = render.show_canvas(trace.canvas, factor, path, trace.retina)
+    windows = trace.retina.windows((path[-1][0], path[-1][1]), (shape[0], shape[1]))
+    render.draw_windows(picture, windows, factor, LINE)
     if trace.box is not None:
         render.draw_box(picture, trace.box.tolist(), factor, TRUTH, LINE)
         _write_name(picture, trace.name(trace.label), trace.box * factor)
@@ -59,7 +72,9 @@ def _write_name(picture: np.ndarray, name: str, box: np.ndarray) -> None:
     tag = blank(SMALL + 6, min(width, text_width(text, SMALL, 600) + 12), TRUTH)
     write(tag, text, 6, SMALL, SMALL, GROUND, 600)
     top = box[1] - len(tag) if box[1] >= len(tag) else box[3]
-    left, top = (int(np.clip(at, 0, max(0, most))) for at, most in ((box[0], width - tag.shape[1]), (top, height - len(tag))))
+    left, top = (
+        int(np.clip(at, 0, max(0, most))) for at, most in ((box[0], width - tag.shape[1]), (top, height - len(tag)))
+    )
     picture[top : top + len(tag), left : left + tag.shape[1]] = tag[: height - top]
 
 

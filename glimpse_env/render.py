@@ -66,7 +66,7 @@ def resized(canvas: np.ndarray, factor: float, smooth: float = SMOOTH) -> np.nda
 def show_canvas(canvas: np.ndarray, factor: float, path: np.ndarray, retina: Retina) -> np.ndarray:
     """The canvas (H, W, C) uint8 as an RGB picture: in colour where a window was on its `path`, and grey elsewhere.
 
-    What the finest window has covered is bright, what only coarser ones have covered less the coarser they are, and what
+    What the finest window has covered is bright, what only coarser ones have covered is darker with each scale, and what
     none has covered has `UNSEEN` of its brightness.
     """
     picture = resized(canvas, factor)
@@ -75,7 +75,7 @@ def show_canvas(canvas: np.ndarray, factor: float, path: np.ndarray, retina: Ret
     for scale in reversed(range(retina.scales)):
         for windows in boxes:
             left, top, right, bottom = (max(0, round(edge * factor)) for edge in windows[scale])
-            bright[top:bottom, left:right] = 0.5**scale
+            bright[top:bottom, left:right] = 1 - scale / retina.scales
             colour[top:bottom, left:right] = 1
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
     picture = colour * picture + (1 - colour) * grey

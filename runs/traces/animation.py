@@ -16,7 +16,7 @@ from runs.traces.trace import Trace
 GLIMPSE, OUTCOME = 800, 2500
 """Milliseconds for which an animation shows a glimpse, and the outcome before it begins again."""
 
-SCENE, WIDE = 340, 570
+SCENE, WIDE = 340, 560
 """The longer side of a scene in pixels; and the width of one that is too wide for the belief beside it."""
 
 
@@ -46,12 +46,13 @@ def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -
 
 
 def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
-    """One episode of an animation after glimpse `step`; with `reveal`, its outcome. The belief lies where there is room."""
+    """One episode of an animation after glimpse `step`, or its outcome. A wide scene has the belief below it."""
     assert trace.canvas is not None
     inner, (height, width) = WIDTH - 2 * MARGIN, trace.canvas.shape[:2]
     wide = width > 1.25 * height
-    scene = scene_panel(trace, step + 1, (SCENE, WIDE if wide else SCENE), reveal=reveal)
-    seen = beside([scene, patches_panel(trace.seen[step], max(scene.shape[0], SCENE if not wide else 0))], 12)
+    scene = scene_panel(trace, step + 1, (SCENE, WIDE if wide else SCENE))
+    patches = patches_panel(trace.seen[step], max(scene.shape[0], SCENE // 2), inner - WIDE - 14 if wide else 110)
+    seen = beside([scene, patches], 12)
     if wide:
         shown = above([seen, belief_rows(trace, step, 2 * ROW, inner)], 12)
     else:

@@ -49,8 +49,8 @@ def _belief(trace: Trace, step: int, index: int, width: int) -> np.ndarray:
     panel, belief, colour = blank(ROW, width), float(trace.beliefs[step, index]), belief_colours(trace, step)[index]
     says, weight = percent(belief), 600 if index == trace.beliefs[step].argmax() else 400
     name = shorten(trace.names[index], SMALL, width - text_width(says, SMALL, weight) - 10, weight)
-    write(panel, name, 0, 22, SMALL, MUTED if colour == OTHER else colour, weight)
-    write(panel, says, width, 22, SMALL, INK if weight == 600 else MUTED, weight, "end")
+    write(panel, name, 0, 20, SMALL, MUTED if colour == OTHER else colour, weight)
+    write(panel, says, width, 20, SMALL, INK if weight == 600 else MUTED, weight, "end")
     panel[28 : 28 + BAR] = TRACK
     panel[28 : 28 + BAR, : round(belief * width)] = colour
     return panel

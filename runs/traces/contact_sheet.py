@@ -45,15 +45,15 @@ PATCHES = 300
 """Height of a glimpse's patches in pixels, at most."""
 
 
-def contact_sheet(traces: list[Trace], title: str = "", subtitle: str = "", width: int = WIDTH) -> np.ndarray:
-    """Episodes, one at least, from top to bottom, in a picture this many pixels wide: `WIDTH`, or twice that.
+def contact_sheet(traces: list[Trace], title: str = "", subtitle: str = "", width: int = 2 * WIDTH) -> np.ndarray:
+    """Episodes, one at least, from top to bottom, in a picture `width` pixels wide: `WIDTH` for a card, or twice that.
 
     Glimpses go from left to right, and on in further rows where they are many.
     """
     inner = width - 2 * MARGIN
     rows = [sheet_row(trace, inner) for trace in traces]
     ruled = [part for row in rows for part in (blank(2, inner, TRACK), row)][1:]
-    return framed(above([header(title, subtitle, inner), *ruled], 20), MARGIN)
+    return framed(above([header(title, subtitle, inner), *ruled, blank(0, inner)], 20), MARGIN)
 
 
 def sheet_row(trace: Trace, width: int) -> np.ndarray:

@@ -82,7 +82,7 @@ def flow(panels: list[np.ndarray], width: int, gap: int, down: int) -> np.ndarra
 
 def paragraph(text: str, width: int, size: int = SMALL, colour: Colour = MUTED) -> np.ndarray:
     """A text of one word at least, in lines no wider than `width`."""
-    return flow([label(word, size, colour) for word in text.split()], width, size // 4, 0)
+    return flow([label(word, size, colour) for word in text.split()], width, size // 5, 0)
 
 
 def section(title: str, note: str, panel: np.ndarray, gap: int) -> np.ndarray:

@@ -37,23 +37,20 @@ PATCH = 48
 """The longer side of a patch in pixels, at least, as far as there is room."""
 
 
-def scene_panel(trace: Trace, seen: int, room: tuple[int, int], *, reveal: bool = False) -> np.ndarray:
+def scene_panel(trace: Trace, seen: int, room: tuple[int, int]) -> np.ndarray:
     """The canvas, dimmed and grey where no window has been, with the numbered path and the last glimpse's windows.
 
-    So it is after `seen` glimpses, at least 1, within (height, width) pixels. What is to be recognised has a box with its
-    name, and fixations in it a ring in the same colour. With `reveal`, all of the canvas is shown, and no windows.
+    So it is after `seen` glimpses, at least 1, within (height, width) pixels. What is to be recognised has a box with
+    its name, and fixations in it a ring in the same colour.
     """
     assert trace.path is not None
     assert trace.canvas is not None
     assert trace.retina is not None
     path, shape = trace.path[:seen], trace.canvas.shape
     factor = render.magnification(shape, room)
-    if reveal:
-        picture = render.resized(trace.canvas, factor)
-    else:
-        picture = render.show_canvas(trace.canvas, factor, path, trace.retina)
-        windows = trace.retina.windows((path[-1][0], path[-1][1]), (shape[0], shape[1]))
-        render.draw_windows(picture, windows, factor, LINE)
+    picture = render.show_canvas(trace.canvas, factor, path, trace.retina)
+    windows = trace.retina.windows((path[-1][0], path[-1][1]), (shape[0], shape[1]))
+    render.draw_windows(picture, windows, factor, LINE)
     if trace.box is not None:
         render.draw_box(picture, trace.box.tolist(), factor, TRUTH, LINE)
         _write_name(picture, trace.name(trace.label), trace.box * factor)

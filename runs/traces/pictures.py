@@ -26,14 +26,14 @@ class Pictures(NamedTuple):
         panel: from a trace and a title to a picture of what was seen and recalled.
         table: the same in Markdown.
         step: what a step is called.
-        sheet: from traces, a title and a subtitle to one picture.
+        sheet: from traces, a title and a subtitle to one picture; of what moves, with a width in pixels too.
         animation: the same as an APNG; None for what does not move.
     """
 
     panel: Callable[[Trace, str], np.ndarray]
     table: Callable[[Trace], str]
     step: str
-    sheet: Callable[[list[Trace], str, str], np.ndarray]
+    sheet: Callable[..., np.ndarray]
     animation: Callable[..., bytes] | None = None
 
 

@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from runs.traces.encoding import encode_png, within
-from runs.traces.layout import framed
+from runs.traces.layout import WIDTH, framed
 from runs.traces.pictures import memory_panel, pictures_of
 from runs.traces.trace import Trace
 
@@ -77,7 +77,7 @@ def add_traces(writer: SummaryWriter, traces: list[Trace], step: int, title: str
             add_picture(writer, f"trace/{number}/memory", framed(memory_panel(trace), 20), step)
             writer.add_text(f"trace/{number}/text", pictures.table(trace), step)
     if animation is not None:
-        add_picture(writer, "trace/sheet", pictures.sheet(traces, title, subtitle), step)
+        add_picture(writer, "trace/sheet", pictures.sheet(traces, title, subtitle, WIDTH), step)
 
 
 def add_contents(writer: SummaryWriter, traces: list[Trace], step: int) -> None:

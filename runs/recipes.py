@@ -39,10 +39,12 @@ FASHION = replace(
 TRAFFIC_SIGNS = replace(
     CLUTTERED,
     name="traffic-signs",
-    env=EnvConfig("TrafficSigns-v0", resize=680, patch=20, scales=3, arguments=("composed=0.8", "overview=168")),
+    env=EnvConfig("TrafficSigns-v0", resize=680, patch=20, scales=3, arguments=("composed=0.8", "overview=136")),
     agent=AgentConfig(width=160, glimpse_encoder="patches", core="gru", saccades="cells", ignore=("time", "overview")),
     episodes=120_000,
     batch=64,
+    gaze_lr=1.0,
+    led=0.5,
     std=0.5,
 )
 CLUTTERED100 = replace(IMAGES, name="cluttered100", env=EnvConfig("ClutteredMNIST100-v0"))
@@ -252,7 +254,7 @@ RECIPES: dict[str, Recipe] = {
         FASHION,
         FASHION_CLUTTERED,
         TRAFFIC_SIGNS,
-        replace(TRAFFIC_SIGNS, name="traffic-signs-random", gaze="random"),
+        replace(TRAFFIC_SIGNS, name="traffic-signs-random", gaze="random", led=0.0),
         replace(
             CLUTTERED, name="classify", env=EnvConfig("Classify-v0"), episodes=500_000, batch=128, edge_weight=10.0
         ),

@@ -15,7 +15,7 @@ from agents.spec import PartSpec
 if TYPE_CHECKING:
     from agents.config import AgentConfig
 
-CHANNELS = (8, 16, 24)
+CHANNELS = (8, 12, 16)
 """Of the convolutions over the overview."""
 STRIDE = 4
 """Cells of the overview that one cell of the policy is wide."""

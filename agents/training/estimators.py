@@ -65,7 +65,7 @@ def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discoun
 
     The returns are standardised, so that the unit and the offset of a reward do not matter, and the advantage is
     divided by its root mean square. An action that matters only for what follows it has no term in an episode's last
-    step, where that term would be noise. Rows that were led have none. All means are over all processes, which meet here
+    step, where that term would be noise. Rows that were led have none. All means are over all processes, which meet
     twice; the gradient is that of a process's own rows.
 
     Args:

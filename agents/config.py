@@ -7,7 +7,7 @@ from typing import Literal
 
 Join = Literal["product", "sum"]
 Saccades = Literal["relative", "absolute", "cells", "none"]
-GlimpseKind = Literal["linear", "patches", "blocks", "paper_cnn", "deep_cnn"]
+GlimpseKind = Literal["linear", "patches", "blocks", "paper_cnn", "deep_cnn", "resnet"]
 CoreKind = Literal["rnn", "lstm", "gru", "none"]
 SentenceKind = Literal["bag", "attention"]
 
@@ -35,7 +35,7 @@ class AgentConfig:
     glimpse_encoder: GlimpseKind = "linear"
     """How a glimpse becomes a vector: "linear"; "patches", two small convolutions over its patches; "blocks", four with
     pooling; or a network over a whole image: "paper_cnn" is that of Mnih et al. 2014, section 4.1; "deep_cnn" has five
-    convolutions, then the maximum."""
+    convolutions, then the maximum; "resnet" is ResNet-18."""
     channels: int = 32
     """Channels of the first convolution of "blocks" and "deep_cnn"."""
     encoder: SentenceKind = "bag"

@@ -72,6 +72,15 @@ def whole_image(name: str, base: Recipe, size: int, encoder: GlimpseKind, episod
     return replace(base, name=name, env=env, agent=agent, batch=128, episodes=episodes)
 
 
+def traffic_signs_resnet(tenths: int) -> Recipe:
+    """A control: ResNet-18, from nothing, on the whole scene at so many tenths of its 1360×800 pixels."""
+    size = (80 * tenths, 136 * tenths)
+    recipe = whole_image(f"traffic-signs-resnet-{tenths}", TRAFFIC_SIGNS, 0, "resnet", 40_000)
+    arguments = ("composed=0.8", "overview=None", f"patch={size}")
+    env = replace(recipe.env, resize=size[1], patch=None, arguments=arguments)
+    return replace(recipe, env=env, batch=64, optimizer="adam", lr=1e-3, led=0.0)
+
+
 def reader(**options: Option) -> AgentConfig:
     """A reader of whole episodes that remembers by an episodic memory alone."""
     return AgentConfig(width=128, core="none", memory="episodic", memory_options=format_options(options))
@@ -255,6 +264,7 @@ RECIPES: dict[str, Recipe] = {
         FASHION_CLUTTERED,
         TRAFFIC_SIGNS,
         replace(TRAFFIC_SIGNS, name="traffic-signs-random", gaze="random", led=0.0),
+        *map(traffic_signs_resnet, (1, 3)),
         replace(
             CLUTTERED, name="classify", env=EnvConfig("Classify-v0"), episodes=500_000, batch=128, edge_weight=10.0
         ),

@@ -104,18 +104,18 @@ def babi_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def street_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Grey streets of 60×100 pixels with one or two signs, as the files of the German Traffic Sign Detection Benchmark:
-    each category has a colour of its own."""
+    """Grey streets with one or two signs, as the files of the German Traffic Sign Detection Benchmark: each category has
+    a colour of its own."""
     folder, rng, lines = tmp_path_factory.mktemp("gtsdb"), np.random.default_rng(0), []
     colours = {1: (255, 0, 0), 38: (0, 0, 255), 25: (255, 255, 0), 12: (0, 255, 0)}
     for number in (*range(12), *range(480, 486), *range(600, 608)):
-        scene = rng.integers(90, 130, (60, 100, 3), dtype=np.uint8)
+        scene = np.full((800, 1360, 3), rng.integers(90, 130), np.uint8)
         for column in range(rng.integers(1, 3)):
-            kind, size = int(rng.choice(list(colours))), int(rng.integers(6, 14))
-            x, y = 50 * column + int(rng.integers(2, 30)), int(rng.integers(2, 40))
+            kind, size = int(rng.choice(list(colours))), int(rng.integers(80, 180))
+            x, y = 680 * column + int(rng.integers(20, 450)), int(rng.integers(20, 550))
             scene[y : y + size, x : x + size] = colours[kind]
             lines.append(f"{number:05}.ppm;{x};{y};{x + size - 1};{y + size - 1};{kind}")
-        Image.fromarray(scene).save(folder / f"{number:05}.ppm")
+        Image.fromarray(scene).save(folder / f"{number:05}.png")
     (folder / "gt.txt").write_text("\n".join(lines) + "\n")
     return str(folder)
 
@@ -196,7 +196,7 @@ def id_and_arguments(name: str, folders: dict[str, str]) -> tuple[str, dict[str,
         images = np.random.default_rng(0).integers(0, 256, (40, 10, 14, 3), dtype=np.uint8)
         kwargs = {"images": images, "labels": np.arange(40) % 4, "size": (20, 17), "patch": (4, 6), "pieces": 2}
     if name == "TrafficSigns-v0":
-        kwargs = {"composed": 0.5, "overview": 12, "patch": 6, "num_glimpses": 3}
+        kwargs = {"resize": 100, "composed": 0.5, "overview": 12, "patch": 6, "num_glimpses": 3}
     if name == "Omniglot-v0":
         kwargs = {"ways": 3, "query_glimpses": 2, "patch": (4, 6), "scales": 2}
     if name in folders:

@@ -19,7 +19,7 @@ COLOURS = {"prohibitory": (255, 0, 0), "mandatory": (0, 0, 255), "danger": (255,
 
 
 def task_of(folder: str, **kwargs: Any) -> Any:
-    kwargs = {"num_envs": 1, "data": folder, "patch": 6, "overview": 12, **kwargs}
+    kwargs = {"num_envs": 1, "data": folder, "resize": 100, "patch": 6, "overview": 12, **kwargs}
     return gym.make_vec(ID, **kwargs).unwrapped.task
 
 
@@ -64,7 +64,7 @@ def test_the_test_split_is_the_official_one(real_scenes: str) -> None:
 
 
 def test_a_real_scene_is_its_file_and_its_target_the_largest_sign(street_folder: str) -> None:
-    task = task_of(street_folder, split="test", order="sequential")
+    task = task_of(street_folder, split="test", order="sequential", resize=None)
     zeros, numbers = np.zeros(8, np.int64), np.arange(8)
     canvas, target = task.scenes(zeros, numbers)
     boxes = task.target_boxes(zeros, numbers)
@@ -108,23 +108,27 @@ def test_composing_is_variety_for_training_alone(street_folder: str) -> None:
 
 
 def test_near_target_is_a_look_within_one_width_of_the_middle(street_folder: str) -> None:
-    env = gym.make_vec(ID, num_envs=1, data=street_folder, split="test", order="sequential", patch=6, num_glimpses=4)
+    env = gym.make_vec(
+        ID, num_envs=1, data=street_folder, split="test", order="sequential", resize=100, patch=6, num_glimpses=4
+    )
     _, info = env.reset(seed=0)
     (box,) = env.unwrapped.task.target_boxes(np.zeros(1, np.int64), np.zeros(1, np.int64))
     middle, width = (box[:2] + box[2:]) / 2, box[2] - box[0]
-    centre = np.hypot(*(np.array([50, 30]) - middle)) <= width
+    centre = np.hypot(*(np.array([50, 29.5]) - middle)) <= width
     assert info["near_target"][0] == centre
     for step, (distance, near) in enumerate([(1.05, False), (0.95, True), (3.0, True)]):
-        place = (middle + np.array([distance * width, 0])) / np.array([50, 30]) - 1
+        place = (middle + np.array([distance * width, 0])) / np.array([50, 29.5]) - 1
         if abs(place[0]) > 1:
-            place = (middle - np.array([distance * width, 0])) / np.array([50, 30]) - 1
+            place = (middle - np.array([distance * width, 0])) / np.array([50, 29.5]) - 1
         *_, info = env.step({"location": place[None].astype(np.float32), "answer": np.zeros(1, np.int64)})
         assert info["near_target"][0] == (near or centre), step
 
 
 @pytest.mark.parametrize(("answer", "size"), [("category", 4), ("class", 43), ("categories", 4)])
 def test_answers(street_folder: str, answer: str, size: int) -> None:
-    env = gym.make_vec(ID, num_envs=6, data=street_folder, answer=answer, patch=6, num_glimpses=2, order="sequential")
+    env = gym.make_vec(
+        ID, num_envs=6, data=street_folder, resize=100, answer=answer, patch=6, num_glimpses=2, order="sequential"
+    )
     _, info = env.reset(seed=0)
     space = env.single_action_space["answer"]
     assert (int(space.n) if answer != "categories" else space.shape[0]) == size
@@ -171,7 +175,7 @@ def test_a_damaged_listing_is_refused_by_its_line() -> None:
 
 def test_missing_pictures_are_said(street_folder: str, tmp_path: Path, saying: Any) -> None:
     for file in Path(street_folder).iterdir():
-        if file.name != "00603.ppm":
+        if file.name != "00603.png":
             (tmp_path / file.name).symlink_to(file)
     with saying(r"1 pictures of gt.txt are missing and left out, such as 00603"):
         assert task_of(str(tmp_path), split="test").num_episodes == 7

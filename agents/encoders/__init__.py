@@ -15,6 +15,7 @@ from agents.encoders.glimpse import GlimpseEncoder, PlaceEncoder
 from agents.encoders.hidden_text import HiddenTextEncoder
 from agents.encoders.overview import OverviewEncoder
 from agents.encoders.patches import PatchEncoder
+from agents.encoders.resnet import ResNetEncoder
 from agents.encoders.sentence import SentenceEncoder
 from agents.encoders.values import BitsEncoder, ValuesEncoder
 from agents.named import NamedModules
@@ -35,7 +36,12 @@ class EncoderRow(NamedTuple):
 
 def glimpse_encoder(parts: Parts, config: AgentConfig) -> Encoder:
     """The encoder of glimpses that the agent's options name."""
-    own = {"linear": GlimpseEncoder, "patches": PatchEncoder, "blocks": BlockEncoder}
+    own: dict[str, Callable[[Parts, AgentConfig], Encoder]] = {
+        "linear": GlimpseEncoder,
+        "patches": PatchEncoder,
+        "blocks": BlockEncoder,
+        "resnet": ResNetEncoder,
+    }
     return own.get(config.glimpse_encoder, ConvolutionalEncoder)(parts, config)
 
 

@@ -64,7 +64,7 @@ def resized(canvas: np.ndarray, factor: float, smooth: float = SMOOTH) -> np.nda
 
 
 def show_canvas(canvas: np.ndarray, factor: float, path: np.ndarray, retina: Retina) -> np.ndarray:
-    """The canvas (H, W, C) uint8 as an RGB picture: in colour where a window was on its `path`, and grey elsewhere.
+    """The canvas (H, W, C) uint8 as an RGB picture, in colour where a window was on its path, else grey.
 
     What the finest window has covered is bright, what only coarser ones have covered is darker with each scale, and what
     none has covered has `UNSEEN` of its brightness.

@@ -198,7 +198,7 @@ def test_fixations_in_the_box_are_hits() -> None:
     assert trace.hits.tolist() == [False, True, False]
     panel = scene(trace, 3)
     for (x, y), hit in zip(((50, 50), (150, 50), (150, 150)), trace.hits, strict=True):
-        aside = round((DOT + 2) / 2**0.5)  # above and to the right, where no line is
+        aside = round((DOT + 4) / 2**0.5)  # above and to the right, where no line is
         assert (tuple(panel[y - aside, x + aside]) == TRUTH) == hit
     assert not trace._replace(box=None).hits.any()
 
@@ -239,9 +239,9 @@ def test_patches_are_enlarged_and_framed() -> None:
 
 
 def test_many_patches_stand_in_columns() -> None:
-    panel = patches_panel(np.zeros((29, 1, 4, 4), np.float32), 300)
-    assert panel.shape[0] <= 300
-    assert panel.shape[1] > 300
+    panel = patches_panel(np.zeros((29, 1, 4, 4), np.float32), 400, 250)
+    assert panel.shape[0] <= 400
+    assert 150 < panel.shape[1] <= 250
 
 
 def test_upright_bars_are_the_probabilities() -> None:

@@ -16,8 +16,8 @@ from runs.traces.trace import Trace
 GLIMPSE, OUTCOME = 800, 2500
 """Milliseconds for which an animation shows a glimpse, and the outcome before it begins again."""
 
-SCENE, WIDE = 340, 560
-"""The longer side of a scene in pixels; and the width of one that is too wide for the belief beside it."""
+SCENE, WIDE, SIDE = 340, 560, 124
+"""Pixels of a scene's longer side, of one that is too wide for the belief beside it, and of the patches beside it."""
 
 
 def animation(traces: list[Trace], title: str = "", subtitle: str = "", *, limit: float = math.inf) -> bytes:
@@ -51,7 +51,7 @@ def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
     inner, (height, width) = WIDTH - 2 * MARGIN, trace.canvas.shape[:2]
     wide = width > 1.25 * height
     scene = scene_panel(trace, step + 1, (SCENE, WIDE if wide else SCENE))
-    patches = patches_panel(trace.seen[step], max(scene.shape[0], SCENE // 2), inner - WIDE - 14 if wide else 110)
+    patches = patches_panel(trace.seen[step], max(scene.shape[0], SCENE // 2), inner - WIDE - 12 if wide else SIDE)
     seen = beside([scene, patches], 12)
     if wide:
         shown = above([seen, belief_rows(trace, step, 2 * ROW, inner)], 12)

@@ -75,7 +75,7 @@ def glimpse_table(trace: Trace, width: int) -> np.ndarray:
         chosen = range(first, min(first + across, steps))
         columns = []
         for step in chosen:
-            patches = patches_panel(trace.seen[step], PATCHES, pitch - 6)
+            patches = patches_panel(trace.seen[step], PATCHES, pitch)
             column = above([number_panel(trace, step), patches], 4, "centre")
             columns.append(above([blank(0, pitch), column], 0, "centre"))
         parts.append(above([beside([blank(1, names), *columns]), belief_table(trace, chosen, pitch)], 8))

@@ -67,7 +67,7 @@ def grid(panels: list[np.ndarray], across: int, gap: int, down: int) -> np.ndarr
     return above([beside(panels[first : first + across], gap) for first in range(0, len(panels), across)], down)
 
 
-def flow(panels: list[np.ndarray], width: int, gap: int, down: int) -> np.ndarray:
+def flow(panels: list[np.ndarray], width: int, gap: int, down: int, align: Align = "centre") -> np.ndarray:
     """Panels from left to right, `gap` pixels apart, in rows no wider than `width` where no single panel is."""
     rows: list[list[np.ndarray]] = []
     room = 0
@@ -77,7 +77,7 @@ def flow(panels: list[np.ndarray], width: int, gap: int, down: int) -> np.ndarra
             rows.append([])
             room = width - panel.shape[1]
         rows[-1].append(panel)
-    return above([beside(row, gap, "centre") for row in rows], down)
+    return above([beside(row, gap, align) for row in rows], down)
 
 
 def paragraph(text: str, width: int, size: int = SMALL, colour: Colour = MUTED) -> np.ndarray:

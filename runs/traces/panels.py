@@ -33,8 +33,11 @@ from runs.traces.weight_maps import lit
 DOT = 14
 """Radius of a numbered fixation in pixels."""
 
-PATCH = 48
-"""The longer side of a patch in pixels, at least, as far as there is room."""
+RING = 6
+"""Width of the ring around a hit, with the dot's outline, in pixels."""
+
+PATCH, LEAST, GAP = 48, 12, 6
+"""The longer side of a patch in pixels: at least, where there is room; and anywhere. And the space between patches."""
 
 
 def scene_panel(trace: Trace, seen: int, room: tuple[int, int]) -> np.ndarray:
@@ -89,7 +92,7 @@ def _uncovered(points: np.ndarray) -> list[int]:
 
 def draw_number(picture: np.ndarray, number: int, point: np.ndarray, colour: Colour, *, hit: bool = False) -> None:
     """A numbered dot, moved into the picture where its edge would cut it; a hit has a ring in the truth's colour."""
-    radius = DOT + LINE * hit
+    radius = DOT + RING * hit
     limit = np.asarray(picture.shape[1::-1]) - radius - 1
     place = np.clip(point, np.minimum(radius + 1, limit), limit)
     if hit:
@@ -100,37 +103,39 @@ def draw_number(picture: np.ndarray, number: int, point: np.ndarray, colour: Col
 
 def number_panel(trace: Trace, step: int) -> np.ndarray:
     """The dot of a fixation, alone."""
-    side = DOT + LINE + 2
+    side = DOT + RING + 2
     panel, last = blank(2 * side, 2 * side), step == len(trace.seen) - 1
     colour = WINDOW_COLOURS[0] if last else PATH_COLOUR
     draw_number(panel, step + 1, np.asarray([side, side]), colour, hit=bool(trace.hits[step]))
     return panel
 
 
-def patches_panel(glimpse: np.ndarray, height: int, widest: int = 110) -> np.ndarray:
+def patches_panel(glimpse: np.ndarray, height: int, width: int = 110) -> np.ndarray:
     """What the retina saw, (scales, C, height, width) in [0, 1], finest on top, each in its window's colour.
 
-    They are stacked in columns `height` pixels high, each as large as there is room for, and `widest` at most.
+    Patches are stacked, in several columns where they are many and there is room, each as large as there is room for
+    within (height, width) pixels. More than that is taken only where they would be smaller than `LEAST`.
     """
-    rows = min(len(glimpse), max(1, height // (PATCH + 2 * LINE)))
-    side = min(height // rows - 6, widest) - 2 * LINE
-    patches = [_patch(patch, scale, side, LINE) for scale, patch in enumerate(glimpse)]
-    columns = [above(patches[first : first + rows], 6, "centre") for first in range(0, len(patches), rows)]
-    return beside(columns, 6)
+    room = PATCH + 2 * LINE + GAP
+    columns = min(max(1, width // room), -(-len(glimpse) // max(1, height // room)))
+    rows = -(-len(glimpse) // columns)
+    side = max(LEAST, min(height // rows, width // columns) - GAP - 2 * LINE)
+    patches = [_patch(patch, scale, side) for scale, patch in enumerate(glimpse)]
+    return beside([above(patches[first : first + rows], GAP, "centre") for first in range(0, len(patches), rows)], GAP)
 
 
-def _patch(patch: np.ndarray, scale: int, side: int, border: int) -> np.ndarray:
+def _patch(patch: np.ndarray, scale: int, side: int) -> np.ndarray:
     """A patch (C, height, width) of a scale, its longer side `side` pixels, in its window's colour."""
     pixels = np.round(patch.transpose(1, 2, 0) * 255).astype(np.uint8)
     picture = render.resized(pixels, side / max(pixels.shape[:2]), smooth=1)
-    return framed(picture, border, render.window_colour(scale))
+    return framed(picture, LINE, render.window_colour(scale))
 
 
 def glimpses_panel(trace: Trace, title: str) -> np.ndarray:
     """The finest patches one by one, each with how much of it was recalled for the last answer, hop by hop."""
     columns, recalled = [], trace.recalled
     for step, glimpse in enumerate(trace.seen):
-        patch = _patch(glimpse[0], 0, 64, LINE)
+        patch = _patch(glimpse[0], 0, 64)
         hops = [blank(20, patch.shape[1], lit(float(weights[step]))) for weights in recalled]
         columns.append(above([number_panel(trace, step), patch, *hops], 6, "centre"))
     legend = "glimpses" + (", and how much each hop recalled of it at the end" if len(recalled) else "")

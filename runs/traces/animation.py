@@ -17,8 +17,8 @@ GLIMPSE, OUTCOME = 800, 2500
 """Milliseconds for which an animation shows a glimpse, and the outcome before it begins again."""
 
 SCENE, WIDE, SIDE = 340, 560, 124
-"""Pixels of a tile's height below its first line; of the width of a scene that is too wide for the belief beside it; and
-of that of the patches. A single episode is 429 pixels high: half of that is what a card shows at first."""
+"""Pixels of a tile's height below its first line; of the width of a scene too wide for the belief beside it; and of the
+patches' width. A single episode is 429 pixels high: half of that is what a card shows at first."""
 
 
 def animation(traces: list[Trace], title: str = "", subtitle: str = "", *, limit: float = math.inf) -> bytes:

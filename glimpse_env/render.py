@@ -64,10 +64,10 @@ def resized(canvas: np.ndarray, factor: float, smooth: float = SMOOTH) -> np.nda
 
 
 def show_canvas(canvas: np.ndarray, factor: float, path: np.ndarray, retina: Retina) -> np.ndarray:
-    """The canvas (H, W, C) uint8 as an RGB picture, in colour where a window was on its path, else grey.
+    """The canvas (H, W, C) uint8 as an RGB picture, in colour where a window was on its path and grey elsewhere.
 
-    What the finest window has covered is bright, what only coarser ones have covered is darker with each scale, and what
-    none has covered has `UNSEEN` of its brightness.
+    What the finest window has covered is bright, what only coarser ones have covered is darker with each scale, and
+    what none has covered has `UNSEEN` of its brightness.
     """
     picture = resized(canvas, factor)
     bright, colour = np.zeros((2, *picture.shape[:2], 1), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,16 @@ def test_a_trace_is_a_slice_of_a_trajectory(recipe: Recipe) -> None:
         assert trace.answer.tolist() == [trace.beliefs[-1].argmax()]
         assert trace.correct == (trace.answer[0] == trace.label)
         assert not trace.has_memory
+        assert trace.box is None  # the image is the whole canvas
+
+
+def test_the_box_of_a_trace_is_where_the_image_lies(recipe: Recipe) -> None:
+    env = make_env(replace(recipe, env=replace(recipe.env, size=40)), "all", 2, CPU)
+    own = np.load(recipe.env.images)["images"]
+    for trace in record_traces(make_agent(env, recipe.agent), env, np.arange(2), gaze="oracle"):
+        left, top, right, bottom = trace.box
+        np.testing.assert_array_equal(trace.canvas[top:bottom, left:right], own[trace.episode])
+        assert trace.hits[1:].all()
 
 
 def test_episodes_are_recorded_in_order_whatever_the_number_of_rows(recipe: Recipe) -> None:
@@ -170,6 +181,7 @@ def test_lines_are_two_pixels_wide_in_a_card() -> None:
     """The page shrinks a picture of `WIDTH` pixels to 350: along a line's cross-section two pixels keep its colour."""
     (frame, *_) = animation_frames([make_trace((800, 1360, 3), path=((0.0, 0.0),), retina=Retina((300, 300), 1))])
     assert frame.shape[1] == WIDTH
+    assert frame.shape[0] / 2 <= 215  # a card's height at first
     card = cv2.resize(frame, None, fx=350 / WIDTH, fy=350 / WIDTH, interpolation=cv2.INTER_AREA).astype(int)
     near = (np.abs(card - WINDOW_COLOURS[0]).max(-1) < 60).sum(0)  # down each column
     assert LINE * 350 / WIDTH >= 2

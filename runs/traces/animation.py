@@ -17,7 +17,8 @@ GLIMPSE, OUTCOME = 800, 2500
 """Milliseconds for which an animation shows a glimpse, and the outcome before it begins again."""
 
 SCENE, WIDE, SIDE = 340, 560, 124
-"""Pixels of a scene's longer side, of one that is too wide for the belief beside it, and of the patches beside it."""
+"""Pixels of a tile's height below its first line; of the width of a scene too wide for the belief beside it; and of the
+patches' width. A single episode is 429 pixels high: half of that is what a card shows at first."""
 
 
 def animation(traces: list[Trace], title: str = "", subtitle: str = "", *, limit: float = math.inf) -> bytes:
@@ -48,13 +49,14 @@ def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -
 def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
     """One episode of an animation after glimpse `step`, or its outcome. A wide scene has the belief below it."""
     assert trace.canvas is not None
-    inner, (height, width) = WIDTH - 2 * MARGIN, trace.canvas.shape[:2]
-    wide = width > 1.25 * height
-    scene = scene_panel(trace, step + 1, (SCENE, WIDE if wide else SCENE))
-    patches = patches_panel(trace.seen[step], max(scene.shape[0], SCENE // 2), inner - WIDE - 12 if wide else SIDE)
+    inner, (rows, columns) = WIDTH - 2 * MARGIN, trace.canvas.shape[:2]
+    wide = columns > 1.25 * rows
+    height = SCENE - ROW - 12 if wide else SCENE
+    scene = scene_panel(trace, step + 1, (height, WIDE if wide else SCENE))
+    patches = patches_panel(trace.seen[step], height, inner - WIDE - 12 if wide else SIDE)
     seen = beside([scene, patches], 12)
     if wide:
-        shown = above([seen, belief_rows(trace, step, 2 * ROW, inner)], 12)
+        shown = above([seen, belief_rows(trace, step, ROW, inner)], 12)
     else:
         shown = beside([seen, belief_rows(trace, step, SCENE, max(150, inner - seen.shape[1] - 16))], 16)
     return above([outcome_line(trace, inner) if reveal else clock(trace, step), shown, blank(0, inner)], 10)

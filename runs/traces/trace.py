@@ -80,7 +80,7 @@ class Trace(NamedTuple):
         if self.box is None or self.path is None or self.canvas is None:
             return np.zeros(len(self.seen), bool)
         pixels = fixation_pixel(self.path, (self.canvas.shape[0], self.canvas.shape[1]))
-        return np.asarray((pixels >= self.box[:2]) & (pixels < self.box[2:])).all(-1)
+        return np.all((pixels >= self.box[:2]) & (pixels < self.box[2:]), axis=-1)
 
     @property
     def has_memory(self) -> bool:

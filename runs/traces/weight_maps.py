@@ -84,7 +84,7 @@ def with_axes(
     if outlined:
         cv2.rectangle(panel, (left - 1, 0), (left + width, height), TRACK, 1)
     for name, y in names:
-        write(panel, name, left - 5, y, SMALL, MUTED, align="end")
+        write(panel, name, left - 5, max(y, 14), SMALL, MUTED, align="end")
     for number in ticks(steps, width / 34):
         write(panel, str(number), left + (number - 0.5) * pitch_of(steps), height + 20, SMALL, MUTED, align="centre")
     return panel

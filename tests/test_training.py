@@ -175,7 +175,7 @@ def test_without_progress_a_training_ends_and_a_resumed_one_where_it_would_have(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Validated after each update; the same error again is no progress."""
-    errors = [0, 60, 60, 50, 55, 50, 50, 40, 30, 20]
+    errors = [0, 60, 60, 50, 55, 50, 50, 40, 30, 20, 10]
     monkeypatch.setattr("agents.training.loop.VALIDATIONS", 10)
     monkeypatch.setattr("runs.log.Validation", lambda trainer, *_: lambda step: (errors[trainer.update], "as planned"))
     recipe = replace(recipe, patience=3)

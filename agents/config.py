@@ -46,7 +46,7 @@ class AgentConfig:
     """Parts of the observation that query the memory, while all others are written to it; for core "none". Without any,
     everything that is seen is both written and used as the query."""
     core: CoreKind = "rnn"
-    """"rnn", "lstm", "gru", "max", or "none": then the memory alone remembers, and all steps of an episode are evaluated
+    """"rnn", "lstm", "gru", "max"; or "none": the memory alone remembers, and all steps of an episode are evaluated
     at once."""
     memory: str = "none"
     """A row of `memory.MEMORIES`. Without a core, "none" remembers nothing: a control."""

@@ -104,7 +104,7 @@ def babi_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def street_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Grey streets with one or two signs, as the files of the German Traffic Sign Detection Benchmark: each category has
+    """Grey streets with one or two signs, as the German Traffic Sign Detection Benchmark has them: each category has
     a colour of its own."""
     folder, rng, lines = tmp_path_factory.mktemp("gtsdb"), np.random.default_rng(0), []
     colours = {1: (255, 0, 0), 38: (0, 0, 255), 25: (255, 255, 0), 12: (0, 255, 0)}

@@ -205,7 +205,7 @@ def _classes(recipe: Recipe, names: dict[str, list[str]]) -> list[str]:
 
 def check_whole(recipe: Recipe, env: Any) -> None:
     """Refuse to show a whole-image network less, or more, than the whole image."""
-    if recipe.agent.saccades != "none":
+    if recipe.agent.saccades != "none" or "glimpse" in recipe.agent.ignore:
         return
     canvas, patch = env.unwrapped.task.canvas_size, env.single_observation_space["glimpse"].shape[2:]
     if canvas != patch or canvas[0] % 2 or canvas[1] % 2:

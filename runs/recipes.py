@@ -73,13 +73,13 @@ def whole_image(name: str, base: Recipe, size: int, encoder: GlimpseKind, episod
     return replace(base, name=name, env=env, agent=agent, batch=128, episodes=episodes)
 
 
-def traffic_signs_resnet(tenths: int) -> Recipe:
-    """A control: ResNet-18, from nothing, on the whole scene at so many tenths of its 1360×800 pixels."""
-    size = (80 * tenths, 136 * tenths)
-    recipe = whole_image(f"traffic-signs-resnet-{tenths}", TRAFFIC_SIGNS, 0, "resnet", 40_000)
-    arguments = ("composed=0.8", "overview=None", f"patch={size}")
-    env = replace(recipe.env, resize=size[1], patch=None, arguments=arguments)
-    return replace(recipe, env=env, batch=64, optimizer="adam", lr=1e-3, led=0.0)
+def whole_overview(name: str, base: Recipe, size: str, encoder: GlimpseKind, channels: int = 32) -> Recipe:
+    """A control that sees the scenes of `base` at once, as an overview of this size, and no glimpse."""
+    arguments = (*(text for text in base.env.arguments if not text.startswith("overview=")), f"overview={size}")
+    env = replace(base.env, patch=1, scales=1, num_glimpses=1, arguments=arguments)
+    ignored = ("glimpse", "location", "time")
+    agent = AgentConfig(glimpse_encoder=encoder, channels=channels, core="none", saccades="none", ignore=ignored)
+    return replace(base, name=name, env=env, agent=agent, optimizer="adam", lr=1e-3, led=0.0)
 
 
 def reader(**options: Option) -> AgentConfig:
@@ -265,7 +265,8 @@ RECIPES: dict[str, Recipe] = {
         FASHION_CLUTTERED,
         TRAFFIC_SIGNS,
         replace(TRAFFIC_SIGNS, name="traffic-signs-random", gaze="random", led=0.0),
-        *map(traffic_signs_resnet, (1, 3)),
+        whole_overview("traffic-signs-resnet-0.1", TRAFFIC_SIGNS, "(80, 136)", "resnet"),
+        whole_overview("traffic-signs-resnet-0.3", TRAFFIC_SIGNS, "(240, 408)", "resnet"),
         replace(
             CLUTTERED, name="classify", env=EnvConfig("Classify-v0"), episodes=500_000, batch=128, edge_weight=10.0
         ),

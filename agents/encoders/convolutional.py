@@ -54,15 +54,15 @@ def deep_layers(channels: int, width: int) -> tuple[nn.Sequential, int]:
 
 
 def plain_image(parts: Parts) -> tuple[str, tuple[int, int, int]]:
-    """The name, and (channels, height, width), of a part that shows a whole image.
+    """The name, and (channels, height, width), of a part that shows a whole image: a glimpse, or an overview.
 
     Raises:
         ValueError: where it has several scales.
     """
     ((name, part),) = parts.items()
-    scales, channels, height, width = part.shape
-    if scales != 1:
-        raise ValueError(f"a convolutional encoder sees plain images: set scales=1, got {scales} scales")
+    *scales, channels, height, width = part.shape
+    if scales not in ([], [1]):
+        raise ValueError(f"a convolutional encoder sees plain images: set scales=1, got {scales[0]} scales")
     return name, (channels, height, width)
 
 
@@ -81,5 +81,5 @@ class ConvolutionalEncoder(Encoder):
         self.layers, self.width = made
 
     def forward(self, observation: Observation) -> Tensor:
-        """(B, width), of images (B, 1, channels, height, width) in [0, 1]."""
-        return self.layers(observation[self.name][:, 0])
+        """(B, width), of images (B, [1,] channels, height, width) in [0, 1]."""
+        return self.layers(observation[self.name].flatten(1, -3))

@@ -59,5 +59,5 @@ class ResNetEncoder(Encoder):
         self.width = WIDTHS[-1]
 
     def forward(self, observation: Observation) -> Tensor:
-        """(B, width), of images (B, 1, channels, height, width) in [0, 1]."""
-        return self.layers(observation[self.name][:, 0])
+        """(B, width), of images (B, [1,] channels, height, width) in [0, 1]."""
+        return self.layers(observation[self.name].flatten(1, -3))

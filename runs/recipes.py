@@ -45,7 +45,7 @@ TRAFFIC_SIGNS = replace(
     batch=32,
     lr=3e-3,
     gaze_lr=1.0,
-    led=0.5,
+    led=1.0,
     std=0.5,
 )
 CLUTTERED100 = replace(IMAGES, name="cluttered100", env=EnvConfig("ClutteredMNIST100-v0"))

@@ -96,8 +96,9 @@ class Recipe:
     edge_weight: float = 0.0
     """Weight of the squared distance by which the policy's mean lies beyond the canvas, which brings it back."""
     led: float = 0.0
-    """Share of the episodes in which the environment's oracle leads the gaze. There the answer is learned from what is
-    to be seen, and the policy, beside REINFORCE in all others, to go where it was led. Needs an oracle."""
+    """Share of the episodes in which the environment's oracle leads the gaze, at first; it falls evenly to none at the
+    end. There the answer is learned from what is to be seen, and the policy, beside REINFORCE in all other episodes, to
+    go where it was led."""
     estimator: str = "gain"
     """What a step earns a policy, a row of `agents.training.estimators.ESTIMATORS`. "gain": what it adds to the
     log-likelihood of the target; "reinforce": the environment's own reward."""
@@ -155,8 +156,8 @@ class Recipe:
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0, got {getattr(self, name)}")
         if not 0 <= (self.std_end or 0) < math.inf:
             raise ValueError(f"--std-end must be at least 0, got {self.std_end}")
-        if not 0 <= self.led < 1:
-            raise ValueError(f"--led is a share from 0 to less than 1, got {self.led}")
+        if not 0 <= self.led <= 1:
+            raise ValueError(f"--led is a share from 0 to 1, got {self.led}")
         if self.episodes < self.batch:
             raise ValueError(f"--episodes {self.episodes} are less than one --batch of {self.batch}")
 
@@ -167,6 +168,10 @@ class Recipe:
     def deviation(self, update: int) -> float:
         """Standard deviation of the places drawn in an update."""
         return self.std if self.std_end is None else self.std + (self.std_end - self.std) * update / self.updates()
+
+    def led_rows(self, update: int, rows: int) -> int:
+        """How many of a process's rows the oracle leads in an update."""
+        return round(rows * self.led * (1 - update / self.updates()))
 
     def by_return(self) -> bool:
         """Whether the best weights are those of the highest return, not of the least error."""

@@ -237,7 +237,7 @@ def train_update(trainer: Trainer) -> dict[str, Tensor]:
     led = None
     if recipe.led:
         given = env.given_actions("oracle", recipe.seed, numbers)
-        led = torch.arange(env.num_envs, device=env.device) < round(recipe.led * env.num_envs)
+        led = torch.arange(env.num_envs, device=env.device) < recipe.led_rows(trainer.update, env.num_envs)
     trajectory = collect(agent, env, numbers, seed=recipe.seed, noise=noise, std=std, given=given, led=led)
     bonus = agreement = None
     if trainer.prior is not None:

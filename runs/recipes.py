@@ -48,6 +48,20 @@ TRAFFIC_SIGNS = replace(
     led=1.0,
     std=0.5,
 )
+# Icons of 48 to 256 pixels, anywhere on a canvas of 256 (`runs.icon_set`).
+ICONS = replace(
+    TRAFFIC_SIGNS,
+    name="icons",
+    env=EnvConfig(
+        "Classify-v0",
+        images="icons",
+        num_glimpses=6,
+        patch=16,
+        scales=4,
+        arguments=("overview=64", "augment=scale,brightness,contrast,colour,cutout:0.5"),
+    ),
+    episodes=100_000,
+)
 CLUTTERED100 = replace(IMAGES, name="cluttered100", env=EnvConfig("ClutteredMNIST100-v0"))
 # The paper's network, reward and optimizer. Ours remain: the advantage is scaled, the gradient clipped, the learning
 # rate rises at first and falls along a cosine.
@@ -264,6 +278,9 @@ RECIPES: dict[str, Recipe] = {
         FASHION,
         FASHION_CLUTTERED,
         TRAFFIC_SIGNS,
+        ICONS,
+        replace(ICONS, name="icons-random", gaze="random", led=0.0),
+        whole_overview("icons-cnn", ICONS, "64", "deep_cnn", 16),
         replace(TRAFFIC_SIGNS, name="traffic-signs-random", gaze="random", led=0.0),
         whole_overview("traffic-signs-resnet-0.1", TRAFFIC_SIGNS, "(80, 136)", "resnet"),
         whole_overview("traffic-signs-resnet-0.3", TRAFFIC_SIGNS, "(240, 408)", "resnet"),

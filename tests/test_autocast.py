@@ -118,7 +118,7 @@ def test_agents(
         own = (*recipe.env.arguments, f"data={folders[recipe.env.id]}")
         recipe = replace(recipe, env=replace(recipe.env, arguments=own))
     if recipe.env.id == "Classify-v0":
-        recipe = replace(recipe, env=replace(recipe.env, images=images, size=24))
+        recipe = replace(recipe, env=replace(recipe.env, images=images, size=64))
     losses = []
     for enabled in (False, True):
         trainer = Trainer.begin(recipe, make_env(recipe, "train", 4, CPU), CPU)

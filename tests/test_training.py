@@ -134,7 +134,7 @@ def test_every_recipe_trains(
         own = (*recipe.env.arguments, f"data={folders[recipe.env.id]}")
         recipe = replace(recipe, env=replace(recipe.env, arguments=own))
     if recipe.env.id == "Classify-v0":
-        recipe = replace(recipe, env=replace(recipe.env, images=images, size=24))
+        recipe = replace(recipe, env=replace(recipe.env, images=images, size=64))
     trainer = begin(recipe, 4)
     before = {key: value.detach().clone() for key, value in trainer.agent.named_parameters()}
     for _ in range(2):

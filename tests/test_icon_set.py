@@ -28,9 +28,10 @@ def theme(tmp_path: Path) -> Path:
 def test_every_icon_is_there_once_at_its_largest(theme: Path, tmp_path: Path) -> None:
     counts = icon_set(theme, tmp_path / "icons")
     assert {kind: count for kind, count in counts.items() if count} == {"apps": 1, "devices": 1}
-    found = {
-        str(path.relative_to(tmp_path / "icons")): Image.open(path).size for path in tmp_path.glob("icons/*/*.png")
-    }
+    found = {}
+    for path in tmp_path.glob("icons/*/*.png"):
+        with Image.open(path) as image:
+            found[f"{path.parent.name}/{path.name}"] = image.size
     assert found == {"apps/red.png": (256, 256), "devices/blue.png": (48, 48)}
 
 

@@ -59,11 +59,15 @@ class CellHead(Head):
             )
         first, second, last = CHANNELS
         self.layers = nn.Sequential(
+            nn.InstanceNorm2d(channels),  # by day and by night
             nn.Conv2d(channels, first, 4, stride=2, padding=1),
+            nn.GroupNorm(1, first),
             nn.ReLU(),
             nn.Conv2d(first, second, 3, padding=1),
+            nn.GroupNorm(1, second),
             nn.ReLU(),
             nn.Conv2d(second, last, 4, stride=2, padding=1),
+            nn.GroupNorm(1, last),
             nn.Flatten(2),
         )
         self.found = nn.Linear(features, last)

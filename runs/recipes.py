@@ -41,12 +41,12 @@ TRAFFIC_SIGNS = replace(
     name="traffic-signs",
     env=EnvConfig("TrafficSigns-v0", resize=680, patch=20, scales=3, arguments=("composed=0.8", "overview=136")),
     agent=AgentConfig(width=160, glimpse_encoder="patches", core="max", saccades="cells", ignore=("time", "overview")),
-    episodes=120_000,
+    episodes=60_000,
     batch=32,
     lr=3e-3,
     gaze_lr=1.0,
     led=1.0,
-    std=0.5,
+    std=0.25,
 )
 # Icons of 48 to 256 pixels, anywhere on a canvas of 256 (`runs.icon_set`).
 ICONS = replace(

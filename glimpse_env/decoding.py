@@ -91,7 +91,8 @@ def decode(path: str | Path, resize: int | None = None, background: tuple[int, i
     if orientation >= 5:
         pixels = pixels.transpose(1, 0, 2)
     down, across = FLIPS[(orientation - 1) % 4]
-    grey = pixels.shape[2] == 1 or (pixels == pixels[..., :1]).all()
+    few = pixels[::16, ::16]  # which tell of most pictures that they are in colour
+    grey = pixels.shape[2] == 1 or all((part == part[..., :1]).all() for part in (few, pixels))
     return np.ascontiguousarray(pixels[::down, ::across, : 1 if grey else 3])
 
 
@@ -106,6 +107,11 @@ def shrunk(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
 def area_means(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Pixels (h, w, C) uint8 in a smaller (height, width), by averages over areas."""
     return cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA).reshape(*size, -1)
+
+
+def in_grey(picture: np.ndarray) -> np.ndarray:
+    """A picture (3, h, w) uint8 in grey, (1, h, w): the luma of ITU-R BT.601."""
+    return cv2.cvtColor(np.ascontiguousarray(picture.transpose(1, 2, 0)), cv2.COLOR_RGB2GRAY)[None]
 
 
 def _pixels(image: Image.Image, path: Path, background: tuple[int, int, int]) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from glimpse_env.decoding import Header, decode, shrunk
+from glimpse_env.decoding import Header, decode, in_grey, shrunk
 from glimpse_env.digest import digest_of
 from glimpse_env.folders import ImageFile
 from glimpse_env.read_only import read_only
@@ -75,7 +75,7 @@ class Pictures:
         files: M of them.
         sizes: (M, 2) int64, height and width, upright and shrunk; read-only.
         reading: how they are read.
-        channels: C, 1 for grey and 3 for RGB.
+        channels: C, 1 for grey and 3 for RGB, to which pictures of the other kind are converted.
         smallest, largest: (height, width), the least and the most of each, of the pictures of all splits.
     """
 
@@ -100,7 +100,10 @@ class Pictures:
         Raises:
             ValueError: where its file cannot be decoded, or has changed since it was listed.
         """
-        return np.broadcast_to(CACHE.get(self.files[index], self.reading), (self.channels, *self.sizes[index]))
+        picture = CACHE.get(self.files[index], self.reading)
+        if len(picture) > self.channels:
+            picture = in_grey(picture)
+        return np.broadcast_to(picture, (self.channels, *self.sizes[index]))
 
     def digest(self) -> str:
         """A hash of their names below the folder that holds them all, of their lengths in bytes, and of their sizes."""

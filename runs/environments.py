@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from agents.external_env import ExternalEnv
+from agents.look import canvas_arguments
 from agents.nearest import refusing_arguments
 from agents.options import parse_options
 from agents.training.distributed import local_rank, world_size
@@ -147,18 +148,9 @@ def make_canvas_env(
     part, name = agent.spec.named("glimpse"), task_name(recipe.env.id)
     if part is None or name is None:
         raise ValueError(f"--images are for agents that look at images, not for {recipe.name}")
-    scales, channels, *patch = agent.spec.observation[part].shape
-    kwargs: dict[str, Any] = {
-        "images": str(images),
-        "dataset": None,
-        "split": split or ("test" if trained_on(recipe, images) else "all"),
-        "order": "sequential",
-        "size": None,
-    }
-    kwargs |= {"pieces": 0, "classes": _classes(recipe, names), "patch": tuple(patch), "scales": scales}
-    trained = recipe.env.kwargs()
-    kwargs |= {key: trained[key] for key in ("num_glimpses", "resize", "background") if key in trained}
-    env = make_vec(name, batch, device, start=recipe.env.start or "centre", **kwargs)
+    channels, kwargs = agent.spec.observation[part].shape[1], canvas_arguments(recipe.env, agent.spec)
+    kwargs |= {"images": str(images), "split": split or ("test" if trained_on(recipe, images) else "all")}
+    env = make_vec(name, batch, device, classes=_classes(recipe, names), **kwargs)
     found = env.single_observation_space[part].shape[1]
     if found != channels:
         raise ValueError(f"{images} has {found} channels and the agent was trained on {channels}")

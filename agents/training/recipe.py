@@ -118,7 +118,7 @@ class Recipe:
     """"muon" takes orthogonal steps with hidden matrices (`agents.training.muon`), and Adam's with all else; "sgd" is
     the paper's: momentum 0.9."""
     init_from: str | None = None
-    """File of an agent of the same spec whose weights the training begins with; None begins anew."""
+    """File, or name, of an agent of the same spec whose weights the training begins with; None begins anew."""
     seed: int = 1
     """Of the weights, the scenes and the actions drawn."""
 

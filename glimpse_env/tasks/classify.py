@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 from glimpse_env.backend import Backend
 from glimpse_env.render import draw_gaze
-from glimpse_env.retina import Retina
+from glimpse_env.retina import Retina, glimpse_of_images
 from glimpse_env.rng import Array, draw_words, uniform
 from glimpse_env.tasks.base import box
 from glimpse_env.tasks.image_task import ImageTask, pair
@@ -63,6 +63,7 @@ class Classify(ImageTask):
     | `dataset` | `"mnist"` (`None` for `Classify-v0`) | or `"fashion_mnist"`, `"kmnist"`; `None` goes with `images` |
     | `images`, `labels` | | your own images in place of a dataset: arrays (only they need `labels`), an `.npz` file or a folder of class folders (`glimpse_env.datasets.load_images`) |
     | `resize` | `None` | the longest side in pixels, to which larger images are shrunk. A folder's images keep their sizes: each has a place of its own on the canvas |
+    | `channels` | as found | 1 for grey, 3 for RGB: images of the other kind are converted |
     | `background` | 128 | behind what is transparent in image files: a grey, or (red, green, blue), from 0 to 255 |
     | `names` | `"0"`, `"1"`, … | the class names of arrays; of a folder they are its folders', of an `.npz` its array `names` |
     | `classes` | those of the labels | names: the classes in this order, onto which labels are mapped by name; or how many there are. Some may have no image here |
@@ -109,6 +110,7 @@ class Classify(ImageTask):
         self.horizon, self.start, self.saccades = num_glimpses, start, saccades
         self.clock = backend.asarray([[step / num_glimpses] for step in range(num_glimpses + 1)], "float32")
         self.retina = Retina(pair(patch), scales).checked()
+        self.tables = self.choose_tables(num_glimpses)
         self.gazes = ("random", "oracle") if saccades == "absolute" else ()
         self.roles = {"glimpse": "glimpse", "location": "place", "time": "clock"}
         self.action_roles = {"location": "place" if saccades == "absolute" else "saccade", "answer": "class"}
@@ -124,23 +126,33 @@ class Classify(ImageTask):
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         xp, n = self.backend.xp, seeds.shape[0]
-        scenes = self.compose(seeds, episodes)
+        if self.tables:
+            scenes = self.compose(seeds, episodes)
+            index, shown = scenes.index, {"table": self.ops.summed_area_table(scenes.canvas)}
+        else:
+            index = self._plan(seeds, episodes).index
+            shown = {"image": index}
         path = xp.zeros((n, self.horizon + 1, 2), dtype=xp.float32, device=self.backend.device)
         if self.start == "random":
             path[:, 0] = uniform(draw_words(seeds, episodes, 2, START_STREAM)) * 2 - 1
         return {
             "seed": self.backend.copy(seeds),
             "episode": self.backend.copy(episodes),
-            "table": self.ops.summed_area_table(scenes.canvas),
-            "target": xp.take(self.labels, scenes.index, axis=0),
+            **shown,
+            "target": xp.take(self.labels, index, axis=0),
             "location": self.backend.copy(path[:, 0]),
-            "time": xp.zeros_like(scenes.index),
+            "time": xp.zeros_like(index),
             "path": path,
         }
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
+        if self.tables:
+            glimpse = self.ops.glimpse(state["table"], state["location"], self.retina)
+        else:
+            where = state["image"], state["location"]
+            glimpse = glimpse_of_images(self.images, *where, self.retina, self.ops.summed_area_table)
         return {
-            "glimpse": self.ops.glimpse(state["table"], state["location"], self.retina),
+            "glimpse": glimpse,
             "location": self.backend.copy(state["location"]),
             "time": self.backend.xp.take(self.clock, state["time"], axis=0),
         }

@@ -16,10 +16,13 @@ from glimpse_env.image_ops import image_ops
 from glimpse_env.images import SPLITS, Split, checked_resize
 from glimpse_env.path_metrics import coverage, hit_rate, off_image
 from glimpse_env.pictures import Pictures
-from glimpse_env.retina import Retina, check_size
+from glimpse_env.retina import MAX_PIXELS, MAX_SCALES, Retina, check_size
 from glimpse_env.rng import Array
 from glimpse_env.scenes import Blend, Plan, SceneConfig, Scenes, paint_rows, plan
 from glimpse_env.tasks.base import Task
+
+PIXELS_A_GLIMPSE = 2**17
+"""A glimpse without a table takes as long as summing up so many pixels, beside those that it reads."""
 
 
 class ImageTask(Task):
@@ -28,6 +31,7 @@ class ImageTask(Task):
     Attributes:
         images: (M, C, h, w) uint8, those of the split, on the backend; or `Pictures`, in their files.
         sizes: (M, 2) int64, height and width of each of the `Pictures`; None where all images have one size.
+        full_sizes: (M, 2) int64, height and width of a list of image files before they were shrunk; else None.
         labels: (M,) int64.
         scene: how a canvas is made.
         ops: the loops over pixels.
@@ -52,6 +56,7 @@ class ImageTask(Task):
         classes: int | Sequence[str] | None = None,
         resize: int | None = None,
         background: int | tuple[int, int, int] = BACKGROUND,
+        channels: int | None = None,
         split: Split = "train",
         size: int | tuple[int, int] | None = None,
         pieces: int = 0,
@@ -76,6 +81,7 @@ class ImageTask(Task):
             data = load_images(images, labels, split, names, resize=resize, background=background)
         if classes is not None:
             data = data.with_classes(classes)
+        data = data.with_channels(channels)
         self.answer_names = data.names
         self.source = data.source
         self.image_size = data.images.shape[2], data.images.shape[3]
@@ -85,13 +91,38 @@ class ImageTask(Task):
         else:
             self.images, self.smallest_size, self.sizes = backend.asarray(data.images), self.image_size, None
         self.labels = backend.asarray(data.labels)
+        self.full_sizes = data.full_sizes
         self.num_episodes, self.order = len(data.labels), order
         self.canvas_size = pair(self.image_size if size is None else size)
         self.scene = SceneConfig(self.canvas_size, pieces, pair(piece_size), blend, overhang)
         self.scene.check(data.images.shape, self.smallest_size)
-        check_size(self.canvas_size)
+        if not self.fills_canvas:
+            check_size(self.canvas_size)
         (height, width), channels = self.canvas_size, data.images.shape[1]
         self.row_bytes = channels * (height * width + 4 * (height + 1) * (width + 1))
+
+    @property
+    def fills_canvas(self) -> bool:
+        """Whether the image to be recognised is all that the canvas shows."""
+        scene = self.scene
+        return self.sizes is None and self.canvas_size == self.image_size and not scene.pieces and not scene.overhang
+
+    def choose_tables(self, glimpses: int) -> bool:
+        """Whether each episode is to have a canvas and a table of its sums, or so many glimpses are taken from the
+        image itself: on the host, of a large image that fills the canvas, where that is less work. Either way what is
+        seen is the same, bit for bit. Without tables `row_bytes` is 0, and states that are saved are of another form.
+
+        Raises:
+            ValueError: for a canvas that is too large for a table.
+        """
+        (height, width), retina = self.canvas_size, self.retina
+        window = retina.patch[0] * retina.patch[1] << 2 * (retina.scales - 1)
+        less = height * width > min(MAX_PIXELS, glimpses * (window + PIXELS_A_GLIMPSE))
+        if self.fills_canvas and self.backend.on_host and retina.scales <= MAX_SCALES and less:
+            self.row_bytes = 0
+            return False
+        check_size(self.canvas_size)
+        return True
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
         return {"classes": self.answer_names}
@@ -114,6 +145,8 @@ class ImageTask(Task):
 
     def canvas(self, seed: int, episode: int) -> np.ndarray:  # noqa: D102
         seeds, episodes = (self.backend.asarray([number], "int64") for number in (seed, episode))
+        if self.fills_canvas:  # the image itself, which may be large
+            return self.backend.to_numpy(self.images[int(self._plan(seeds, episodes).index[0])]).transpose(1, 2, 0)
         return self.backend.to_numpy(self.compose(seeds, episodes).canvas[0]).transpose(1, 2, 0)
 
     def target_boxes(self, seeds: Array, episodes: Array) -> Array:

@@ -27,6 +27,7 @@ class Look(NamedTuple):
         probabilities: of each class by its name, after the last glimpse; in [0, 1], of sum 1.
         fixations: (T, 2) float32, (x right, y down) in pixels of the picture as it was given, from (0, 0), its top left
             corner, to (width, height).
+        path: (T, 2) float32, the same in [-1, 1], as environments and agents have them.
         glimpses: (T, scales, C, h, w) float32 in [0, 1], what the retina saw, finest scale first.
         beliefs: (T, K) float32, the probabilities after each glimpse.
     """
@@ -34,6 +35,7 @@ class Look(NamedTuple):
     label: str
     probabilities: dict[str, float]
     fixations: np.ndarray
+    path: np.ndarray
     glimpses: np.ndarray
     beliefs: np.ndarray
 
@@ -75,10 +77,7 @@ def looks(agent: Any, pictures: Any, *, seed: int = 0) -> Iterator[tuple[int, Lo
         shrunk and in other channels than the picture.
     """
     if _is_path(pictures):
-        folder = Path(pictures).expanduser()
-        pictures = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-        if not pictures:
-            raise ValueError(f"{folder} has no pictures: name a folder of image files")
+        pictures = files_in(Path(pictures).expanduser())
     if not len(pictures):
         raise ValueError("no pictures: give at least one")
     groups: dict[Any, list[int]] = {}
@@ -90,6 +89,18 @@ def looks(agent: Any, pictures: Any, *, seed: int = 0) -> Iterator[tuple[int, Lo
         group = [checked[number] for number in numbers]
         for number, (found, canvas) in zip(numbers, _look_at(agent, group, seed), strict=True):
             yield number, found, canvas
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All files in a folder that are not hidden, in the order of their names.
+
+    Raises:
+        ValueError: where there are none.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    if not files:
+        raise ValueError(f"{folder} has no pictures: name a folder of image files")
+    return files
 
 
 def canvas_arguments(trained: EnvConfig, spec: EnvSpec) -> dict[str, Any]:
@@ -137,7 +148,8 @@ def _look_at(agent: Any, group: list[Any], seed: int) -> list[tuple[Look, np.nda
     for row in range(len(group)):
         last = beliefs[-1, row]
         probabilities = dict(zip(classes, last.tolist(), strict=True))
-        seen = Look(classes[int(last.argmax())], probabilities, fixations[:, row], glimpses[:, row], beliefs[:, row])
+        places = fixations[:, row], path[:, row]
+        seen = Look(classes[int(last.argmax())], probabilities, *places, glimpses[:, row], beliefs[:, row])
         found.append((seen, task.canvas(seed, row)))
     return found
 

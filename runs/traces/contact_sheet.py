@@ -32,13 +32,13 @@ def contact_sheet(traces: list[Trace], title: str = "", subtitle: str = "") -> n
     rows = [sheet_row(trace) for trace in traces]
     width = max(row.shape[1] for row in rows)
     ruled = [part for row in rows for part in (blank(1, width, TRACK), row)][1:]
-    return framed(above([_header(title, subtitle, width), *ruled], 22), MARGIN)
+    return framed(above([_header(traces, title, subtitle, width), *ruled], 22), MARGIN)
 
 
 def sheet_row(trace: Trace) -> np.ndarray:
     """One episode of a contact sheet."""
     steps = len(trace.seen)
-    scene = above([_caption(f"episode {trace.episode:,}"), scene_panel(trace, steps, FRAME)], 6)
+    scene = above([_caption(trace.caption), scene_panel(trace, steps, FRAME)], 6)
     columns = []
     for step in range(steps):
         patches = patches_panel(trace.seen[step])
@@ -67,11 +67,12 @@ def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -
     for step in range(steps + 1):
         tiles = [tile(trace, min(step, len(trace.seen) - 1), reveal=step == steps) for trace in traces]
         tiled = grid(tiles, across, 48, 30)
-        right = sum(trace.correct for trace in traces)
-        state = f"glimpse {step + 1} of {steps}" if step < steps else f"{right} of {len(traces)} right"
+        right = [trace.correct for trace in traces if trace.known]
+        outcome = f"{sum(right)} of {len(right)} right" if right else ""
+        state = f"glimpse {step + 1} of {steps}" if step < steps else outcome
         dots = [dot(INK if done <= step else TRACK, 4) for done in range(steps)]
         clock = beside([*dots, blank(1, 4), label(state, 14)], 5, "centre")
-        frames.append(above([_header(title, subtitle, tiled.shape[1]), clock, tiled], 18))
+        frames.append(above([_header(traces, title, subtitle, tiled.shape[1]), clock, tiled], 18))
     width = max(frame.shape[1] for frame in frames)
     margin = MARGIN if title or subtitle else MARGIN // 2
     return [framed(above([frame, blank(0, width)]), margin) for frame in frames]
@@ -82,7 +83,7 @@ def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
     scene = scene_panel(trace, step + 1, CELL, reveal=reveal)
     patches = patches_panel(trace.seen[step])
     beliefs = belief_rows(trace, step, CHART, max(scene.shape[0], patches.shape[0]))
-    captions = [_caption(f"episode {trace.episode:,}"), _caption("sees")]
+    captions = [_caption(trace.caption), _caption("sees")]
     captions.append(_outcome_caption(trace) if reveal else _caption("believes"))
     return beside([above(list(pair), 6) for pair in zip(captions, (scene, patches, beliefs), strict=True)], 16)
 
@@ -93,8 +94,10 @@ def _caption(text: str) -> np.ndarray:
 
 
 def _outcome_caption(trace: Trace) -> np.ndarray:
-    """The last answer with a tick, or with a cross and the truth, as high as a caption."""
+    """The last answer with a tick, or with a cross and the truth, as high as a caption; alone without a truth."""
     name = shorten(trace.name(int(trace.answer[-1])), 13, 70, 600)
+    if not trace.known:
+        return label(name, 13, INK, 600)
     parts = [label(name, 13, TRUTH if trace.correct else WRONG, 600), mark(trace.correct, 14)]
     if not trace.correct:
         parts.append(_caption(f"it is {shorten(trace.name(trace.label), 13, 70)}"))
@@ -102,30 +105,33 @@ def _outcome_caption(trace: Trace) -> np.ndarray:
 
 
 def _outcome(trace: Trace) -> np.ndarray:
-    """What the agent answered, whether that is right, and what it was."""
-    answer, truth = trace.name(int(trace.answer[-1])), trace.name(trace.label)
+    """What the agent answered, and where that is known whether it is right, and what it was."""
+    answer, truth = trace.name(int(trace.answer[-1])), trace.name(trace.label) if trace.known else ""
     size = 44 if max(len(answer), len(truth)) <= 2 else 18
+    if not trace.known:
+        return above([_caption("answer"), label(shorten(answer, size, 140, 600), size, INK, 600)], 2)
     said = label(shorten(answer, size, 140, 600), size, TRUTH if trace.correct else WRONG, 600)
     marked = beside([said, mark(trace.correct, 22)], 10, "centre")
     true = label(shorten(truth, size, 140, 600), size, weight=600)
     return above([_caption("answer"), marked, blank(10, 120), _caption("truth"), true], 2)
 
 
-def _header(title: str, subtitle: str, width: int) -> np.ndarray:
+def _header(traces: list[Trace], title: str, subtitle: str, width: int) -> np.ndarray:
+    legend = _legend(any(trace.known for trace in traces))
     if not title and not subtitle:
-        return _legend()
-    heading, legend = label(title, 24, weight=600), _legend()
+        return legend
+    heading = label(title, 24, weight=600)
     space = blank(1, max(24, width - heading.shape[1] - legend.shape[1]))
     return above([beside([heading, space, legend], 0, "centre"), label(subtitle, 14, MUTED)], 4)
 
 
-def _legend() -> np.ndarray:
-    """What the colours stand for."""
+def _legend(known: bool) -> np.ndarray:
+    """What the colours stand for, where a right answer is known or where none is."""
+    answers = [("truth", TRUTH), ("wrong answer", WRONG)] if known else [("answer", INK)]
     meanings: list[tuple[str, Colour]] = [
         ("fixations", PATH_COLOUR),
         ("latest fixation", WINDOW_COLOURS[0]),
-        ("truth", TRUTH),
-        ("wrong answer", WRONG),
+        *answers,
         ("other classes", OTHER),
     ]
     return beside([beside([dot(colour, 5), _caption(text)], 5, "centre") for text, colour in meanings], 18, "centre")

@@ -11,7 +11,7 @@ from agents.baseline import Baseline
 from agents.config import AgentConfig
 from agents.core import CORES
 from agents.encoders import Encoders
-from agents.heads import AnswerHead, View, ViewSize, make_heads
+from agents.heads import AnswerHead, Survey, View, ViewSize, make_heads
 from agents.nearest import nearest, refusing_arguments
 from agents.options import parse_options
 from agents.spec import EnvSpec, Observation
@@ -33,11 +33,13 @@ class AgentState(NamedTuple):
         core: (N, state size) of the recurrent core.
         read: (N, read size), what the memory answered last.
         memory: the memory's own.
+        survey: of the overview; None before the first observation, and for agents whose gaze uses none.
     """
 
     core: Tensor
     read: Tensor
     memory: MemoryState
+    survey: Survey | None = None
 
 
 class Decision(NamedTuple):
@@ -110,6 +112,7 @@ class AttentionAgent(nn.Module):
         features = config.width + read if recurrent else read or self.encoders.width
         self.views = {name: self._view_size(name) for name in spec.action}
         self.heads = make_heads(spec.action, features, self.views, config)
+        self.surveyor = next((name for name, head in self.heads.items() if head.surveys), None)
         place = max((size.place for size in self.views.values()), default=0)
         answer = self.answer_head()
         known = answer.target_size if answer and config.privileged_baseline else 0
@@ -141,7 +144,7 @@ class AttentionAgent(nn.Module):
         seen = self.encoders(observation)
         query = seen if self.query_encoders is None else self.query_encoders(observation)
         features, state = self.remember(seen, query, state)
-        return self.decide(observation, features, state)
+        return self.decide(observation, features, state._replace(survey=self.surveyed(observation, state.survey)))
 
     def remember(self, seen: Tensor, query: Tensor, state: AgentState) -> tuple[Tensor, AgentState]:
         """What is seen and asked (N, width) to the features (N, F) that all heads rest on, and the next state."""
@@ -156,7 +159,18 @@ class AttentionAgent(nn.Module):
         output, core = self._recur(torch.cat([seen, state.read], dim=1), state.core)
         output = output.clamp(-self.config.core_limit, self.config.core_limit)
         read, memory = self.memory(output, output, state.memory)
-        return torch.cat([output, read], dim=1), AgentState(core, read, memory)
+        return torch.cat([output, read], dim=1), state._replace(core=core, read=read, memory=memory)
+
+    def surveyed(self, observation: Observation, before: Survey | None) -> Survey | None:
+        """The survey once this observation is made; None for agents whose gaze uses none."""
+        if self.surveyor is None:
+            return None
+        head, overview = self.heads[self.surveyor], self.spec.named("overview")
+        assert overview is not None  # or the head would not have been made
+        near = head.near(observation[self.surveyor])
+        if before is None:
+            return Survey(head.survey(observation[overview]), near)
+        return before._replace(visited=before.visited.maximum(near))
 
     def _recur(self, input: Tensor, core: Tensor) -> tuple[Tensor, Tensor]:
         """The core's output and next state, both in the state's precision, which autocast leaves alone."""
@@ -182,7 +196,8 @@ class AttentionAgent(nn.Module):
             view = View()
             if head.uses_view:
                 periphery = self.encoders.periphery(observation) if periphery is None else periphery
-                view = View(periphery, observation.get(name) if self.views[name].place else None, unit, prior)
+                here = observation.get(name) if self.views[name].place else None
+                view = View(periphery, here, unit, prior, state.survey)
             params[name] = head(features, view).to(dtype)
         return Decision(params, features, unit, state, {})
 
@@ -213,7 +228,8 @@ class AttentionAgent(nn.Module):
             features = at_steps(torch.stack(each), steps)
         if any(head.uses_view for _, head in self.heads.items()):
             flat = {name: at_steps(value, steps).flatten(0, 1) for name, value in observations.items()}
-        decision = self.decide(flat, features.flatten(0, 1), self.initial_state(0))
+        state = self.initial_state(0)._replace(survey=self._surveys(observations, steps))
+        decision = self.decide(flat, features.flatten(0, 1), state)._replace(state=self.initial_state(0))
         return unflattened(decision, features.shape[:2])
 
     def expected_return(
@@ -271,7 +287,22 @@ class AttentionAgent(nn.Module):
         """What the head of this part of the action sees beside the features."""
         part = self.spec.observation.get(name)
         place = part.values if part is not None and part.role == "place" else 0
-        return ViewSize(self.encoders.periphery_size, place)
+        overview = self.spec.named("overview")
+        shape = () if overview is None else self.spec.observation[overview].shape
+        return ViewSize(self.encoders.periphery_size, place, shape)
+
+    def _surveys(self, observations: Observation, steps: Tensor | None) -> Survey | None:
+        """The surveys (Q N, …) at these steps of whole episodes (T, N, …), as `surveyed` makes them one by one."""
+        survey, each = None, []
+        for step in range(len(next(iter(observations.values()))) if self.surveyor else 0):
+            survey = self.surveyed({name: value[step] for name, value in observations.items()}, survey)
+            assert survey is not None
+            each.append(survey.visited)
+        if survey is None:
+            return None
+        visited = at_steps(torch.stack(each), steps)
+        cells = survey.cells.expand(len(visited), *survey.cells.shape)
+        return Survey(cells.flatten(0, 1), visited.flatten(0, 1))
 
     def _unit(self, observation: Observation) -> Tensor | float:
         """The width of one of the cells that a place is among, in [-1, 1]: 2 over their number; 1 where nothing

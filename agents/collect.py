@@ -25,6 +25,7 @@ def collect(
     noise: Mapping[str, Tensor] | None = None,
     std: float | Tensor = 0.0,
     given: Mapping[str, Tensor] | None = None,
+    led: Tensor | None = None,
     watch: bool = False,
 ) -> Trajectory:
     """One episode a row.
@@ -42,6 +43,7 @@ def collect(
             distributions, all others are the likeliest.
         std: standard deviation of the places that are drawn, in the policy's unit.
         given: (T, N, …) or (T - 1, N, …) actions by part, in place of the agent's: a scripted gaze.
+        led: (N,) bool, the rows whose actions are given; None for all of them.
         watch: keep what the memory did; this reads ahead step by step.
 
     Raises:
@@ -51,7 +53,7 @@ def collect(
         raise ValueError(f"{len(episodes)} episodes for an environment of {env.num_envs} rows: pass one number a row")
     if env.read_ahead:
         return _read(agent, env, episodes, seed, noise or {}, watch)
-    return _act(agent, env, episodes, seed, noise or {}, std, given or {}, watch)
+    return _act(agent, env, episodes, seed, noise or {}, std, given or {}, led, watch)
 
 
 def _act(
@@ -62,6 +64,7 @@ def _act(
     noise: Mapping[str, Tensor],
     std: float | Tensor,
     given: Mapping[str, Tensor],
+    led: Tensor | None,
     watch: bool,
 ) -> Trajectory:
     """Episodes that wait for the agent, all of them to the end of the longest."""
@@ -77,7 +80,7 @@ def _act(
         state = decision.state
         if watcher is not None:
             watcher.add(state, alive)
-        actions = _choose(agent, decision, step, noise, std, given)
+        actions = _choose(agent, decision, step, noise, std, given, led)
         outcome = env.step(actions)
         observation = outcome.observation
         decisions.append(decision)
@@ -99,14 +102,14 @@ def _act(
     log_prob = {
         name: agent.heads[name].log_prob(decided.params[name], actions[name], std * decided.unit)
         for name in noise
-        if name not in given
+        if name not in given or led is not None
     }
     likelihood, hits = _compare(agent, decided.params, actions, target, lived)
     value = _value(agent, observations, None, decided, target, likelihood) if log_prob else None
     return Trajectory(
         observations, None, decided.params, actions, log_prob, value,
         torch.stack([outcome.reward for outcome in steps]) * lived, lived, target, scored, likelihood, hits,
-        lived.sum(0), info, episodes, watcher.watched() if watcher is not None else None,
+        lived.sum(0), info, episodes, watcher.watched() if watcher is not None else None, led,
     )  # fmt: skip
 
 
@@ -141,17 +144,17 @@ def _choose(
     noise: Mapping[str, Tensor],
     std: float | Tensor,
     given: Mapping[str, Tensor],
+    led: Tensor | None,
 ) -> dict[str, Tensor]:
     """The actions of a step: given, drawn, or the likeliest."""
     actions = {}
     for name, head in agent.heads.items():
-        params = decision.params[name].detach()
-        if name in given and step < len(given[name]):
+        params, scripted = decision.params[name].detach(), name in given and step < len(given[name])
+        if scripted and led is None:
             actions[name] = given[name][step]
-        elif name in noise:
-            actions[name] = head.draw(params, noise[name][step], std * decision.unit)
-        else:
-            actions[name] = head.mode(params)
+            continue
+        drawn = head.draw(params, noise[name][step], std * decision.unit) if name in noise else head.mode(params)
+        actions[name] = torch.where(led[:, None], given[name][step], drawn) if scripted and led is not None else drawn
     return actions
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Join = Literal["product", "sum"]
-Saccades = Literal["relative", "absolute", "none"]
-GlimpseKind = Literal["linear", "patches", "paper_cnn", "deep_cnn"]
-CoreKind = Literal["rnn", "lstm", "none"]
+Saccades = Literal["relative", "absolute", "cells", "none"]
+GlimpseKind = Literal["linear", "patches", "blocks", "paper_cnn", "deep_cnn", "resnet"]
+CoreKind = Literal["rnn", "lstm", "gru", "max", "none"]
 SentenceKind = Literal["bag", "attention"]
 
 
@@ -25,18 +25,19 @@ class AgentConfig:
     where_stream: int = 128
     """Hidden units of the gaze's own stream; 0 is the paper's linear layer on the core."""
     saccades: Saccades = "relative"
-    """Whether the policy's mean is a step from the present fixation or a place on the canvas; "none" stays at the first
-    fixation, for an agent that sees the whole image at once."""
+    """Whether the policy's mean is a step from the present fixation or a place on the canvas; "cells" chooses among the
+    cells of an overview, and needs one; "none" stays at the first fixation, for an agent that sees the whole image at
+    once."""
     initial_saccade: float = 0.0
     """The mean of the gaze before any training: -1 goes back one line at a time in a story."""
     privileged_baseline: bool = True
     """Whether the baseline sees the target (in training only; the agent never does)."""
     glimpse_encoder: GlimpseKind = "linear"
-    """How a glimpse becomes a vector: "linear"; "patches", two small convolutions over its patches; or a network over a
-    whole image: "paper_cnn" is that of Mnih et al. 2014, section 4.1; "deep_cnn" has five convolutions, then the
-    maximum."""
+    """How a glimpse becomes a vector: "linear"; "patches", two small convolutions over its patches; "blocks", four with
+    pooling; or a network over a whole image: "paper_cnn" is that of Mnih et al. 2014, section 4.1; "deep_cnn" has five
+    convolutions, then the maximum; "resnet" is ResNet-18."""
     channels: int = 32
-    """Channels of the first convolution of "deep_cnn"."""
+    """Channels of the first convolution of "blocks" and "deep_cnn"."""
     encoder: SentenceKind = "bag"
     """How a line of text becomes a vector: "bag" (position encoding) or "attention" over its words."""
     ignore: tuple[str, ...] = ("time",)
@@ -45,7 +46,8 @@ class AgentConfig:
     """Parts of the observation that query the memory, while all others are written to it; for core "none". Without any,
     everything that is seen is both written and used as the query."""
     core: CoreKind = "rnn"
-    """"rnn", "lstm", or "none": then the memory alone remembers, and all steps of an episode are evaluated at once."""
+    """"rnn", "lstm", "gru", "max"; or "none": the memory alone remembers, and all steps of an episode are evaluated
+    at once."""
     memory: str = "none"
     """A row of `memory.MEMORIES`. Without a core, "none" remembers nothing: a control."""
     memory_options: tuple[str, ...] = ()

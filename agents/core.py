@@ -46,4 +46,50 @@ class LSTMCore(nn.Module):
         return output, torch.cat([output, cell], dim=1)
 
 
-CORES: dict[str, type[ReluCore] | type[LSTMCore]] = {"rnn": ReluCore, "lstm": LSTMCore}
+class GRUCore(nn.Module):
+    """A gated recurrent unit (Cho et al. 2014): what a step has nothing to say about stays as it is.
+
+    Args:
+        inputs: width of the input.
+        width: of the core.
+    """
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.state_size = width
+        self.cell = nn.GRUCell(inputs, width)
+
+    def forward(self, input: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Input (N, inputs) and state (N, width) to output and state."""
+        output = self.cell(input, state)
+        return output, output
+
+
+class MaxCore(nn.Module):
+    """h_t = max(h_{t-1}, W x_t + b), beginning with 0: what was found stays found, in whatever order it was seen.
+
+    The symmetric function of a set of Qi et al. 2017 ("PointNet", section 4.2), step by step. A glimpse of nothing
+    takes nothing away, and the gradient reaches the glimpse that found something directly.
+
+    Args:
+        inputs: width of the input.
+        width: of the core.
+    """
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.state_size = width
+        self.input = nn.Linear(inputs, width)
+
+    def forward(self, input: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Input (N, inputs) and state (N, width) to output and state."""
+        output = torch.maximum(self.input(input), state)
+        return output, output
+
+
+CORES: dict[str, type[ReluCore | LSTMCore | GRUCore | MaxCore]] = {
+    "rnn": ReluCore,
+    "lstm": LSTMCore,
+    "gru": GRUCore,
+    "max": MaxCore,
+}

@@ -15,8 +15,12 @@ from agents.nearest import nearest_file
 from agents.spec import EnvSpec
 from agents.training.recipe import EnvConfig, Recipe
 
-AS_TRAINED = ("num_glimpses", "resize", "background", "start", "saccades")
+AS_TRAINED = ("num_glimpses", "resize", "fit", "background", "start", "saccades")
 """Arguments of the recipe's environment that say how a canvas is seen, beside those that the spec tells."""
+OTHER_TASKS = {"TrafficSigns-v0": {"num_glimpses": 6}}
+"""Tasks on data of their own, whose agents are shown other pictures by `Classify-v0`; and what they set otherwise."""
+SEEN = ("glimpse", "place", "clock", "overview")
+"""Roles of what tasks of images show."""
 
 
 class Look(NamedTuple):
@@ -26,8 +30,8 @@ class Look(NamedTuple):
         label: the name of the class that is most probable after the last glimpse.
         probabilities: of each class by its name, after the last glimpse; in [0, 1], of sum 1.
         fixations: (T, 2) float32, (x right, y down) in pixels of the picture as it was given, from (0, 0), its top left
-            corner, to (width, height).
-        path: (T, 2) float32, the same in [-1, 1], as environments and agents have them.
+            corner, to (width, height); outside where the picture was fitted into a canvas, and does not cover it.
+        path: (T, 2) float32, the same in [-1, 1] of the canvas, as environments and agents have them.
         glimpses: (T, scales, C, h, w) float32 in [0, 1], what the retina saw, finest scale first.
         beliefs: (T, K) float32, the probabilities after each glimpse.
     """
@@ -44,9 +48,10 @@ def look(agent: Any, pictures: Any, *, seed: int = 0) -> Look | list[Look]:
     """Look at a picture, or at several, as the agent looked at its images in training.
 
     Each picture is a canvas of its own, of any size: fixations are relative to it. Where the agent was trained with
-    `resize`, a larger picture is shrunk likewise. Grey pictures are shown in RGB, or those in RGB in grey, where the
-    agent was trained on the other; this is said once. What is seen is what `Glimpse/Classify-v0` and its kin show, bit
-    for bit.
+    `resize` or `fit`, a picture is shrunk or fitted to the canvas likewise; an overview has as many rows and columns as
+    in training, whatever the picture's shape. Grey pictures are shown in RGB, or those in RGB in grey, where the agent
+    was trained on the other; this is said once. What is seen is what `Glimpse/Classify-v0` and its kin show, bit for
+    bit. An agent for `Glimpse/TrafficSigns-v0` is shown pictures by `Glimpse/Classify-v0`, too.
 
     Args:
         agent: loaded by `load_agent`, and trained on images. Its gaze is that of its recipe.
@@ -103,20 +108,30 @@ def files_in(folder: Path) -> list[Path]:
     return files
 
 
-def canvas_arguments(trained: EnvConfig, spec: EnvSpec) -> dict[str, Any]:
-    """Arguments of a task of images that show each as a canvas of its own, and as it was seen in training.
+def canvas_task(trained: EnvConfig, spec: EnvSpec) -> tuple[str, dict[str, Any]]:
+    """A task that shows images as canvases of their own, and as they were seen in training: its id, and arguments.
 
     Raises:
         ValueError: for an agent that names no images.
     """
     part, answer = spec.named("glimpse"), spec.action.get("answer")
-    if part is None or answer is None or answer.role != "class":
+    seen = {seen.role for seen in spec.observation.values()}
+    if part is None or answer is None or answer.role != "class" or not seen <= set(SEEN):
         raise ValueError(f"pictures are for agents that name what they see in glimpses of images, not for {trained.id}")
     scales, _, *patch = spec.observation[part].shape
-    given = trained.kwargs()
-    kwargs = {key: given[key] for key in AS_TRAINED if key in given}
-    own = {"dataset": None, "size": None, "pieces": 0, "order": "sequential"}
-    return {**own, "patch": tuple(patch), "scales": scales, **kwargs}
+    name = trained.id.rpartition(":")[2].removeprefix("Glimpse/")
+    given = {**OTHER_TASKS.get(name, {}), **trained.kwargs()}
+    overview = spec.named("overview")
+    kwargs = {"patch": tuple(patch), "scales": scales, "pieces": 0, "dataset": None, "order": "sequential"}
+    kwargs["overview"] = None if overview is None else spec.observation[overview].shape[1:]
+    kwargs |= {key: given[key] for key in AS_TRAINED if key in given}
+    if given.get("fit", "pad") == "pad":
+        kwargs["size"] = None  # that of each picture
+    elif "size" in given:
+        kwargs["size"] = given["size"]
+    if name in OTHER_TASKS:
+        return "glimpse_env:Glimpse/Classify-v0", kwargs
+    return trained.id if ":" in trained.id else f"glimpse_env:Glimpse/{name}", kwargs
 
 
 def _look_at(agent: Any, group: list[Any], seed: int) -> list[tuple[Look, np.ndarray]]:
@@ -124,16 +139,16 @@ def _look_at(agent: Any, group: list[Any], seed: int) -> list[tuple[Look, np.nda
     if not agent.trained.get("recipe"):
         raise ValueError("this agent does not know how it was trained: save it, and load it with agents.load_agent")
     recipe, spec = Recipe.from_dict(agent.trained["recipe"]), agent.spec
-    kwargs = canvas_arguments(recipe.env, spec)
+    id, kwargs = canvas_task(recipe.env, spec)
     part = spec.named("glimpse")
     classes = agent.trained["names"].get("classes") or [str(k) for k in range(spec.action["answer"].sizes[0])]
     images = [str(group[0])] if isinstance(group[0], Path) else _stacked(group)
     kwargs |= {"images": images, "labels": np.zeros(len(group), np.int64), "names": classes, "split": "all"}
     kwargs["channels"] = spec.observation[part].shape[1]
-    id = recipe.env.id if ":" in recipe.env.id else f"glimpse_env:Glimpse/{recipe.env.id.removeprefix('Glimpse/')}"
     env: Any = gym.make_vec(id, num_envs=len(group), autoreset_mode="Disabled", **kwargs)
     task = env.unwrapped.task
-    if getattr(agent.config, "saccades", "") == "none" and task.canvas_size != kwargs["patch"]:
+    whole = getattr(agent.config, "saccades", "") == "none" and part not in agent.config.ignore
+    if whole and task.canvas_size != kwargs["patch"]:
         (height, width), (rows, columns) = task.canvas_size, kwargs["patch"]
         raise ValueError(f"a whole-image network takes pictures of {rows}×{columns} pixels, not of {height}×{width}")
     ((trajectory, _),) = play(agent, env, np.arange(len(group)), seed=seed, gaze=recipe.gaze)
@@ -142,8 +157,9 @@ def _look_at(agent: Any, group: list[Any], seed: int) -> list[tuple[Look, np.nda
         raise ValueError("the agent's answers are not finite numbers: its training has diverged, train it anew")
     beliefs = logits.float().softmax(-1).cpu().numpy()
     glimpses, path = (trajectory.observations[spec.named(role)].cpu().numpy() for role in ("glimpse", "place"))
-    height, width = group[0].shape[:2] if task.full_sizes is None else task.full_sizes[0]
-    fixations = (path + 1) / 2 * np.array([width, height], np.float32)
+    size = group[0].shape[:2] if task.full_sizes is None else tuple(task.full_sizes[0].tolist())
+    pixels = (path + 1) / 2 * np.array(task.canvas_size[::-1], np.float32)
+    fixations = task.fitting.in_picture(pixels, size)
     found = []
     for row in range(len(group)):
         last = beliefs[-1, row]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from types import NoneType
 
-Option = int | float | bool | str
+Option = int | float | bool | str | tuple[int, ...] | None
 
 
 def parse_options(texts: Iterable[str]) -> dict[str, Option]:
     """`("slots=64", "time=age", "gate=False")` to `{"slots": 64, "time": "age", "gate": False}`.
+
+    `"patch=(80, 136)"` is a tuple of integers, and `"overview=None"` is None.
 
     Raises:
         ValueError: for a text without a name or a value, or a name given twice.
@@ -25,7 +28,8 @@ def parse_options(texts: Iterable[str]) -> dict[str, Option]:
             parsed = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             parsed = value
-        options[name] = parsed if isinstance(parsed, (int, float, bool)) else value
+        numbers = isinstance(parsed, tuple) and all(type(part) is int for part in parsed)
+        options[name] = parsed if numbers or isinstance(parsed, (int, float, bool, NoneType)) else value
     return options
 
 

@@ -73,6 +73,7 @@ class Trajectory(NamedTuple):
         info: (N, …), what `reset` gave, and what the last step gave of `metadata["episode_metrics"]`.
         episodes: (N,) int64, the numbers of the episodes.
         watched: what the memory did, where that was asked for.
+        led: (N,) bool, the rows whose places were given; None where none were, or all.
     """
 
     observations: Mapping[str, Tensor]
@@ -91,6 +92,7 @@ class Trajectory(NamedTuple):
     info: dict[str, Tensor]
     episodes: np.ndarray
     watched: Watched | None = None
+    led: Tensor | None = None
 
     def last(self) -> Tensor:
         """(N,) int64, the last decision of each episode."""

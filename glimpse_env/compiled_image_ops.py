@@ -1,8 +1,8 @@
-"""Scenes and glimpses, compiled by Numba for arrays on the host: the numbers of the plain functions, bit for bit.
+"""Scenes, moved pictures and glimpses, compiled by Numba for the host: the plain functions' numbers, bit for bit.
 
-The plain functions (`glimpse_env.scenes.paint`, `glimpse_env.retina`) build large index arrays and read them again;
-here each cell is summed where it is needed. Numba is an extra (`pip install 'glimpse-env[fast]'`): where it is missing
-the plain functions do the work.
+The plain functions (`paint` of `glimpse_env.scenes`, `moved` of `glimpse_env.affine`, `glimpse_env.retina`) build large
+index arrays and read them again; here each cell is summed where it is needed. Numba is an extra (`pip install
+'glimpse-env[fast]'`): where it is missing the plain functions do the work.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from glimpse_env.affine import BITS
 from glimpse_env.compiler import loop, part
 from glimpse_env.retina import Retina, check_size
 from glimpse_env.rng import Array
@@ -26,12 +27,12 @@ LINE = 16
 """Entries of a cache line."""
 
 
-def _array(kind: types.Type, dimensions: int, readonly: bool = True) -> types.Array:
+def array_of(kind: types.Type, dimensions: int, readonly: bool = True) -> types.Array:
     """The type of a contiguous array. Any such array may be passed as one that is only read."""
     return types.Array(kind, dimensions, "C", readonly=readonly)
 
 
-@loop(types.void(_array(types.uint8, 4), _array(types.int32, 4, readonly=False)))
+@loop(types.void(array_of(types.uint8, 4), array_of(types.int32, 4, readonly=False)))
 def _accumulate(canvas: Any, table: Any) -> None:
     for n in range(canvas.shape[0]):
         for channel in range(canvas.shape[1]):
@@ -84,7 +85,7 @@ def _fetch(flat: Any, table: Any, location: Any, n: int, scales: int, height: in
                 _prefetch(flat, (n * channels * rows + row) * columns + min(column, right))  # type: ignore[call-arg]
 
 
-@loop(types.void(_array(types.int32, 4), _array(types.float32, 2), _array(types.float32, 5, readonly=False)))
+@loop(types.void(array_of(types.int32, 4), array_of(types.float32, 2), array_of(types.float32, 5, readonly=False)))
 def _look(table: Any, location: Any, seen: Any) -> None:
     count, channels, rows, columns = table.shape
     _, scales, _, height, width = seen.shape
@@ -134,8 +135,8 @@ def _paste(canvas: Any, top: int, left: int, image: Any, window: Any, blend: int
 
 @loop(
     types.void(
-        *(_array(types.uint8, 4), types.Tuple([_array(types.int64, dimensions) for dimensions in (1, 2, 2, 3, 3)])),
-        *(types.UniTuple(types.int64, 2), types.int64, _array(types.uint8, 4, readonly=False)),
+        *(array_of(types.uint8, 4), types.Tuple([array_of(types.int64, dimensions) for dimensions in (1, 2, 2, 3, 3)])),
+        *(types.UniTuple(types.int64, 2), types.int64, array_of(types.uint8, 4, readonly=False)),
     )
 )
 def _paint(images: Any, scheme: Any, piece: Any, blend: int, canvas: Any) -> None:
@@ -148,12 +149,33 @@ def _paint(images: Any, scheme: Any, piece: Any, blend: int, canvas: Any) -> Non
         _paste(canvas[n], position[n, 1], position[n, 0], images[index[n]], whole, blend)
 
 
+@loop(
+    types.void(
+        *(array_of(types.uint8, 3), array_of(types.int64, 1), array_of(types.int64, 3)),
+        array_of(types.uint8, 3, readonly=False),
+    )
+)
+def _move(pictures: Any, index: Any, move: Any, result: Any) -> None:
+    last = pictures.shape[1] - 1
+    centre = last - 2
+    for n in range(len(result)):
+        picture, rows = pictures[index[n]], move[n]
+        offset_x, offset_y = (rows[0, 2] + ((centre + 3) << BITS), rows[1, 2] + ((centre + 3) << BITS))
+        for i in range(result.shape[1]):
+            down = 2 * i - centre
+            for j in range(result.shape[2]):
+                across = 2 * j - centre
+                x = (rows[0, 0] * across + rows[0, 1] * down + offset_x) >> (BITS + 1)
+                y = (rows[1, 0] * across + rows[1, 1] * down + offset_y) >> (BITS + 1)
+                result[n, i, j] = picture[min(max(y, 0), last), min(max(x, 0), last)]
+
+
 def paint(images: Array, scheme: Plan, config: SceneConfig) -> Array:
     """As `glimpse_env.scenes.paint`, for NumPy arrays or tensors on the CPU."""
     canvas = np.zeros((scheme.index.shape[0], images.shape[1], *config.size), np.uint8)
     arrays = tuple(np.ascontiguousarray(array) for array in scheme)
     _paint(np.ascontiguousarray(images), arrays, config.piece_size, get_args(Blend).index(config.blend), canvas)
-    return _like(images, canvas)
+    return like(images, canvas)
 
 
 def summed_area_table(canvas: Array) -> Array:
@@ -162,17 +184,25 @@ def summed_area_table(canvas: Array) -> Array:
     n, channels, height, width = canvas.shape
     table = np.empty((n, channels, height + 1, width + 1), np.int32)
     _accumulate(np.ascontiguousarray(canvas), table)
-    return _like(canvas, table)
+    return like(canvas, table)
 
 
 def glimpse(table: Array, location: Array, retina: Retina) -> Array:
     """As `glimpse_env.retina.glimpse`, for NumPy arrays or tensors on the CPU."""
     seen = np.empty((table.shape[0], retina.scales, table.shape[1], *retina.patch), np.float32)
     _look(np.ascontiguousarray(table), np.ascontiguousarray(location), seen)
-    return _like(table, seen)
+    return like(table, seen)
 
 
-def _like(example: Array, array: np.ndarray) -> Array:
+def moved(pictures: Array, index: Array, move: Array) -> Array:
+    """As `glimpse_env.affine.moved`, for NumPy arrays or tensors on the CPU."""
+    side = pictures.shape[1] - 2
+    result = np.empty((len(index), side, side), np.uint8)
+    _move(*(np.ascontiguousarray(array) for array in (pictures, index, move)), result)
+    return like(pictures, result)
+
+
+def like(example: Array, array: np.ndarray) -> Array:
     """`array` as it is, or as a tensor of the same memory."""
     if isinstance(example, np.ndarray):
         return array

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image
 
+from glimpse_env.fitting import AS_IT_IS, Fitting
 from glimpse_env.notices import say_once
 
 SUFFIXES = (
@@ -60,7 +61,7 @@ def read_header(path: str | Path) -> Header:
         return Header((width, height) if _orientation(image, file) >= 5 else (height, width), grey, several)
 
 
-def decode(path: str | Path, resize: int | None = None, background: tuple[int, int, int] = BACKGROUND) -> np.ndarray:
+def decode(path: str | Path, fitting: Fitting = AS_IT_IS, background: tuple[int, int, int] = BACKGROUND) -> np.ndarray:
     """The picture in a file, upright; the first where there are several.
 
     16 bits are scaled to 8 by their range, 65535 (12 bits of a TIFF by theirs), and floats from [0, 1]. 32-bit integers
@@ -68,7 +69,7 @@ def decode(path: str | Path, resize: int | None = None, background: tuple[int, i
 
     Args:
         path: of the file.
-        resize: the longest side in pixels of what is returned: a larger picture is shrunk, by averages over areas.
+        fitting: the size of what is returned; with a canvas, where it is to be fitted to one.
         background: RGB in [0, 255] behind what is transparent.
 
     Returns:
@@ -82,31 +83,32 @@ def decode(path: str | Path, resize: int | None = None, background: tuple[int, i
             image.verify()  # the checksums of a PNG, which decoding leaves out
         with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
             orientation = _orientation(image, file)
-            size = shrunk(image.size, resize)
-            if size != image.size:
-                image.draft(None, (2 * size[0], 2 * size[1]))  # a JPEG decodes faster at a half, a quarter or an eighth
-            pixels = _pixels(image, Path(path), background)
-    if pixels.shape[1::-1] != size:
-        pixels = area_means(pixels, size[::-1])
-    if orientation >= 5:
-        pixels = pixels.transpose(1, 0, 2)
+            size = image.size if orientation >= 5 else image.size[::-1]
+            height, width = fitting.scaled(size)
+            if max(height, width) < max(size):  # a JPEG decodes faster at a half, a quarter or an eighth
+                image.draft(None, (2 * height, 2 * width) if orientation >= 5 else (2 * width, 2 * height))
+            pixels = picture_pixels(image, orientation, str(Path(path).parent), background)
+    return without_colour(fitting.apply(pixels, size))
+
+
+def picture_pixels(
+    image: Image.Image, orientation: int, place: str, background: tuple[int, int, int] = BACKGROUND
+) -> np.ndarray:
+    """(h, w, 1 or 3) uint8 of an image of Pillow, upright by EXIF's orientation; `place` is where it is, in words.
+
+    Raises:
+        ValueError: for numbers without a known range; on damaged files Pillow raises nearly anything.
+    """
+    pixels = _pixels(image, place, background)
     down, across = FLIPS[(orientation - 1) % 4]
+    return (pixels.transpose(1, 0, 2) if orientation >= 5 else pixels)[::down, ::across]
+
+
+def without_colour(pixels: np.ndarray) -> np.ndarray:
+    """Pixels (h, w, 1 or 3) of their own, with one channel where they are grey everywhere."""
     few = pixels[::16, ::16]  # which tell of most pictures that they are in colour
     grey = pixels.shape[2] == 1 or all((part == part[..., :1]).all() for part in (few, pixels))
-    return np.ascontiguousarray(pixels[::down, ::across, : 1 if grey else 3])
-
-
-def shrunk(size: tuple[int, int], longest: int | None) -> tuple[int, int]:
-    """A size whose longest side is at most `longest` pixels, in the same proportions; each side has at least one."""
-    if longest is None or max(size) <= longest:
-        return size
-    first, second = (max(1, round(side * longest / max(size))) for side in size)
-    return first, second
-
-
-def area_means(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Pixels (h, w, C) uint8 in a smaller (height, width), by averages over areas."""
-    return cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA).reshape(*size, -1)
+    return np.ascontiguousarray(pixels[..., : 1 if grey else 3])
 
 
 def in_grey(picture: np.ndarray) -> np.ndarray:
@@ -114,10 +116,10 @@ def in_grey(picture: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(np.ascontiguousarray(picture.transpose(1, 2, 0)), cv2.COLOR_RGB2GRAY)[None]
 
 
-def _pixels(image: Image.Image, path: Path, background: tuple[int, int, int]) -> np.ndarray:
+def _pixels(image: Image.Image, place: str, background: tuple[int, int, int]) -> np.ndarray:
     """(h, w, 1 or 3) uint8 of an opened image, as it lies in the file."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _deep_pixels(image, path, background)
+        return _deep_pixels(image, place, background)
     if image.has_transparency_data:
         canvas = Image.new("RGBA", image.size, (*background, 255))
         image = Image.alpha_composite(canvas, image.convert("RGBA"))
@@ -125,7 +127,7 @@ def _pixels(image: Image.Image, path: Path, background: tuple[int, int, int]) ->
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
-def _deep_pixels(image: Image.Image, path: Path, background: tuple[int, int, int]) -> np.ndarray:
+def _deep_pixels(image: Image.Image, place: str, background: tuple[int, int, int]) -> np.ndarray:
     """As `_pixels`, of one channel of more than 8 bits, by the range of its type."""
     values = np.asarray(image)[..., None]
     if image.mode == "F":
@@ -137,7 +139,7 @@ def _deep_pixels(image: Image.Image, path: Path, background: tuple[int, int, int
     high = 2 ** getattr(image, "tag_v2", {}).get(ExifTags.Base.BitsPerSample, (16,))[0] - 1
     if 0 < values.max() < DARK < high:
         say_once(
-            f"{path.parent} holds pictures of 16 bits with no value above {DARK - 1} of 65535, which are almost black "
+            f"{place} holds pictures of 16 bits with no value above {DARK - 1} of 65535, which are almost black "
             "in 8: if they are of 12 bits or fewer, multiply their values"
         )
     pixels = np.minimum((values.astype(np.uint32) * 255 + high // 2) // high, 255).astype(np.uint8)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from glimpse_env.backend import Backend
-from glimpse_env.tasks import Task
+from glimpse_env.notices import in_bytes
+
+if TYPE_CHECKING:
+    from glimpse_env.tasks import Task
 
 CGROUP = Path("/sys/fs/cgroup")
 """Where Linux says what a container may use."""
@@ -21,22 +25,40 @@ def check_memory(task: Task, num_envs: int) -> None:
     if needed > free:
         height, width = task.canvas_size or (0, 0)
         raise ValueError(
-            f"{num_envs:,} canvases of {height}×{width} pixels, with a table of sums each, take {_in_words(needed)}, "
-            f"and {_in_words(free)} of memory are free: make fewer environments, or smaller canvases "
+            f"{num_envs:,} canvases of {height}×{width} pixels, with a table of sums each, take {in_bytes(needed)}, "
+            f"and {in_bytes(free)} of memory are free: make fewer environments, or smaller canvases "
             "(size=, and resize= for the images upon them)"
         )
+
+
+def memory_in_words(task: Task, num_envs: int) -> str:
+    """What images and episodes are, and take at the least; "" without a canvas."""
+    if not task.row_bytes or task.canvas_size is None:
+        return ""
+    height, width = task.canvas_size
+    free = free_memory(task.backend)
+    return (
+        f"{task.images_in_words()} on canvases of {height}×{width} pixels: an episode takes "
+        f"{in_bytes(task.row_bytes)} at the least, {num_envs:,} side by side {in_bytes(num_envs * task.row_bytes)}"
+        f"{f' of {in_bytes(free)} that are free' if free < float('inf') else ''}"
+    )
 
 
 def free_memory(backend: Backend) -> float:
     """Free memory of a backend's device in bytes, as far as the machine tells; else infinity."""
     if backend.on_host:
-        return min(_available(), _left_in_container())
+        return free_on_host()
     if backend.device.type != "cuda":
         return float("inf")
     import torch
 
     free, _ = torch.cuda.mem_get_info(backend.device)
     return free + torch.cuda.memory_reserved(backend.device) - torch.cuda.memory_allocated(backend.device)
+
+
+def free_on_host() -> float:
+    """Free memory of this machine in bytes, as far as it tells; else infinity."""
+    return min(_available(), _left_in_container())
 
 
 def _available() -> float:
@@ -59,8 +81,3 @@ def _left_in_container() -> float:
         return float("inf")
     sizes = dict(line.split() for line in parts.splitlines())
     return max(0, int(limit) - int(used) + int(sizes["inactive_file"]))
-
-
-def _in_words(size: float) -> str:
-    """A number of bytes."""
-    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.2f} MiB"

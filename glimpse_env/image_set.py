@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,8 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glimpse_env.decoding import area_means, in_grey, shrunk
-from glimpse_env.notices import say_once
+from glimpse_env.decoding import in_grey
+from glimpse_env.fitting import Fitting
+from glimpse_env.free_memory import free_on_host
+from glimpse_env.notices import in_bytes, say_once
 from glimpse_env.pictures import Pictures
 from glimpse_env.read_only import read_only
 
@@ -73,7 +76,7 @@ class ImageSet(NamedTuple):
         """What to do where the classes have no names but their numbers; "" where they have."""
         if self.names != tuple(map(str, range(len(self.names)))):
             return ""
-        if self.source == "arrays":
+        if self.source == "arrays" or self.source.endswith(" object"):
             return ": name the classes by names="
         return ": give the .npz an array `names`" if self.source.lower().endswith(".npz") else ""
 
@@ -94,14 +97,27 @@ class ImageSet(NamedTuple):
             return self._replace(images=read_only(np.stack([in_grey(image) for image in self.images])))
         return self._replace(images=read_only(self.images.repeat(3, axis=1)))
 
-    def resized(self, longest: int | None) -> ImageSet:
-        """The same images, an array, with a longest side of at most so many pixels."""
+    def fitted(self, fitting: Fitting) -> ImageSet:
+        """The same images, an array, at the size at which they are to be shown.
+
+        Raises:
+            ValueError: where that is more than the free memory holds.
+        """
         assert isinstance(self.images, np.ndarray)
         height, width = self.images.shape[2:]
-        size = shrunk((height, width), longest)
-        if size == (height, width):
+        fitting = fitting.for_sizes([(height, width)])
+        if (size := fitting.shown((height, width))) == (height, width):
             return self
-        return self._replace(images=stack([area_means(image.transpose(1, 2, 0), size) for image in self.images]))
+        shape = (*self.images.shape[:2], *size)
+        if (needed := math.prod(shape)) > (free := free_on_host()):
+            raise ValueError(
+                f"{len(self.images):,} images of {size[0]}×{size[1]} pixels take {in_bytes(needed)}, and "
+                f"{in_bytes(free)} of memory are free: make them smaller (size=, resize=), or give fewer"
+            )
+        images = np.empty(shape, np.uint8)
+        for shown, image in zip(images, self.images, strict=True):
+            shown[:] = fitting.apply(image.transpose(1, 2, 0)).transpose(2, 0, 1)
+        return self._replace(images=read_only(images))
 
 
 def checked_names(names: Any, argument: str) -> tuple[str, ...]:
@@ -117,17 +133,3 @@ def checked_names(names: Any, argument: str) -> tuple[str, ...]:
     if repeated:
         raise ValueError(f"{argument} must be different names, and {repeated} occur more than once")
     return tuple(map(str, known))  # NumPy's strings too
-
-
-def stack(pictures: list[np.ndarray]) -> np.ndarray:
-    """(M, C, h, w) of pictures (h, w, 1 or 3) of one size: grey if every one is, else RGB.
-
-    A single one, which may be large, is not copied.
-    """
-    if len(pictures) == 1:
-        return read_only(pictures[0].transpose(2, 0, 1)[None])
-    channels = max(picture.shape[2] for picture in pictures)
-    images = np.empty((len(pictures), channels, *pictures[0].shape[:2]), np.uint8)
-    for image, picture in zip(images, pictures, strict=True):
-        image[:] = picture.transpose(2, 0, 1)
-    return read_only(images)

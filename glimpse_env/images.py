@@ -14,11 +14,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from glimpse_env.decoding import BACKGROUND, Header, decode, read_header, shrunk
+from glimpse_env.dataset_objects import SharedDataset, check_no_stream, is_dataset, read_pairs
+from glimpse_env.decoding import BACKGROUND, Header, decode, read_header
+from glimpse_env.fitting import Fit, Fitting
 from glimpse_env.folders import ImageFile, Listing, list_images, note
-from glimpse_env.image_set import ImageSet, checked_names, stack
+from glimpse_env.image_set import ImageSet, checked_names
 from glimpse_env.notices import from_home, say_once
-from glimpse_env.pictures import Pictures, Reading, open_pictures
+from glimpse_env.pictures import Pictures, Reading, hold_pictures, open_pictures
 from glimpse_env.read_only import read_only
 from glimpse_env.rng import draw_words
 
@@ -33,17 +35,6 @@ DENSE_BYTES = 2**28
 found before the first episode; where the pictures are of one size, they are an array."""
 
 
-def checked_resize(value: Any) -> int | None:
-    """`resize`, if it is valid.
-
-    Raises:
-        ValueError: for what is neither an integer of at least 1 nor None.
-    """
-    if value is not None and not (type(value) is not bool and isinstance(value, (int, np.integer)) and value >= 1):
-        raise ValueError(f"resize is the longest side in pixels, an integer of at least 1, or None; got {value!r}")
-    return None if value is None else int(value)
-
-
 def load_images(
     images: Any,
     labels: Any = None,
@@ -52,6 +43,8 @@ def load_images(
     *,
     resize: int | None = None,
     background: Any = BACKGROUND,
+    fit: Fit = "pad",
+    size: tuple[int, int] | None = None,
 ) -> ImageSet:
     """Your own images.
 
@@ -67,15 +60,20 @@ def load_images(
             be of many sizes. The set is grey if every image is, else RGB. Deep, transparent, turned and animated
             images are read as `glimpse_env.decoding.decode` says. What is left out is said once.
             A path is read once per process, and again when its files have changed.
+            an object of pairs, such as a dataset of torchvision or Hugging Face (`glimpse_env.dataset_objects`). It is
+            read into memory, once by each environment, as files are: at most 1 GiB.
         labels: (N,) integers from 0 to K - 1, for arrays and lists of files only.
         split: "train", "validation" or "test", as `assign_splits` holds images out; or "all", as is None. Where a
             folder has subfolders `train`, `validation` (or `val`, `valid`) and `test` with the class folders in them,
             they are its splits instead. Class names, size and channels are those of all splits together.
-        names: the K class names, for arrays and lists of files only; by default "0" to "K - 1". There may be more than
-            have an image.
+        names: the K class names, for arrays, lists of files and datasets only; by default the dataset's, or "0" to
+            "K - 1". There may be more than have an image.
         resize: the longest side in pixels, to which larger images are shrunk, by averages over areas.
         background: a grey or (r, g, b) in [0, 255] behind what is transparent in files; mid-grey shows both black and
             white figures.
+        fit: how images go onto a canvas of (height, width) `size`: see `glimpse_env.fitting.Fit`. With "contain" and
+            "cover" the canvas is `size`, or a square of `resize`; without both, the largest height and width of the
+            images. With "pad" the size makes no difference here.
 
     Returns:
         At least one image, in the order of the array, or of the classes and file names of the folder.
@@ -85,17 +83,24 @@ def load_images(
         ValueError: a wrong dtype, shape, label or name, too few images to split, or a file that cannot be read, which
             is named.
     """
-    reading = Reading(checked_resize(resize), _checked_background(background))
+    reading = Reading(Fitting.of(fit, resize, size), _checked_background(background))
     split = "all" if split is None else split
     if split not in get_args(Split):
         raise ValueError(f"unknown split {split!r}; it is one of {', '.join(get_args(Split))}")
+    images = images.dataset if isinstance(images, SharedDataset) else images
+    check_no_stream(images)
+    if is_dataset(images):
+        if labels is not None:
+            raise ValueError(f"leave labels out: those of a {type(images).__name__} come from itself")
+        data = _from_dataset(images, names, reading)
+        return data if split == "all" else data.take(assign_splits(data.labels) == SPLITS.index(split))
     if not isinstance(images, (str, os.PathLike)):
         if labels is None:
             raise ValueError("images given as an array or a list need labels=…, an integer for each image")
         if _are_paths(images):
             data = _from_files(images, labels, names, reading)
         else:
-            data = _from_arrays(images, labels, names).resized(reading.resize)
+            data = _from_arrays(images, labels, names).fitted(reading.fitting)
         return data if split == "all" else data.take(assign_splits(data.labels) == SPLITS.index(split))
     path = Path(images).expanduser().resolve()
     if labels is not None or names is not None:
@@ -188,16 +193,25 @@ def _from_arrays(images: Any, labels: Any, names: Any = None) -> ImageSet:
 
 
 def _checked_labels(labels: Any, names: Any, count: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The labels of so many images, (N,) int64, and the names of their classes.
+    """As `_classes`, of the labels of so many images.
 
     Raises:
-        ValueError: for labels of another number or type, or more classes than names.
+        ValueError: for labels of another number or type, too.
     """
     labels = np.asarray(labels)
     if labels.shape != (count,):
         raise ValueError(f"labels have shape {labels.shape}, not ({count},): one for each image")
     if labels.dtype.kind not in "iu":
         raise ValueError(f"labels are {labels.dtype}, not integers: number the classes from 0 to K - 1")
+    return _classes(labels, names)
+
+
+def _classes(labels: np.ndarray, names: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels (N,) of integers as int64, and the names of their classes.
+
+    Raises:
+        ValueError: for a label below 0, or without a name.
+    """
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= MAX_CLASSES:
         raise ValueError(f"labels lie in [{low}, {high}]: number the classes from 0 to K - 1, K at most {MAX_CLASSES}")
@@ -226,6 +240,14 @@ def _from_files(images: Any, labels: Any, names: Any, reading: Reading) -> Image
     return ImageSet(pictures, labels, names, "files", full_sizes)
 
 
+def _from_dataset(dataset: Any, names: Any, reading: Reading) -> ImageSet:
+    pictures, labels, own = read_pairs(dataset, reading)
+    if not pictures:
+        raise ValueError("no images: give at least one")
+    labels, names = _classes(labels, own if names is None else names)
+    return ImageSet(hold_pictures(pictures), labels, names, f"a {type(dataset).__name__} object")
+
+
 def _from_npz(path: Path, reading: Reading) -> ImageSet:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -238,7 +260,7 @@ def _from_npz(path: Path, reading: Reading) -> ImageSet:
     if missing:
         raise ValueError(f"{path} lacks images or labels: save it with numpy.savez(path, images=…, labels=…)")
     try:
-        return _from_arrays(images, labels, names).resized(reading.resize)
+        return _from_arrays(images, labels, names).fitted(reading.fitting)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -258,9 +280,10 @@ def _from_listing(listing: Listing, reading: Reading) -> ImageSet:
 
 def _read_pictures(files: Sequence[ImageFile], headers: Sequence[Header], reading: Reading) -> np.ndarray | Pictures:
     """An array of pictures of one size that are not too many, else `Pictures`: see `DENSE_BYTES`."""
+    reading = reading._replace(fitting=reading.fitting.for_sizes(header.size for header in headers))
     small = sum(3 * math.prod(header.size) for header in headers) <= DENSE_BYTES
-    if small and len({shrunk(header.size, reading.resize) for header in headers}) == 1:
-        return stack([decode(file.path, *reading) for file in files])
+    if small and len({reading.fitting.shown(header.size) for header in headers}) == 1:
+        return hold_pictures([decode(file.path, *reading) for file in files])
     images = open_pictures(files, headers, reading)
     for index in range(len(images) if small else 0):
         images[index]  # damaged files are found now

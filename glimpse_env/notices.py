@@ -23,3 +23,8 @@ def from_home(path: Path | str) -> str:
     with contextlib.suppress(ValueError, RuntimeError):  # elsewhere; nobody's
         return str(Path("~") / Path(path).relative_to(Path.home()))
     return str(path)
+
+
+def in_bytes(size: float) -> str:
+    """A number of bytes, in words."""
+    return f"{size / 2**30:,.1f} GiB" if size >= 2**30 else f"{size / 2**20:,.2f} MiB"

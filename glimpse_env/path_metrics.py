@@ -60,13 +60,22 @@ def windows(path: np.ndarray, canvas: tuple[int, int], retina: Retina) -> np.nda
     return np.clip(np.concatenate([corner, corner + np.array([width, height])], -1), 0, limits)
 
 
-def off_image(path: np.ndarray) -> float:
-    """Share of the fixations after the first that lie on the canvas's edge, where all that is beyond it is clipped to.
+def off_image(path: np.ndarray, boxes: np.ndarray | None = None, canvas: tuple[int, int] = (0, 0)) -> float:
+    """Share of the fixations after the first that lie on the canvas's edge, or off the image upon it.
 
-    Nothing calls back a gaze that is there: wherever beyond the edge the policy's mean lies, the same is seen.
+    All that is beyond the edge is clipped to it, and nothing calls back a gaze that is there: wherever beyond the edge
+    the policy's mean lies, the same is seen.
+
+    Args:
+        path: (N, T, 2).
+        boxes: as in `hit_rate`, where nothing but padding is around the image; None where the canvas is the image.
+        canvas: (height, width) in pixels, with boxes.
     """
     chosen = path[:, 1:]
-    return float((np.abs(chosen) >= 1).any(-1).mean()) if chosen.size else 0.0
+    off = (np.abs(chosen) >= 1).any(-1)
+    if boxes is not None:
+        off |= ~hits(path, boxes, canvas)
+    return float(off.mean()) if off.size else 0.0
 
 
 def hit_rate(path: np.ndarray, boxes: np.ndarray, canvas: tuple[int, int]) -> float:
@@ -77,10 +86,15 @@ def hit_rate(path: np.ndarray, boxes: np.ndarray, canvas: tuple[int, int]) -> fl
         boxes: (N, 4) left, top, right, bottom in pixels, of each episode's target.
         canvas: (height, width) in pixels.
     """
+    inside = hits(path, boxes, canvas)
+    return float(inside.mean()) if inside.size else 0.0
+
+
+def hits(path: np.ndarray, boxes: np.ndarray, canvas: tuple[int, int]) -> np.ndarray:
+    """Which of the fixations after the first fell into the box, (N, T - 1) bool, as in `hit_rate`."""
     chosen = path[:, 1:]
     pixel = np.asarray(fixation_pixel(chosen.reshape(-1, 2).astype(np.float32), canvas)).reshape(chosen.shape)
-    inside = (pixel >= boxes[:, None, :2]) & (pixel < boxes[:, None, 2:])
-    return float(inside.all(-1).mean()) if inside.size else 0.0
+    return np.all((pixel >= boxes[:, None, :2]) & (pixel < boxes[:, None, 2:]), axis=-1)
 
 
 def story_coverage(path: np.ndarray, lines: np.ndarray) -> float:

@@ -63,7 +63,7 @@ def draw_words(seeds: Array, episodes: Array, count: int, stream: int = 0) -> Ar
         (N, count) int64 with values in [0, 2**32). The first words do not depend on `count`.
     """
     xp = array_namespace(seeds)
-    if len(seeds) == 1 and isinstance(seeds, np.ndarray):  # Python's integers are faster than arrays of one
+    if len(seeds) == 1 and count <= 64 and isinstance(seeds, np.ndarray):  # Python's integers are faster than arrays
         seed, episode = int(seeds[0]), int(episodes[0])
         key = (seed & MASK32, seed >> 32)
         blocks_of_one = [
@@ -100,7 +100,7 @@ def bits(words: Array) -> Array:
     return xp.reshape(xp.astype(spread, xp.int8), (words.shape[0], 32 * words.shape[1]))
 
 
-def arrangement(words: Array, high: int) -> Array:
+def arrangement(words: Array, high: int | Array) -> Array:
     """Integers in [0, high) without replacement, every ordered choice as likely as another (but for `integers`).
 
     Word i chooses among the high - i numbers that are left, and so stands for its rank among them: a Lehmer code
@@ -108,7 +108,7 @@ def arrangement(words: Array, high: int) -> Array:
 
     Args:
         words: (N, count) random words, count at most `high`.
-        high: how many numbers there are, at most 2**31.
+        high: how many numbers there are, at most 2**31; (N, 1) int64 where rows differ.
 
     Returns:
         (N, count) int64, no two of a row alike. The first numbers depend on `words` up to their own alone.

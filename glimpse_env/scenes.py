@@ -30,6 +30,7 @@ class SceneConfig(NamedTuple):
             last two are easier tasks: figures made with them do not compare with the paper's.
         overhang: how far, in pixels, the image may stick out of the canvas at each side; 0 in every published task.
             For training: a canvas no larger than its images shows them always in one place, and is soon memorised.
+        centred: the image lies in the middle, and not at random; with an overhang, by up to so much away from it.
     """
 
     size: tuple[int, int] = (60, 60)
@@ -37,6 +38,7 @@ class SceneConfig(NamedTuple):
     piece_size: tuple[int, int] = (8, 8)
     blend: Blend = "add"
     overhang: int = 0
+    centred: bool = False
 
     def check(self, images: tuple[int, ...], smallest: tuple[int, int] | None = None) -> None:
         """Refuse what `compose` could not make: it trusts its arguments.
@@ -55,7 +57,7 @@ class SceneConfig(NamedTuple):
         if self.size[0] < images[2] or self.size[1] < images[3]:
             raise ValueError(
                 f"a canvas of size {self.size} is smaller than the images, {images[2:]}; make it larger, or shrink "
-                "them with resize="
+                'them with resize=, or fit="contain"'
             )
         if not 0 <= self.overhang < min(least):
             raise ValueError(f"overhang must be at least 0 and less than the images' {least}, got {self.overhang}")
@@ -154,7 +156,10 @@ def plan(
         return integer(*shape[::-1]) if sizes is None else xp.flip(sizes[chosen], axis=-1)
 
     canvas, piece = integer(*config.size[::-1]), integer(*config.piece_size[::-1])
-    position = integers(words[:, 1:3], canvas - extent(index) + (2 * out + 1)) - out
+    room, middle = canvas - extent(index), 0
+    if config.centred:
+        room, middle = xp.zeros_like(room), room // 2
+    position = integers(words[:, 1:3], room + (2 * out + 1)) + middle - out
     words = words[:, 3:].reshape(words.shape[0], pieces, 5)
     other = integers(words[..., 0], count - 1)
     other = other + xp.astype(other >= index[:, None], xp.int64)  # any image but the one shown

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+from glimpse_env.dataset_objects import SharedDataset
 from glimpse_env.read_only import read_only
 from glimpse_env.tasks import Task
 
@@ -37,7 +38,8 @@ class SharedSpec:
     """The `spec` that `gym.make` gives an environment, with the arrays of its task.
 
     Gymnasium copies it for each wrapper and whenever an environment is made from it; a pickle of the environment has
-    each array once. A spec with arrays is as large as they are, and has no JSON: then give a path in their place.
+    each array once. A dataset is shared likewise. A spec with arrays is as large as they are, and has no JSON: then
+    give a path in their place.
     """
 
     task: Task
@@ -52,6 +54,8 @@ class SharedSpec:
     def spec(self, spec: EnvSpec | None) -> None:
         if spec is not None:
             given = self.task.arguments
-            arrays = {key: given[key] for key in spec.kwargs if isinstance(given.get(key), SharedArray)}
+            arrays = {
+                key: given[key] for key in spec.kwargs if isinstance(given.get(key), (SharedArray, SharedDataset))
+            }
             spec.kwargs = {**spec.kwargs, **arrays}
         self._spec = spec

@@ -20,6 +20,9 @@ EXACT_AGES = 32
 BUCKETS = EXACT_AGES + 4 * 5
 """Number of buckets; the last is for all ages from 862 on. The same for any number of slots, so that weights fit."""
 
+OWN_SLOT = -5.0
+"""Bias of age 0 at first, where a block begins by likeness."""
+
 
 def age_buckets(slots: int) -> Tensor:
     """The bucket of each age: exact for small ages, logarithmic for large ones (as in Raffel et al. 2020, section 2.1).
@@ -63,11 +66,14 @@ class AttentionBlock(nn.Module):
         time: what the age of a slot, in steps, changes. "none": nothing. "age": a learned bias per head. "relative":
             also a learned key and value (Shaw et al. 2018, eqs. 3 and 4), so that a query can ask for an age and a
             read can tell it.
+        alike: how sharply a step recalls at first those that are like it: queries and keys begin as one map, this many
+            times as large as usual, and its own slot, the most alike of all, is left out at first (where `time` is not
+            "none"). 0: they begin as two maps of their own, which know nothing of likeness.
     """
 
     tables_of_vectors = True  # its own parameters are vectors of ages, no matrices: an optimizer may ask
 
-    def __init__(self, width: int, heads: int, feedforward: int, dropout: float, time: str) -> None:
+    def __init__(self, width: int, heads: int, feedforward: int, dropout: float, time: str, alike: float = 0.0) -> None:
         super().__init__()
         self.heads = heads
         self.norm = nn.LayerNorm(width)
@@ -79,6 +85,12 @@ class AttentionBlock(nn.Module):
         if time == "relative":
             self.age_key = nn.Parameter(torch.randn(BUCKETS, width // heads) * (heads / width) ** 0.5)
             self.age_value = nn.Parameter(torch.randn(BUCKETS, width // heads) * (heads / width) ** 0.5)
+        if alike:
+            with torch.no_grad():
+                query, key, _ = self.query_key_value.weight.chunk(3)
+                key.copy_(query.mul_(alike))
+                if self.age_bias is not None:
+                    self.age_bias[0] = OWN_SLOT
         self.feedforward: nn.Module | None = None
         if feedforward:
             self.feedforward = nn.Sequential(

@@ -52,9 +52,10 @@ class Episodic(Memory):
         gate: whether the gate is learned; otherwise everything is written with gate 1.
         time: what the age of a slot changes: "none", "age" or "relative"; see `AttentionBlock`.
         associations: hops of the chains without a softmax, of half the width; 0 for none.
+        alike: how sharply a step recalls at first those that are like it, 0 for not at all; see `AttentionBlock`.
 
     Raises:
-        ValueError: for sizes below one, heads that do not divide the width, or an unknown `time`.
+        ValueError: for sizes below one, heads that do not divide the width, an unknown `time`, or `alike` below 0.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Episodic(Memory):
         gate: bool = True,
         time: str = "age",
         associations: int = 0,
+        alike: float = 0.0,
     ) -> None:
         super().__init__()
         if min(input_size, slots, width, heads, hops) < 1 or min(feedforward, associations) < 0:
@@ -78,6 +80,8 @@ class Episodic(Memory):
                 "input_size, slots, width, heads and hops must be at least 1, feedforward and associations at least 0, "
                 f"got {input_size}, {slots}, {width}, {heads}, {hops}, {feedforward} and {associations}"
             )
+        if not 0 <= alike < math.inf:
+            raise ValueError(f"alike must be a number of at least 0, got {alike!r}")
         if width % heads:
             raise ValueError(f"width must be a multiple of heads, got {width} and {heads}")
         if time not in TIMES:
@@ -92,7 +96,7 @@ class Episodic(Memory):
             nn.init.constant_(self.write_gate.bias, math.log(0.9 / 0.1))
         self.hop_embedding = nn.Parameter(torch.zeros(hops, width))
         self.stages = nn.ModuleList(
-            AttentionBlock(width, heads, feedforward, dropout, time) for _ in range(1 if shared else hops)
+            AttentionBlock(width, heads, feedforward, dropout, time, alike) for _ in range(1 if shared else hops)
         )
         self.norm = nn.LayerNorm(width)
         self.association = Association(input_size, width // 2, associations, width) if associations else None

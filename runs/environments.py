@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from agents.external_env import ExternalEnv
-from agents.look import canvas_arguments
+from agents.look import OTHER_TASKS, canvas_task
 from agents.nearest import refusing_arguments
 from agents.options import parse_options
 from agents.training.distributed import local_rank, world_size
@@ -24,6 +24,10 @@ from glimpse_env.tasks import TASKS
 
 MADE_UP = 1000
 """Episodes of a task that makes them up which count as all there is."""
+
+EVALUATION_BYTES = 2**26
+"""Of canvases and their tables that are held side by side where nothing is trained, on the CPU: large canvases are
+shown fewer at a time, which changes no number."""
 
 GAZE_STREAM = 2
 """Random stream of the scripted gaze "random" in other people's environments, as in Glimpse's own."""
@@ -54,8 +58,9 @@ def make_env(
 ) -> Any:
     """The recipe's environment, `batch` episodes side by side; Glimpse's own with tensors on `device`.
 
-    Training draws its images and stories at random; elsewhere each is shown once, in order. Tasks that make their
-    episodes up have no splits: there the seed separates training from test. `training` as in `split_kwargs`.
+    Training draws its images and stories at random; elsewhere each is shown once, in order, and there may be fewer than
+    `batch` side by side, see `EVALUATION_BYTES`. Tasks that make their episodes up have no splits: there the seed
+    separates training from test. `training` as in `split_kwargs`.
 
     Raises:
         ValueError: for an environment that cannot be made, or that the agent does not go with.
@@ -64,9 +69,18 @@ def make_env(
     if name is None:
         return make_external(recipe, batch, reseed=split == "train")
     kwargs = split_kwargs(name, split, {**recipe.env.kwargs(), **overrides}, training=training)
-    env = make_vec(name, batch, device, **kwargs)
+    trains = split == "train" if training is None else training
+    env = make_vec(name, batch if trains else rows_for(name, batch, device, kwargs), device, **kwargs)
     check_whole(recipe, env)
     return env
+
+
+def rows_for(name: str, most: int, device: str | torch.device, kwargs: dict[str, Any]) -> int:
+    """How many episodes of the task `name` an evaluation shows side by side: `most`, or those of `EVALUATION_BYTES`."""
+    if "images" not in TASKS[name].task.paths or torch.device(device).type != "cpu":
+        return most
+    task = make_vec(name, 1, device, **kwargs).unwrapped.task
+    return max(1, min(most, EVALUATION_BYTES // max(1, task.row_bytes)))
 
 
 def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -> Any:
@@ -138,7 +152,7 @@ def make_canvas_env(
         agent: as it was loaded.
         names: of its weight file (`agents.names.names_in`): labels are mapped onto its classes by name.
         images: a folder or an .npz file.
-        batch: episodes side by side.
+        batch: episodes side by side, at most.
         device: where the tensors are.
         split: of the canvases. None is the test split of those that the agent was trained on, and all of any others.
 
@@ -148,9 +162,12 @@ def make_canvas_env(
     part, name = agent.spec.named("glimpse"), task_name(recipe.env.id)
     if part is None or name is None:
         raise ValueError(f"--images are for agents that look at images, not for {recipe.name}")
-    channels, kwargs = agent.spec.observation[part].shape[1], canvas_arguments(recipe.env, agent.spec)
+    channels = agent.spec.observation[part].shape[1]
+    id, kwargs = canvas_task(recipe.env, agent.spec)
     kwargs |= {"images": str(images), "split": split or ("test" if trained_on(recipe, images) else "all")}
-    env = make_vec(name, batch, device, classes=_classes(recipe, names), **kwargs)
+    kwargs["classes"] = _classes(recipe, names)
+    name = task_name(id) or name
+    env = make_vec(name, rows_for(name, batch, device, kwargs), device, **kwargs)
     found = env.single_observation_space[part].shape[1]
     if found != channels:
         raise ValueError(f"{images} has {found} channels and the agent was trained on {channels}")
@@ -172,14 +189,14 @@ def _classes(recipe: Recipe, names: dict[str, list[str]]) -> list[str]:
     """
     if "classes" in names:
         return names["classes"]
-    if recipe.env.images is not None:
+    if recipe.env.images is not None or task_name(recipe.env.id) in OTHER_TASKS:
         raise ValueError(f"the weights of {recipe.name} do not say what their classes are called: train them anew")
     return list(SOURCES[recipe.env.dataset or "mnist"].names)
 
 
 def check_whole(recipe: Recipe, env: Any) -> None:
     """Refuse to show a whole-image network less, or more, than the whole image."""
-    if recipe.agent.saccades != "none":
+    if recipe.agent.saccades != "none" or "glimpse" in recipe.agent.ignore:
         return
     canvas, patch = env.unwrapped.task.canvas_size, env.single_observation_space["glimpse"].shape[2:]
     if canvas != patch or canvas[0] % 2 or canvas[1] % 2:

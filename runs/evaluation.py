@@ -175,6 +175,7 @@ def report_of(
             report |= {"error_by_glimpse": result.error_by_step, "cross_entropy": result.cross_entropy}
         if control is not None:
             report["return_random_gaze"] = control.mean_return
+            report |= {f"{name}_rate_random_gaze": round(100 * v, 4) for name, v in control.metrics.items()}
             if control.error is not None:
                 report["error_random_gaze"] = control.error
     if result.error_by_group and glimpses is None:
@@ -209,4 +210,6 @@ def lines_of(report: dict[str, Any]) -> list[str]:
             lines.append(f"  error, {gaze:<18} {report[error]:6.2f} %")
         if mean_return in report:
             lines.append(f"  return, {gaze:<16} {report[mean_return]:7.3f}")
+    for key in sorted(name for name in report if "_rate" in name):
+        lines.append(f"  {key.replace('_rate', '').replace('_', ' '):<26} {report[key]:6.2f} %")
     return lines

@@ -11,6 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from agents.training.optimizers import learning_rate
 from agents.training.trainer import Trainer
+from glimpse_env.free_memory import memory_in_words
 from runs.progress import Progress
 from runs.traces.tensorboard_media import LAYOUT, add_hparams
 from runs.validation import Validation
@@ -54,6 +55,9 @@ class TrainingLog:
         self.recent: float | None = None
         if trainer.data["source"] and not quiet:
             self.bar.write(f"data: {trainer.data['source']}")
+        task = getattr(trainer.env.env.unwrapped, "task", None)  # of Glimpse's own environments
+        if task is not None and not quiet and (words := memory_in_words(task, recipe.batch)):
+            self.bar.write(words)
         if not done:
             table = "\n".join(f"| {key} | {value} |" for key, value in {**recipe.to_dict(), **trainer.data}.items())
             self.writer.add_text("recipe", f"| field | value |\n|---|---|\n{table}")
@@ -91,6 +95,8 @@ class TrainingLog:
         self.writer.flush()  # a full disk is told of now
         if not self.bar.disable:
             self.bar.write(f"{step:>11,} episodes {trainer.seconds:6.0f} s   {words}")
+            if trainer.ends_with(error) and trainer.update < trainer.recipe.updates():
+                self.bar.write(f"no progress in {trainer.recipe.patience} validations: the training ends (--patience)")
         return error
 
     def close(self) -> None:

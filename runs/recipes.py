@@ -35,6 +35,19 @@ FASHION = replace(
     episodes=2_500_000,
     edge_weight=10.0,
 )
+# A street has many places worth a look: the gaze chooses among the cells of an overview, which the answer does not see.
+TRAFFIC_SIGNS = replace(
+    CLUTTERED,
+    name="traffic-signs",
+    env=EnvConfig("TrafficSigns-v0", resize=680, patch=20, scales=3, arguments=("composed=0.8", "overview=136")),
+    agent=AgentConfig(width=160, glimpse_encoder="patches", core="max", saccades="cells", ignore=("time", "overview")),
+    episodes=120_000,
+    batch=32,
+    lr=3e-3,
+    gaze_lr=1.0,
+    led=0.5,
+    std=0.5,
+)
 CLUTTERED100 = replace(IMAGES, name="cluttered100", env=EnvConfig("ClutteredMNIST100-v0"))
 # The paper's network, reward and optimizer. Ours remain: the advantage is scaled, the gradient clipped, the learning
 # rate rises at first and falls along a cosine.
@@ -58,6 +71,15 @@ def whole_image(name: str, base: Recipe, size: int, encoder: GlimpseKind, episod
     ignored = ("time", "location")
     agent = AgentConfig(glimpse_encoder=encoder, channels=16, core="none", saccades="none", ignore=ignored)
     return replace(base, name=name, env=env, agent=agent, batch=128, episodes=episodes)
+
+
+def whole_overview(name: str, base: Recipe, size: str, encoder: GlimpseKind, channels: int = 32) -> Recipe:
+    """A control that sees the scenes of `base` at once, as an overview of this size, and no glimpse."""
+    arguments = (*(text for text in base.env.arguments if not text.startswith("overview=")), f"overview={size}")
+    env = replace(base.env, patch=1, scales=1, num_glimpses=1, arguments=arguments)
+    ignored = ("glimpse", "location", "time")
+    agent = AgentConfig(glimpse_encoder=encoder, channels=channels, core="none", saccades="none", ignore=ignored)
+    return replace(base, name=name, env=env, agent=agent, optimizer="adam", lr=1e-3, led=0.0)
 
 
 def reader(**options: Option) -> AgentConfig:
@@ -189,6 +211,20 @@ RECALL = (
 )
 
 
+# Several questions about the same learned pictures: seeing those is most of what an episode costs. Without `alike` the
+# agent still answers by chance when it would long have begun to learn.
+OMNIGLOT = Recipe(
+    "omniglot",
+    EnvConfig("Omniglot-v0", arguments=("rotate=True", "affine=1.0", "queries=10")),
+    replace(reader(slots=64, heads=4, hops=2, alike=3), glimpse_encoder="blocks"),
+    episodes=100_000,
+    batch=32,
+    optimizer="muon",
+    lr=3e-3,
+    max_grad_norm=1.0,
+)
+
+
 JOIN = Recipe(
     "join",
     EnvConfig("MODULE:ID"),
@@ -215,6 +251,7 @@ RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         *RECALL,
+        OMNIGLOT,
         JOIN,
         ap_gym("circle-square", "CircleSquare-v0", 64_000, estimator="gain"),
         ap_gym("circle-square-random", "CircleSquare-v0", 64_000, "random", estimator="gain"),
@@ -226,6 +263,10 @@ RECIPES: dict[str, Recipe] = {
         CLUTTERED100,
         FASHION,
         FASHION_CLUTTERED,
+        TRAFFIC_SIGNS,
+        replace(TRAFFIC_SIGNS, name="traffic-signs-random", gaze="random", led=0.0),
+        whole_overview("traffic-signs-resnet-0.1", TRAFFIC_SIGNS, "(80, 136)", "resnet"),
+        whole_overview("traffic-signs-resnet-0.3", TRAFFIC_SIGNS, "(240, 408)", "resnet"),
         replace(
             CLUTTERED, name="classify", env=EnvConfig("Classify-v0"), episodes=500_000, batch=128, edge_weight=10.0
         ),

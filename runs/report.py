@@ -25,6 +25,8 @@ def report(folder: Path, metrics: dict[str, float], *, by_return: bool, device: 
     best = metrics["validation_error"]
     words = f"return {-best:.4g}" if by_return else f"error {best:.4g}"
     lines = ["", f"{metrics['seconds'] / 60:.1f} minutes of training, validation {words}"]
+    if metrics.get("stopped_early"):
+        lines.append(f"ended early, after {metrics['episodes']:,} episodes: no progress any more (--patience)")
     lines += [f"{result['recipe']} on {result['env_id']}: {result['episodes']:,} test episodes", ""]
     lines += [*lines_of(result), ""]
     rows = [("weights", weights), ("logs", folder)]

@@ -17,6 +17,7 @@ from agents.training.checkpoint import load_checked
 from agents.training.distributed import rank
 from agents.training.interruption import interruption
 from agents.training.recipe import Recipe
+from glimpse_env.free_memory import check_memory
 from runs.command_line import INTERRUPTED, in_words, one_line_errors, run_script, say
 from runs.environments import make_env, pick_device, task_name
 from runs.folders import LOGS, claim, new_folder, remove_empty
@@ -89,7 +90,9 @@ def run(options: Options, name: str, launched: bool) -> int:
             claim(folder, overwrite=options.overwrite)
         if "WORLD_SIZE" not in os.environ and device.type == "cpu" and processes > 1:
             for split in ("train", "validation"):  # fetches the data once, and what is wrong is said once
-                make_env(recipe, split, 1, device)
+                env = make_env(recipe, split, 1, device)
+                if split == "train" and hasattr(env.unwrapped, "task"):
+                    check_memory(env.unwrapped.task, recipe.batch)  # each process sees its own share alone
             return launch(processes, [*sys.argv[1:], *([] if options.resume else ["--folder", str(folder)])])
         if device.type == "cpu":
             torch.set_num_threads(1)

@@ -11,6 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 from agents import EvalResult, Trajectory, evaluate
 from agents.training.trainer import Trainer
 from glimpse_env.notices import say_once
+from glimpse_env.path_metrics import off_image
 from runs.environments import episodes_in, sample_episodes
 from runs.traces.memory_statistics import memory_scalars
 from runs.traces.tensorboard_media import DRAWN, add_contents, add_fixations, add_traces, spread
@@ -76,14 +77,14 @@ class Validation:
             metrics = self.env.unwrapped.task.path_metrics(path, np.full_like(numbers, VALIDATION_SEED), numbers)
             for tag, value in metrics.items():
                 self.writer.add_scalar(tag, value, step)
-            if metrics.get("attention/off_image", 0.0) > ASTRAY and trainer.update == recipe.updates():
-                share = metrics["attention/off_image"]
+            share = off_image(path) if "attention/off_image" in metrics else 0.0  # at the edge, without any padding
+            if share > ASTRAY and trainer.ends_with(error):
                 say_once(
                     f"{recipe.name}: {share:.0%} of the fixations lie on the edge of the canvas: the "
                     "gaze has left the images, and has not learned where to look (--edge-weight 10 draws it back)"
                 )
             add_fixations(self.writer, path, step)
-        self._draw(step, words)
+        self._draw(step, words, last=trainer.ends_with(error))
         return error, words
 
     def _count(self) -> int:
@@ -114,7 +115,7 @@ class Validation:
             scalars |= {f"eval/error_by_task/{group}": error for group, error in result.error_by_group.items()}
         return scalars | {f"attention/{name}_rate": value for name, value in result.metrics.items()}
 
-    def _draw(self, step: int, words: str) -> None:
+    def _draw(self, step: int, words: str, *, last: bool) -> None:
         """The same few episodes as pictures and text, and what their memories did in numbers."""
         trainer, recipe = self.trainer, self.trainer.recipe
         numbers = spread(WATCHED, episodes_in(self.env))
@@ -125,5 +126,5 @@ class Validation:
             self.writer.add_scalar(tag, value, step)
         shown = traces[:: WATCHED // DRAWN]
         add_traces(self.writer, shown, step, recipe.name, f"{step:,} episodes · {words}")
-        if self.projector and trainer.update == recipe.updates():
+        if self.projector and last:
             add_contents(self.writer, traces, step)

@@ -6,14 +6,17 @@ import http.server
 import os
 import re
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from glimpse_env.datasets import find_dataset
 from glimpse_env.image_set import ImageSet
@@ -99,6 +102,75 @@ def babi_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
+@pytest.fixture(scope="session")
+def street_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Grey streets with one or two signs, as the German Traffic Sign Detection Benchmark has them: each category has
+    a colour of its own."""
+    folder, rng, lines = tmp_path_factory.mktemp("gtsdb"), np.random.default_rng(0), []
+    colours = {1: (255, 0, 0), 38: (0, 0, 255), 25: (255, 255, 0), 12: (0, 255, 0)}
+    for number in (*range(12), *range(480, 486), *range(600, 608)):
+        scene = np.full((800, 1360, 3), rng.integers(90, 130), np.uint8)
+        for column in range(rng.integers(1, 3)):
+            kind, size = int(rng.choice(list(colours))), int(rng.integers(80, 180))
+            x, y = 680 * column + int(rng.integers(20, 450)), int(rng.integers(20, 550))
+            scene[y : y + size, x : x + size] = colours[kind]
+            lines.append(f"{number:05}.ppm;{x};{y};{x + size - 1};{y + size - 1};{kind}")
+        Image.fromarray(scene).save(folder / f"{number:05}.png")
+    (folder / "gt.txt").write_text("\n".join(lines) + "\n")
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def omniglot_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Archives like those of Omniglot: alphabets of twenty characters (Hebrew has four), which four people drew as
+    strokes of 12×12 pixels; two published runs."""
+    folder, rng = tmp_path_factory.mktemp("omniglot"), np.random.default_rng(0)
+
+    def drawings(count: int) -> list[bytes]:
+        """One character: two strokes, which wobble from one person to the next."""
+        ends = rng.integers(1, 11, (2, 2, 2))
+        pictures = []
+        for _ in range(count):
+            picture = np.full((12, 12), 255, np.uint8)
+            for start, end in ends + rng.integers(-1, 2, ends.shape):
+                cv2.line(picture, start.tolist(), end.tolist(), 0)
+            pictures.append(cv2.imencode(".png", picture)[1].tobytes())
+        return pictures
+
+    alphabets = {
+        (name, number): drawings(4)
+        for name, size in (("Early_Aramaic", 20), ("Greek", 20), ("Hebrew", 4), ("Korean", 20), ("Latin", 20))
+        for number in range(1, size + 1)
+    }
+    for part, names in (("small1", ("Early_Aramaic", "Greek", "Hebrew", "Korean")), ("small2", ("Greek", "Latin"))):
+        with zipfile.ZipFile(folder / f"images_background_{part}.zip", "w") as archive:
+            for (name, number), pictures in alphabets.items():
+                for who, content in enumerate(pictures if name in names else (), 1):
+                    path = f"images_background_{part}/{name}/character{number:02}/{number:04}_{who:02}.png"
+                    archive.writestr(path, content)
+    with zipfile.ZipFile(folder / "all_runs.zip", "w") as archive:
+        for run in ("run01", "run02"):
+            lines = []
+            for number, learned in enumerate(rng.permutation(20) + 1, 1):
+                names = f"{run}/test/item{number:02}.png", f"{run}/training/class{learned:02}.png"
+                for path, content in zip(names, drawings(2), strict=True):
+                    archive.writestr(path, content)
+                lines.append(" ".join(names))
+            archive.writestr(f"{run}/class_labels.txt", "\n".join(lines) + "\n")
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def folders(babi_folder: str, street_folder: str, omniglot_folder: str) -> dict[str, str]:
+    """Small data for the tasks that read files, by their names."""
+    return {
+        "Babi-v0": babi_folder,
+        "BabiGaze-v0": babi_folder,
+        "TrafficSigns-v0": street_folder,
+        "Omniglot-v0": omniglot_folder,
+    }
+
+
 def plain(value: Any) -> Any:
     """Tensors as arrays, at any depth."""
     if isinstance(value, dict):
@@ -117,27 +189,33 @@ def leaves(value: Any, kind: type) -> list[Any]:
     return [value] if isinstance(value, kind) else []
 
 
-def id_and_arguments(name: str, babi_folder: str) -> tuple[str, dict[str, Any]]:
+def id_and_arguments(name: str, folders: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """The id of a row of `TASKS`, and arguments that make its episodes short and bring data of its own."""
     kwargs: dict[str, Any] = SMALL.get(name, {})
     if name == "Classify-v0":
         images = np.random.default_rng(0).integers(0, 256, (40, 10, 14, 3), dtype=np.uint8)
         kwargs = {"images": images, "labels": np.arange(40) % 4, "size": (20, 17), "patch": (4, 6), "pieces": 2}
-    if name.startswith("Babi"):
-        kwargs = {"data": babi_folder}
+    if name == "TrafficSigns-v0":
+        kwargs = {"resize": 100, "composed": 0.5, "overview": 12, "patch": 6, "num_glimpses": 3}
+    if name == "Omniglot-v0":
+        kwargs = {"ways": 3, "query_glimpses": 2, "patch": (4, 6), "scales": 2}
+    if name in folders:
+        kwargs = {**kwargs, "data": folders[name]}
     return f"glimpse_env:Glimpse/{name}", kwargs
 
 
 @pytest.fixture(params=TASKS)
-def every_task(request: pytest.FixtureRequest, noise_digits: None, babi_folder: str) -> tuple[str, dict[str, Any]]:
+def every_task(
+    request: pytest.FixtureRequest, noise_digits: None, folders: dict[str, str]
+) -> tuple[str, dict[str, Any]]:
     """Each row of `TASKS`: its id and arguments."""
-    return id_and_arguments(request.param, babi_folder)
+    return id_and_arguments(request.param, folders)
 
 
 @pytest.fixture(params=[name for name in TASKS if "MNIST" not in name])
-def task(request: pytest.FixtureRequest, babi_folder: str) -> tuple[str, dict[str, Any]]:
+def task(request: pytest.FixtureRequest, folders: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """One row of `TASKS` for each class of tasks: its id and arguments."""
-    return id_and_arguments(request.param, babi_folder)
+    return id_and_arguments(request.param, folders)
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,16 @@ def test_memories_take_what_was_computed_in_half_precision(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("classify", "paper-cluttered", "cnn-cluttered", "babi-1k", "babi-gaze-1", "babi-gaze-2", "mqar-64"),
+        *(
+            "classify",
+            "paper-cluttered",
+            "cnn-cluttered",
+            "babi-1k",
+            "babi-gaze-1",
+            "babi-gaze-2",
+            "mqar-64",
+            "omniglot",
+        ),
         *(f"copy-{memory}" for memory in MEMORIES),
     ],
 )
@@ -96,7 +105,7 @@ def test_agents(
     name: str,
     dtype: torch.dtype,
     images: str,
-    babi_folder: str,
+    folders: dict[str, str],
     noise_digits: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -104,7 +113,10 @@ def test_agents(
     monkeypatch.setattr("agents.story_map.agent.SURVEYED", 8)
     recipe = replace(RECIPES[name], batch=4, episodes=8, init_from=None, bucket_batches=1, oversample=1)
     if recipe.env.id.startswith("Babi"):
-        recipe = replace(recipe, env=replace(recipe.env, arguments=(f"data={babi_folder}", "task=1")))
+        recipe = replace(recipe, env=replace(recipe.env, arguments=("task=1",)))
+    if recipe.env.id in folders:
+        own = (*recipe.env.arguments, f"data={folders[recipe.env.id]}")
+        recipe = replace(recipe, env=replace(recipe.env, arguments=own))
     if recipe.env.id == "Classify-v0":
         recipe = replace(recipe, env=replace(recipe.env, images=images, size=24))
     losses = []

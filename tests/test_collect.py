@@ -292,3 +292,15 @@ def test_what_cannot_be_collected_from_is_refused():
         BatchedEnv(images(2), torch.device("meta"))
     with pytest.raises(ValueError, match="at least 1"):
         evaluate(agent_for(images(2)), images(2), 0)
+
+
+def test_some_rows_are_led_and_the_others_go_their_own_way():
+    env, agent = BatchedEnv(images(4), CPU), agent_for(images(4))
+    places = env.scripted_gaze("random", 7, np.arange(4))
+    led, noise = torch.tensor([True, False, True, False]), {"location": torch.randn(4, 4, 2)}
+    alone = collect(agent, env, np.arange(4), seed=7, noise=noise, std=0.3)
+    mixed = collect(agent, env, np.arange(4), seed=7, noise=noise, std=0.3, given={"location": places}, led=led)
+    torch.testing.assert_close(mixed.observations["location"][1:, led], places[:, led])
+    torch.testing.assert_close(mixed.observations["location"][:, ~led], alone.observations["location"][:, ~led])
+    torch.testing.assert_close(mixed.log_prob["location"][:, ~led], alone.log_prob["location"][:, ~led])
+    assert mixed.led is led

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import cv2
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -176,6 +177,15 @@ def test_own_folder(monkeypatch, tmp_path, name, files, dotted):
     write(tmp_path / "own" / name, files)
     monkeypatch.setenv("GLIMPSE_DATA", str(tmp_path / "own"))
     assert_is_tiny(name)
+
+
+@pytest.mark.parametrize("name", ["MNIST", "TranslatedMNIST", "ClutteredMNIST", "ClutteredMNIST100", "Classify"])
+def test_every_id_takes_every_named_set(monkeypatch, tmp_path, name):
+    write(tmp_path / "own" / "kmnist", {file: idx(array) for file, array in tiny_set(seed=1).items()})
+    monkeypatch.setenv("GLIMPSE_DATA", str(tmp_path / "own"))
+    env = gym.make(f"glimpse_env:Glimpse/{name}-v0", dataset="kmnist", split="test", patch=4, piece_size=1)
+    assert env.reset(seed=0)[0]["glimpse"].any()
+    assert env.metadata["answer_names"] == ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
 
 def test_own_folder_comes_before_the_cache(monkeypatch, tmp_path):

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from glimpse_env import decoding
-from glimpse_env.decoding import decode, read_header, shrunk
+from glimpse_env.decoding import decode, read_header
+from glimpse_env.fitting import Fitting, shrunk
 
 RED, BLACK = (200, 0, 0), (0, 0, 0)
 RAMP = np.add.outer(np.arange(24) * 5, np.arange(20) * 6).astype(np.uint8)
@@ -186,7 +187,7 @@ def test_a_turned_picture_is_upright(path: Path, format: str, resize: int | None
         with Image.open(path) as image:
             expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
         size = shrunk(expected.shape[:2], resize)
-        assert decode(path, resize).shape[:2] == size, orientation
+        assert decode(path, Fitting(resize)).shape[:2] == size, orientation
         assert shrunk(read_header(path).size, resize) == size, orientation
         if resize is None:
             np.testing.assert_array_equal(decode(path), expected, f"orientation {orientation}")
@@ -203,9 +204,9 @@ def test_damaged_exif_data_does_not_hide_the_picture(path: Path) -> None:
 def test_a_picture_is_shrunk_by_averages_over_areas_and_never_enlarged(path: Path) -> None:
     save(path, COLOURS)
     means = COLOURS.reshape(6, 4, 5, 4, 3).astype(float).mean((1, 3))
-    np.testing.assert_allclose(decode(path, 6), means, atol=0.51)
-    np.testing.assert_array_equal(decode(path, 24), COLOURS)
-    np.testing.assert_array_equal(decode(path, 100), COLOURS)
+    np.testing.assert_allclose(decode(path, Fitting(6)), means, atol=0.51)
+    np.testing.assert_array_equal(decode(path, Fitting(24)), COLOURS)
+    np.testing.assert_array_equal(decode(path, Fitting(100)), COLOURS)
 
 
 def test_sizes_keep_their_proportions_and_a_pixel_at_the_least() -> None:
@@ -220,12 +221,12 @@ def test_a_large_jpeg_is_shrunk_in_the_decoder_to_nearly_the_same(path: Path) ->
     image = (127.5 + 100 * smooth).astype(np.uint8)
     save(path, image, "JPEG", quality=95)
     expected = cv2.resize(image, (75, 100), interpolation=cv2.INTER_AREA).astype(int)
-    assert np.abs(decode(path, 100) - expected).max() <= 5
+    assert np.abs(decode(path, Fitting(100)) - expected).max() <= 5
 
 
 def test_one_pixel_is_a_picture(path: Path) -> None:
     save(path, Image.new("RGB", (1, 1), RED))
-    assert decode(path, 1).tolist() == [[list(RED)]]
+    assert decode(path, Fitting(1)).tolist() == [[list(RED)]]
 
 
 def png_of(width: int, height: int) -> bytes:
@@ -245,7 +246,7 @@ def test_what_pillow_calls_a_bomb_is_refused(path: Path, monkeypatch: pytest.Mon
         with pytest.raises(ValueError, match=r"picture.png cannot be read as an image \(Image size \(2050 pixels\)"):
             read(path)
     path.write_bytes(png_of(50, 39))  # of which Pillow would only warn
-    assert decode(path, 10).shape == (8, 10, 1)
+    assert decode(path, Fitting(10)).shape == (8, 10, 1)
 
 
 # Damage
@@ -268,7 +269,7 @@ def test_a_jpeg_cut_short_is_refused(path: Path, options: Any, resize: int | Non
     for length in (len(content) // 2, len(content) * 3 // 4, len(content) - 3):
         path.write_bytes(content[:length])
         with pytest.raises(ValueError, match=r"cannot be read as an image"):
-            decode(path, resize)
+            decode(path, Fitting(resize))
 
 
 def test_a_damaged_png_never_shows_another_picture(path: Path) -> None:

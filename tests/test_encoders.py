@@ -7,12 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from agents import AgentConfig, AttentionAgent, EnvSpec, PartSpec, register_encoder
+from agents.core import CORES
 from agents.encoders import ENCODERS, Encoder, Encoders
 from agents.encoders.sentence import Sentences
 from agents.encoders.values import Standardise
 
 PARTS = {
     "glimpse": PartSpec("glimpse", (1, 1, 20, 20)),
+    "overview": PartSpec("overview", (3, 20, 30)),
     "place": PartSpec("place", (2,)),
     "tokens": PartSpec("tokens", (5,), (11,)),
     "bits": PartSpec("bits", (6,)),
@@ -47,7 +49,12 @@ def observed(parts: dict[str, PartSpec], rows: int) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(
-    "config", [AgentConfig(width=16), AgentConfig(width=16, glimpse_encoder="deep_cnn", channels=4)]
+    "config",
+    [
+        AgentConfig(width=16),
+        AgentConfig(width=16, glimpse_encoder="deep_cnn", channels=4),
+        AgentConfig(width=16, glimpse_encoder="resnet"),
+    ],
 )
 @pytest.mark.parametrize("row", ENCODERS)
 def test_contract(row: str, config: AgentConfig):
@@ -149,3 +156,22 @@ def test_values_are_standardised_by_what_was_seen_with_gradient():
     assert count == 0
     encoders({"v": data})
     assert count == 500
+
+
+@pytest.mark.parametrize("core", [name for name in CORES if name != "none"])
+def test_cores_learn_and_the_maximum_forgets_nothing_and_knows_no_order(core: str):
+    torch.manual_seed(0)
+    made, seen = CORES[core](6, 8), torch.randn(5, 3, 6)
+    state = torch.zeros(3, made.state_size)
+    for step in seen:
+        before = state
+        output, state = made(step, state)
+        assert output.shape == (3, 8)
+        assert core != "max" or bool((state >= before).all())
+    output.square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in made.parameters())
+    if core == "max":
+        again = torch.zeros(3, 8)
+        for step in seen.flip(0):
+            again = made(step, again)[1]
+        torch.testing.assert_close(again, state)

@@ -106,9 +106,9 @@ def to_numpy(env: Any) -> VectorEnv:
 
 
 @pytest.fixture(params=["Classify-v0", "BabiGaze-v0", "Copy-v0"])
-def kind(request: pytest.FixtureRequest, babi_folder: str) -> tuple[str, dict[str, Any]]:
+def kind(request: pytest.FixtureRequest, folders: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """A task of images, one of words with a gaze, and one of bits: what a wrapper does depends on the spaces alone."""
-    return id_and_arguments(request.param, babi_folder)
+    return id_and_arguments(request.param, folders)
 
 
 def test_no_wrapper_is_left_out() -> None:

@@ -250,9 +250,11 @@ def test_every_id_runs_in(module: str, every_task: tuple[str, dict[str, Any]]) -
         for name in ("Classify-v0", "BabiGaze-v0", "Copy-v0", "MQAR-v0")  # pictures, words with a gaze, bits, tokens
     ],
 )
-def test_every_id_runs_in_cleanrl(cleanrl: Path, script: str, name: str, babi_folder: str, tmp_path: Path) -> None:
+def test_every_id_runs_in_cleanrl(
+    cleanrl: Path, script: str, name: str, folders: dict[str, str], tmp_path: Path
+) -> None:
     """As a task of one's own, registered with small data by a module that the id names."""
-    _, kwargs = id_and_arguments(name, babi_folder)
+    _, kwargs = id_and_arguments(name, folders)
     if "images" in kwargs or "MNIST" in name:
         rng = np.random.default_rng(0)
         np.savez(tmp_path / "own.npz", images=rng.integers(0, 256, (40, 12, 12), np.uint8), labels=np.arange(40) % 4)

@@ -185,7 +185,7 @@ def test_a_folder_that_is_removed_ends_its_training(tmp_path: Path, monkeypatch:
 def test_a_gaze_that_has_left_the_images_is_told_of(
     tmp_path: Path, images: str, saying: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("glimpse_env.tasks.image_task.off_image", lambda path: 0.34)
+    monkeypatch.setattr("runs.validation.off_image", lambda path: 0.34)
     env = EnvConfig("Classify-v0", images=images, size=16, patch=4, num_glimpses=3)
     recipe = Recipe("toy", env, AgentConfig(width=16, where_stream=8), episodes=32, batch=32)
     with saying("toy: 34% of the fixations lie on the edge of the canvas"):

@@ -21,7 +21,8 @@ from agents.look import Look, look, looks
 from agents.training.checkpoint import CHECKOUT, PRETRAINED, find_checkpoint, save_atomically
 from agents.training.recipe import EnvConfig, Recipe
 from runs.look import main, trace_of
-from runs.traces.contact_sheet import animation_frames, contact_sheet
+from runs.traces.animation import animation_frames
+from runs.traces.contact_sheet import contact_sheet
 from runs.traces.layout import TRUTH, WRONG
 
 DEMO = CHECKOUT / "runs" / "demo"

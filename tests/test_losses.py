@@ -15,7 +15,7 @@ from agents import AgentConfig, AttentionAgent, Decision, EnvSpec, PartSpec, Tra
 from agents.heads import ViewSize, make_heads
 from agents.heads.place import gaussian_log_prob
 from agents.training.estimators import gain, gains, policy_gradient, reinforce, returns
-from agents.training.losses import answer_weights, beyond, cross_entropies, trajectory_loss
+from agents.training.losses import answer_weights, beyond, cross_entropies, imitation, trajectory_loss
 from agents.training.recipe import Recipe
 
 HEADS = {"location": SimpleNamespace(acts_on_next=True), "move": SimpleNamespace(acts_on_next=False)}
@@ -282,3 +282,29 @@ def test_the_state_is_passed_and_nothing_is_hidden(config: AgentConfig):
     later = agent({**observation, "glimpse": 1 - observation["glimpse"]}, first.state)
     fresh = agent({**observation, "glimpse": 1 - observation["glimpse"]}, agent.initial_state(2))
     assert not torch.equal(later.params["answer"], fresh.params["answer"])
+
+
+def test_rows_that_were_led_are_imitated_and_take_no_part_in_the_policy_gradient():
+    torch.manual_seed(0)
+    log_prob, led = torch.randn(3, 4, requires_grad=True), torch.tensor([True, False, False, True])
+    here = torch.zeros(3, 4, 2)
+    places = here.clone()
+    places[:, 0], places[0, 3] = 0.5, 0.2  # row 3 is led to a place once, and then to stay
+    trajectory = episodes(
+        [3, 3, 2, 3],
+        log_prob={"location": log_prob},
+        reward=torch.rand(3, 4),
+        led=led,
+        actions={"location": places},
+        observations={"location": here},
+    )
+    others = trajectory._replace(
+        **{name: getattr(trajectory, name)[:, ~led] for name in ("reward", "alive", "log_likelihood", "scored")},
+        log_prob={"location": log_prob[:, ~led]},
+        led=None,
+        length=trajectory.length[~led],
+    )
+    both = policy_gradient(trajectory, HEADS, trajectory.reward, 0.7)
+    torch.testing.assert_close(both.policy, policy_gradient(others, HEADS, others.reward, 0.7).policy)
+    copied = imitation(trajectory, "location")
+    torch.testing.assert_close(copied, -(log_prob[:2, 0].sum() + log_prob[0, 3]) / 3)

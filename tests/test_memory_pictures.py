@@ -15,9 +15,9 @@ from agents.training.checkpoint import save_atomically
 from agents.training.recipe import EnvConfig, Recipe
 from agents.training.trainer import Trainer
 from runs.environments import make_env
-from runs.traces.layout import GROUND
+from runs.traces.layout import GROUND, TEXT, label
 from runs.traces.pictures import memory_sheet
-from runs.traces.text_panel import text_panel
+from runs.traces.text_panel import ROW, text_panel
 from runs.traces.trace import Trace, record_traces
 from runs.traces.weight_maps import heat, lit
 from runs.watch import watch
@@ -98,7 +98,8 @@ def test_the_line_that_is_recalled_is_the_brightest() -> None:
     lines = ("mary went home", "john went home", "where is mary ?")
     trace = story(lines, np.array([[0.9, 0.05, 0.05]]), gate=np.array([1.0, 0.5, 0.0]))
     panel = text_panel(trace, "story").astype(int).sum(-1)
-    rows = [panel[56 + 24 * row : 76 + 24 * row, 100:].mean() for row in range(3)]
+    top = len(label("", TEXT)) + 8 + ROW  # below the title and the head
+    rows = [panel[top + ROW * row : top + ROW * (row + 1), 130:].mean() for row in range(3)]
     assert rows[0] > 1.2 * max(rows[1:])
     wrong = text_panel(trace._replace(answer=np.array([1])), "story")
     assert wrong.shape[1] >= panel.shape[1]
@@ -115,8 +116,8 @@ def test_of_a_hidden_story_the_lines_are_numbered_and_what_was_needed_is_green()
     plain = text_panel(trace, "story")
     needed = text_panel(trace._replace(needed=np.array([False, True])), "story")
     rows, columns = np.nonzero((plain != needed).any(-1))
-    assert (rows > 24 * 3).all()  # below the title, the head and the first line
-    assert columns.max() < 70
+    assert (rows > ROW * 3).all()  # below the title, the head and the first line
+    assert columns.max() < 90
     mean = [panel[rows, columns].mean(0) for panel in (plain, needed)]
     assert mean[1][1] - mean[1][0] > 20 + mean[0][1] - mean[0][0]  # more green than red
     whole = text_panel(trace._replace(question=""), "story")

@@ -22,12 +22,14 @@ NAMES = sorted(
 )
 
 
-def small(name: str):
+def small(name: str, folders: dict[str, str]):
     """The recipe with a small batch, few glimpses, and stories that need not be generated in great number."""
     recipe = RECIPES[name]
     arguments = tuple(
         text.replace("100k", "1k").replace("10k", "1k").replace("joint", "1") for text in recipe.env.arguments
     )
+    if recipe.env.id in folders and not recipe.env.id.startswith("Babi"):
+        arguments = (*arguments, f"data={folders[recipe.env.id]}")
     glimpses = recipe.env.num_glimpses and min(recipe.env.num_glimpses, 3)
     batch = min(recipe.batch, 4)
     return replace(
@@ -41,9 +43,9 @@ def small(name: str):
     )
 
 
-def two_updates(name: str, device: torch.device) -> dict[str, torch.Tensor]:
+def two_updates(name: str, folders: dict[str, str], device: torch.device) -> dict[str, torch.Tensor]:
     """The agent's weights after two updates."""
-    recipe = small(name)
+    recipe = small(name, folders)
     env = make_env(recipe, "train", recipe.batch, device)
     trainer = Trainer.begin(recipe, env, device)
     for _ in range(2):
@@ -57,9 +59,9 @@ def trained_interactively(name: str) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_two_updates_of_every_recipe(name: str, monkeypatch: pytest.MonkeyPatch):
+def test_two_updates_of_every_recipe(name: str, folders: dict[str, str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("agents.story_map.agent.SURVEYED", 32)
-    expected = two_updates(name, torch.device("cpu"))
+    expected = two_updates(name, folders, torch.device("cpu"))
 
     def collect(*args, **kwargs):
         RECORD.phase = "collect"
@@ -71,7 +73,7 @@ def test_two_updates_of_every_recipe(name: str, monkeypatch: pytest.MonkeyPatch)
     training_collect = training.collect
     monkeypatch.setattr(training, "collect", collect)
     with pretended_device() as record:
-        found = two_updates(name, DEVICE)
+        found = two_updates(name, folders, DEVICE)
     assert not record.mixed, record.mixed
     waits = {key: n for key, n in record.waits.items() if key[0] == "collect" and not key[2].startswith(STORY_MAP)}
     # the length of a batch that is read whole is asked for once, before it is read

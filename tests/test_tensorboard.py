@@ -21,7 +21,7 @@ import pytest
 from torch.utils.tensorboard import SummaryWriter
 
 from glimpse_env.retina import Retina
-from runs.traces.contact_sheet import animation
+from runs.traces.animation import animation
 from runs.traces.encoding import encode_apng, encode_png, within
 from runs.traces.tensorboard_media import LIMIT, add_contents, add_encoded, add_traces, flattened, spread
 from runs.traces.trace import Trace

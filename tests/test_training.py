@@ -116,7 +116,11 @@ def test_a_network_that_sees_the_whole_image_is_trained_by_the_same_code(recipe:
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name != "join"])
 def test_every_recipe_trains(
-    name: str, images: str, babi_folder: str, noise_digits: None, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    images: str,
+    folders: dict[str, str],
+    noise_digits: None,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """Two updates of small batches on toy data, of which the second learns from what the first changed."""
     monkeypatch.setattr("agents.story_map.agent.SURVEYED", 8)
@@ -125,7 +129,10 @@ def test_every_recipe_trains(
         pytest.importorskip("ap_gym", reason="ap_gym's environments are tested where it is installed")
     if recipe.env.id.startswith("Babi"):
         own = tuple(argument for argument in recipe.env.arguments if argument.partition("=")[0] not in ("task", "size"))
-        recipe = replace(recipe, env=replace(recipe.env, arguments=(*own, f"data={babi_folder}", "task=1")))
+        recipe = replace(recipe, env=replace(recipe.env, arguments=(*own, "task=1")))
+    if recipe.env.id in folders:
+        own = (*recipe.env.arguments, f"data={folders[recipe.env.id]}")
+        recipe = replace(recipe, env=replace(recipe.env, arguments=own))
     if recipe.env.id == "Classify-v0":
         recipe = replace(recipe, env=replace(recipe.env, images=images, size=24))
     trainer = begin(recipe, 4)
@@ -164,6 +171,51 @@ def test_resuming_goes_on_exactly(
     assert saved[0]["training"]["validation_error"] == saved[1]["training"]["validation_error"]
 
 
+def test_without_progress_a_training_ends_and_a_resumed_one_where_it_would_have(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Validated after each update; the same error again is no progress."""
+    errors = [0, 60, 60, 50, 55, 50, 50, 40, 30, 20, 10]
+    monkeypatch.setattr("agents.training.loop.VALIDATIONS", 10)
+    monkeypatch.setattr("runs.log.Validation", lambda trainer, *_: lambda step: (errors[trainer.update], "as planned"))
+    recipe = replace(recipe, patience=3)
+    metrics = train(recipe, tmp_path / "whole", device="cpu")
+    assert metrics.pop("seconds") > 0
+    assert metrics == {"validation_error": 50, "episodes": 6 * 64, "stopped_early": True}
+    assert json.loads((tmp_path / "whole" / "metrics.json").read_text())["stopped_early"] is True
+    assert "no progress in 3 validations: the training ends" in capsys.readouterr().out
+    asked = iter([False] * 3 + [True])
+    with monkeypatch.context() as patch:
+        patch.setattr("agents.training.loop.interruption", interrupting(lambda: next(asked)))
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe, tmp_path / "parts", device="cpu", quiet=True)
+    for _ in range(2):  # once it has ended, it ends at once
+        again = train(recipe, tmp_path / "parts", device="cpu", resume=True, quiet=True)
+        assert again.pop("seconds") > 0
+        assert again == metrics
+        for name, value in weights(tmp_path / "whole").items():
+            assert torch.equal(value, weights(tmp_path / "parts")[name]), name
+    patient = train(replace(recipe, patience=4), tmp_path / "patient", device="cpu", quiet=True)
+    assert (patient["episodes"], patient["stopped_early"]) == (640, False)
+
+
+def test_two_processes_without_progress_end_together(recipe: Recipe, tmp_path: Path):
+    """Weights that hardly move make the same errors again; what only the first process knows ends both."""
+    more = ("--episodes", "320", "--processes", "2", "--lr", "1e-12", "--patience", "1", "--folder", "run")
+    done = subprocess.run(
+        [sys.executable, "-m", "runs.train", *options(recipe, *more)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ended early, after 32 episodes" in done.stdout
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["stopped_early"]
+    assert load_checked(tmp_path / "run" / "checkpoint.pt")["update"] == 2
+
+
 def interrupting(asked: Callable[[], bool]) -> Any:
     @contextmanager
     def manager() -> Iterator[Callable[[], bool]]:
@@ -199,6 +251,7 @@ def test_what_does_not_go_together_is_refused(recipe: Recipe):
         ({"std_end": -0.1}, "--std-end must be at least 0"),
         ({"lr": float("nan")}, "--lr must be above 0, got nan"),
         ({"max_grad_norm": float("inf")}, "--max-grad-norm must be above 0, got inf"),
+        ({"patience": -1}, "--patience must be at least 0, got -1"),
         ({"batch": 0}, "--batch must be at least 1, got 0"),
         ({"episodes": 0}, "--episodes must be at least 1, got 0"),
         ({"episodes": 63}, "--episodes 63 are less than one --batch of 64"),

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from agents.encoders.base import Encoder
+from agents.encoders.blocks import BlockEncoder
 from agents.encoders.convolutional import ConvolutionalEncoder
 from agents.encoders.glimpse import GlimpseEncoder, PlaceEncoder
 from agents.encoders.hidden_text import HiddenTextEncoder
+from agents.encoders.overview import OverviewEncoder
 from agents.encoders.patches import PatchEncoder
+from agents.encoders.resnet import ResNetEncoder
 from agents.encoders.sentence import SentenceEncoder
 from agents.encoders.values import BitsEncoder, ValuesEncoder
 from agents.named import NamedModules
@@ -31,15 +34,39 @@ class EncoderRow(NamedTuple):
     make: Callable[[Parts, AgentConfig], Encoder]
 
 
+MakeEncoder = Callable[[Parts, "AgentConfig"], Encoder]
+
+WHOLE: dict[str, MakeEncoder] = {
+    "paper_cnn": ConvolutionalEncoder,
+    "deep_cnn": ConvolutionalEncoder,
+    "resnet": ResNetEncoder,
+}
+"""Networks over a whole image, by the option `glimpse_encoder`: they see a glimpse as large as the canvas, or an
+overview."""
+
+GLIMPSES: dict[str, MakeEncoder] = {
+    "linear": GlimpseEncoder,
+    "patches": PatchEncoder,
+    "blocks": BlockEncoder,
+    **WHOLE,
+}
+"""Encoders of glimpses, by that option."""
+
+
 def glimpse_encoder(parts: Parts, config: AgentConfig) -> Encoder:
     """The encoder of glimpses that the agent's options name."""
-    own = {"linear": GlimpseEncoder, "patches": PatchEncoder}
-    return own.get(config.glimpse_encoder, ConvolutionalEncoder)(parts, config)
+    return GLIMPSES[config.glimpse_encoder](parts, config)
+
+
+def overview_encoder(parts: Parts, config: AgentConfig) -> Encoder:
+    """A network over a whole image, where the agent's options name one, or else a small one."""
+    return WHOLE.get(config.glimpse_encoder, OverviewEncoder)(parts, config)
 
 
 ENCODERS: dict[str, EncoderRow] = {
     "hidden_text": EncoderRow(("tokens", "bag", "place", "count", "clock"), HiddenTextEncoder),
     "glimpse": EncoderRow(("glimpse",), glimpse_encoder),
+    "overview": EncoderRow(("overview",), overview_encoder),
     "sentence": EncoderRow(("tokens",), SentenceEncoder),
     "bits": EncoderRow(("bits",), BitsEncoder),
     "values": EncoderRow(("values",), ValuesEncoder),

@@ -53,6 +53,19 @@ def deep_layers(channels: int, width: int) -> tuple[nn.Sequential, int]:
     return layers, 4 * width
 
 
+def plain_image(parts: Parts) -> tuple[str, tuple[int, int, int]]:
+    """The name, and (channels, height, width), of a part that shows a whole image: a glimpse, or an overview.
+
+    Raises:
+        ValueError: where it has several scales.
+    """
+    ((name, part),) = parts.items()
+    *scales, channels, height, width = part.shape
+    if scales not in ([], [1]):
+        raise ValueError(f"a convolutional encoder sees plain images: set scales=1, got {scales[0]} scales")
+    return name, (channels, height, width)
+
+
 class ConvolutionalEncoder(Encoder):
     """A convolutional network over a glimpse of one scale: "paper_cnn" or "deep_cnn".
 
@@ -62,14 +75,11 @@ class ConvolutionalEncoder(Encoder):
 
     def __init__(self, parts: Parts, config: AgentConfig) -> None:
         super().__init__(parts, config)
-        ((self.name, part),) = parts.items()
-        scales, channels, height, width = part.shape
-        if scales != 1:
-            raise ValueError(f"a convolutional encoder sees plain images: set scales=1, got {scales} scales")
+        self.name, (channels, height, width) = plain_image(parts)
         paper = config.glimpse_encoder == "paper_cnn"
         made = paper_layers(channels, height, width) if paper else deep_layers(channels, config.channels)
         self.layers, self.width = made
 
     def forward(self, observation: Observation) -> Tensor:
-        """(B, width), of images (B, 1, channels, height, width) in [0, 1]."""
-        return self.layers(observation[self.name][:, 0])
+        """(B, width), of images (B, [1,] channels, height, width) in [0, 1]."""
+        return self.layers(observation[self.name].flatten(1, -3))

@@ -6,17 +6,25 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from agents.heads.answer import BitsHead, ClassHead, LogitsHead, StopHead
-from agents.heads.base import AnswerHead, Head, View, ViewSize
-from agents.heads.place import PlaceHead, place_head
+from agents.heads.base import AnswerHead, Head, Survey, View, ViewSize
+from agents.heads.cells import CellHead
+from agents.heads.place import PlaceHead, StayHead
 from agents.named import NamedModules
 from agents.spec import Parts, PartSpec
 
 if TYPE_CHECKING:
     from agents.config import AgentConfig
 
-__all__ = ["HEADS", "AnswerHead", "Head", "View", "ViewSize", "make_heads", "register_head"]
+__all__ = ["HEADS", "AnswerHead", "Head", "Survey", "View", "ViewSize", "make_heads", "register_head"]
 
 MakeHead = Callable[[PartSpec, int, ViewSize, "AgentConfig"], Head]
+
+
+def place_head(part: PartSpec, features: int, view: ViewSize, config: AgentConfig) -> Head:
+    """The head that `saccades` names."""
+    others: dict[str, type[Head]] = {"none": StayHead, "cells": CellHead}
+    return others.get(config.saccades, PlaceHead)(part, features, view, config)
+
 
 HEADS: dict[str, MakeHead] = {
     "place": place_head,

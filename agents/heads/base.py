@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from agents.config import AgentConfig
 
 
+class Survey(NamedTuple):
+    """What a head made of the overview, and what was looked at so far. B rows.
+
+    Attributes:
+        cells: (B, K, channels), a map of K cells, made once an episode.
+        visited: (B, K) in [0, 1], how near the nearest look was.
+    """
+
+    cells: Tensor
+    visited: Tensor
+
+
 class View(NamedTuple):
     """What a head may use beside the features. B rows.
 
@@ -20,12 +32,14 @@ class View(NamedTuple):
         here: (B, D), the present place; None where the observation has no part of the action's name.
         unit: of places: 1, or (B, 1) the width of one of the cells that a place is among.
         prior: (B, D) a step, in this unit, that is added to the policy's own; None without one.
+        survey: of the overview; None for heads that have none.
     """
 
     periphery: Tensor | None = None
     here: Tensor | None = None
     unit: Tensor | float = 1.0
     prior: Tensor | None = None
+    survey: Survey | None = None
 
 
 class Head(nn.Module):
@@ -43,11 +57,13 @@ class Head(nn.Module):
         acts_on_next: whether an action matters only for what follows it, so that an episode's last one is left out of
             the policy gradient.
         uses_view: whether it uses more than the features.
+        surveys: whether it makes a survey of the overview; then it has `survey` and `near`, as `CellHead` has.
         noise_size: uniform random numbers that a draw takes; 0 where nothing can be drawn.
     """
 
     policy = False
     uses_view = False
+    surveys = False
     acts_on_next = False
     noise_size = 1
 
@@ -113,7 +129,9 @@ class ViewSize(NamedTuple):
     Attributes:
         periphery: P.
         place: D; 0 without a place.
+        overview: (channels, height, width); () without one.
     """
 
     periphery: int
     place: int
+    overview: tuple[int, ...] = ()

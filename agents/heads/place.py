@@ -82,11 +82,6 @@ class StayHead(Head):
         return params
 
 
-def place_head(part: PartSpec, features: int, view: ViewSize, config: AgentConfig) -> Head:
-    """The head that `saccades` names."""
-    return (StayHead if config.saccades == "none" else PlaceHead)(part, features, view, config)
-
-
 class PlaceHead(Head):
     """Where to look next, by REINFORCE. The mean is unclipped; the environment clips it.
 

@@ -78,6 +78,11 @@ def all_mean(value: Tensor) -> Tensor:
     return value
 
 
+def agreed(own: bool, device: torch.device) -> bool:
+    """Whether it holds for any of the processes: the same answer for all."""
+    return bool(all_mean(torch.tensor(float(own), device=device)) > 0)
+
+
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replaces the gradients by their means over the processes, in one flat all-reduce.
 

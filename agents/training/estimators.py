@@ -65,8 +65,8 @@ def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discoun
 
     The returns are standardised, so that the unit and the offset of a reward do not matter, and the advantage is
     divided by its root mean square. An action that matters only for what follows it has no term in an episode's last
-    step, where that term would be noise. All means are over all processes, which meet here twice; the gradient is that
-    of a process's own rows.
+    step, where that term would be noise. Rows that were led have none. All means are over all processes, which meet
+    twice; the gradient is that of a process's own rows.
 
     Args:
         trajectory: with the log-probabilities of what was drawn.
@@ -74,7 +74,8 @@ def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discoun
         rewards: (Q, N), 0 after an end.
         discount: of rewards to come.
     """
-    alive, before_last = trajectory.alive, following(trajectory.alive)
+    alive = trajectory.alive if trajectory.led is None else trajectory.alive & ~trajectory.led
+    before_last = following(alive)
     masks = {name: before_last if heads[name].acts_on_next else alive for name in trajectory.log_prob}
     some = torch.stack(list(masks.values())).any(0)
     target = returns(rewards, discount)

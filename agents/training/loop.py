@@ -15,7 +15,7 @@ from torch import Tensor
 
 from agents.names import names_in
 from agents.training.checkpoint import load_checked, save_atomically, write_atomically
-from agents.training.distributed import all_mean, meet, process_group, rank, world_size
+from agents.training.distributed import agreed, meet, process_group, rank, world_size
 from agents.training.interruption import interruption
 from agents.training.machine import machine_name
 from agents.training.recipe import Recipe
@@ -54,7 +54,7 @@ def train(
     make_prior: Callable[[Any], Prior] | None = None,
     resume: bool = False,
 ) -> dict[str, float]:
-    """Train to the recipe's end and keep the weights of the least validation error.
+    """Train to the recipe's end, or that of its patience, and keep the weights of the least validation error.
 
     Writes `checkpoint.pt` (everything, to go on), `agent.pt` (the best weights) and `metrics.json` to `folder`. With
     several processes (`agents.training.distributed`) each calls this and plays its share.
@@ -70,7 +70,8 @@ def train(
         resume: go on from the folder's checkpoint, exactly as if nothing had happened.
 
     Returns:
-        `validation_error` in percent (known to the first process), `seconds` of training, `episodes`.
+        `validation_error` in percent (known to the first process), `seconds` of training, `episodes`, and
+        `stopped_early`: whether the recipe's patience ended it before its last episode.
 
     Raises:
         ValueError: for a checkpoint of another recipe, numbers out of their ranges, a batch that the processes cannot
@@ -98,8 +99,8 @@ def train(
             stack.callback(log.close)
         updates = recipe.updates()
         every, began, saved = math.ceil(updates / VALIDATIONS), time.monotonic() - trainer.seconds, time.monotonic()
-        stop = False
-        while trainer.update < updates and not stop:
+        stop, ended = False, trainer.patience_ended
+        while trainer.update < updates and not (stop or ended):
             scalars = train_update(trainer)
             trainer.seconds = time.monotonic() - began
             validates = trainer.update % every == 0 or trainer.update == updates
@@ -114,16 +115,23 @@ def train(
                 if saves:
                     save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
                     saved = time.monotonic()
+            if validates and recipe.patience:  # all end after the same update
+                ended = agreed(trainer.patience_ended, device)
             if world_size() == 1:
                 stop = interrupted()
             elif trainer.update % ASK_EVERY == 0:  # all stop after the same update
-                stop = bool(all_mean(torch.tensor(float(interrupted()), device=device)) > 0)
+                stop = agreed(interrupted(), device)
         if log is not None:
             trainer.check_finite()
             save_atomically(trainer.to_dict(), folder / "checkpoint.pt")
     if stop:
         raise KeyboardInterrupt
-    metrics = {"validation_error": trainer.best_error, "seconds": trainer.seconds, "episodes": updates * recipe.batch}
+    metrics = {
+        "validation_error": trainer.best_error,
+        "seconds": trainer.seconds,
+        "episodes": trainer.update * recipe.batch,
+        "stopped_early": trainer.update < updates,
+    }
     if rank() == 0:
         write_atomically((json.dumps(metrics, indent=1) + "\n").encode(), folder / "metrics.json")
     return metrics

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from agents.training.distributed import all_mean
-from agents.training.estimators import ESTIMATORS
+from agents.training.estimators import ESTIMATORS, following
 from agents.training.recipe import Recipe
 from agents.trajectory import Trajectory
 
@@ -54,6 +54,14 @@ def beyond(trajectory: Trajectory, heads: Any) -> Tensor:
         if distance is not None:
             total = total + (distance * alive).sum() / alive.sum()
     return total
+
+
+def imitation(trajectory: Trajectory, place: str) -> Tensor:
+    """Mean of -log p over the places to which the gaze was led, in nats; of being led to stay nothing is learned."""
+    assert trajectory.led is not None
+    moved = (trajectory.actions[place] != trajectory.observations[place]).any(-1)
+    counts = (moved & trajectory.led & following(trajectory.alive)).to(torch.float32)
+    return -(trajectory.log_prob[place] * counts).sum() / all_mean(counts.sum()).clamp(min=1)
 
 
 def trajectory_loss(
@@ -103,4 +111,8 @@ def trajectory_loss(
         if recipe.edge_weight:
             loss = loss + recipe.edge_weight * beyond(trajectory, agent.heads)
         scalars |= policy.scalars
+        if trajectory.led is not None and (place := agent.place_part()) in drawn:
+            copied = imitation(trajectory, place)
+            loss = loss + copied
+            scalars["train/imitation_loss"] = copied.detach()
     return loss, scalars

@@ -26,7 +26,9 @@ class EnvConfig:
     images: str | None = None
     """Your own: an `.npz` file or a folder of class folders (for `Classify-v0`)."""
     resize: int | None = None
-    """Longest side in pixels, to which larger images are shrunk."""
+    """Longest side in pixels, to which larger images are shrunk; the side of the canvas where --fit scales to it."""
+    fit: Literal["pad", "contain", "cover"] | None = None
+    """How images go onto the canvas: at their own size, scaled to fit into it, or scaled to cover it."""
     num_glimpses: int | None = None
     """Glimpses of an episode."""
     patch: int | None = None
@@ -80,6 +82,9 @@ class Recipe:
     """Episodes to train on; the learning rate is annealed to zero over them."""
     batch: int = 512
     """Episodes of an update."""
+    patience: int = 0
+    """Validations without a new least error, of the twenty of a whole training, after which it ends; 0 is never. The
+    learning rate has then not come to zero."""
     lr: float = 2e-3
     """Learning rate at its height."""
     gaze_lr: float = 0.5
@@ -90,6 +95,9 @@ class Recipe:
     """The same at the end, towards which it falls evenly; None leaves it as it is."""
     edge_weight: float = 0.0
     """Weight of the squared distance by which the policy's mean lies beyond the canvas, which brings it back."""
+    led: float = 0.0
+    """Share of the episodes in which the environment's oracle leads the gaze. There the answer is learned from what is
+    to be seen, and the policy, beside REINFORCE in all others, to go where it was led. Needs an oracle."""
     estimator: str = "gain"
     """What a step earns a policy, a row of `agents.training.estimators.ESTIMATORS`. "gain": what it adds to the
     log-likelihood of the target; "reinforce": the environment's own reward."""
@@ -131,6 +139,7 @@ class Recipe:
         least = {
             "episodes": 1,
             "batch": 1,
+            "patience": 0,
             "bucket_batches": 1,
             "seed": 0,
             "gaze_lr": 0,
@@ -146,6 +155,8 @@ class Recipe:
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0, got {getattr(self, name)}")
         if not 0 <= (self.std_end or 0) < math.inf:
             raise ValueError(f"--std-end must be at least 0, got {self.std_end}")
+        if not 0 <= self.led < 1:
+            raise ValueError(f"--led is a share from 0 to less than 1, got {self.led}")
         if self.episodes < self.batch:
             raise ValueError(f"--episodes {self.episodes} are less than one --batch of {self.batch}")
 

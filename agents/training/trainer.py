@@ -53,6 +53,8 @@ class Trainer:
     update: int = 0
     best_error: float = math.inf
     best_weights: dict[str, Tensor] | None = None
+    stale: int = 0
+    """Validations since the least error."""
     seconds: float = 0.0
     names: dict[str, list[str]] = field(default_factory=dict)
     """What the numbers of words and answers stand for: `metadata["names"]`."""
@@ -98,6 +100,7 @@ class Trainer:
             "update": self.update,
             "best_error": self.best_error,
             "best_weights": self.best_weights,
+            "stale": self.stale,
             "seconds": self.seconds,
             "processes": world_size(),
             "names": self.names,
@@ -132,6 +135,7 @@ class Trainer:
         self.curriculum = Curriculum.from_dict(values["curriculum"], self.env.device)
         self.update, self.best_error = values["update"], values["best_error"]
         self.best_weights, self.seconds = values["best_weights"], values["seconds"]
+        self.stale = values.get("stale", 0)  # older checkpoints have none
 
     def check_finite(self) -> None:
         """Refuse to go on, and to save, once a loss, a gradient or a weight is not finite. Waits for the device.
@@ -148,15 +152,26 @@ class Trainer:
         )
 
     def remember_best(self, error: float) -> None:
-        """Keep the present weights if their validation error is the least so far.
+        """Keep the present weights if their validation error is the least so far; the same again is no progress.
 
         Raises:
             ValueError: for an error that is no number.
         """
         if math.isnan(error):
             raise ValueError("the validation came to nan: see that the environment's rewards are finite")
+        self.stale = 0 if error < self.best_error else self.stale + 1
         if error <= self.best_error:
             self.best_error, self.best_weights = error, agent_to_dict(self.agent)["weights"]
+
+    @property
+    def patience_ended(self) -> bool:
+        """Whether the recipe's patience is at its end; known to the process that validates."""
+        return 0 < self.recipe.patience <= self.stale
+
+    def ends_with(self, error: float) -> bool:
+        """Whether a validation that comes to `error` now is the last."""
+        stale = self.stale + 1 if error >= self.best_error else 0
+        return self.update == self.recipe.updates() or 0 < self.recipe.patience <= stale
 
     def best_agent(self, machine: str) -> dict[str, Any]:
         """The weight file's content: the agent of the least validation error, and how it came about on which
@@ -193,7 +208,10 @@ def check(recipe: Recipe, env: BatchedEnv, agent: AttentionAgent, prior: Prior |
         )
     if prior is not None and (recipe.gaze != "learned" or "location" not in places):
         raise ValueError("--saliency-prior draws a gaze that is learned; this training has none")
-    env.given_actions(recipe.gaze, recipe.seed, np.zeros(env.num_envs, np.int64))
+    for gaze in (recipe.gaze, *(("oracle",) if recipe.led else ())):
+        env.given_actions(gaze, recipe.seed, np.zeros(env.num_envs, np.int64))
+    if recipe.led and recipe.gaze != "learned":
+        raise ValueError(f"--led leads a gaze that is learned, and --gaze is {recipe.gaze}: leave one of them out")
     if recipe.answer_signal == "reward" and recipe.estimator == "gain":
         raise ValueError('estimator "gain" pays for right answers: answers that learn from reward need "reinforce"')
     known = "answer" in agent.heads and env.metadata.get("tells_target", True)
@@ -216,7 +234,11 @@ def train_update(trainer: Trainer) -> dict[str, Tensor]:
     parts = drawn_parts(agent, env, recipe.answer_signal, tuple(given))
     noise = exploration_noise(agent, env, parts, recipe.seed, trainer.update)
     std = recipe.deviation(trainer.update)
-    trajectory = collect(agent, env, numbers, seed=recipe.seed, noise=noise, std=std, given=given)
+    led = None
+    if recipe.led:
+        given = env.given_actions("oracle", recipe.seed, numbers)
+        led = torch.arange(env.num_envs, device=env.device) < round(recipe.led * env.num_envs)
+    trajectory = collect(agent, env, numbers, seed=recipe.seed, noise=noise, std=std, given=given, led=led)
     bonus = agreement = None
     if trainer.prior is not None:
         drawn_to, agreement = trainer.prior.at(trajectory)

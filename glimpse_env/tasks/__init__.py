@@ -14,10 +14,12 @@ from glimpse_env.tasks.base import Task
 from glimpse_env.tasks.classify import Classify
 from glimpse_env.tasks.copy import Copy
 from glimpse_env.tasks.mqar import MQAR
+from glimpse_env.tasks.omniglot import Omniglot
 from glimpse_env.tasks.recall import AssociativeRecall
 from glimpse_env.tasks.records import Outcome, State, Story, Whole
 from glimpse_env.tasks.repeat_copy import RepeatCopy
 from glimpse_env.tasks.roles import check_roles
+from glimpse_env.tasks.traffic_signs import TrafficSigns
 
 __all__ = ["TASKS", "Outcome", "State", "Story", "Task", "TaskRow", "Whole", "make_task", "register_task"]
 
@@ -97,6 +99,8 @@ register_task("TranslatedMNIST-v0", Classify, size=60, pieces=0, patch=12, scale
 register_task("ClutteredMNIST-v0", Classify, size=60, pieces=4, patch=12, scales=3, num_glimpses=8)
 register_task("ClutteredMNIST100-v0", Classify, size=100, pieces=8, patch=12, scales=4, num_glimpses=8)
 register_task("Classify-v0", Classify, dataset=None, num_glimpses=8)
+register_task("TrafficSigns-v0", TrafficSigns)
+register_task("Omniglot-v0", Omniglot)
 register_task("Copy-v0", Copy)
 register_task("RepeatCopy-v0", RepeatCopy)
 register_task("AssociativeRecall-v0", AssociativeRecall)

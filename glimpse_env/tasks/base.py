@@ -191,6 +191,10 @@ class Task(Remade, ABC):
         """
         return None
 
+    def images_in_words(self) -> str:
+        """How many images there are, of which sizes, and what they take; "images" where that is unknown."""
+        return "images"
+
     def story(self, seeds: Array, episodes: Array) -> Story | None:
         """The stories of these episodes; None without them."""
         return None

@@ -1,49 +1,57 @@
-"""What the tasks about images share: the scene of an episode, its oracle and its metrics."""
+"""What the tasks about labelled images share: the images, and the scene of an episode."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
+from gymnasium import spaces
 
+from glimpse_env.augmentation import Changes, augment_boxes, draw_changes
+from glimpse_env.augmentation_strength import parse_augmentation
 from glimpse_env.backend import Backend
+from glimpse_env.dataset_objects import SharedDataset, is_dataset
 from glimpse_env.datasets import load_dataset, load_images
 from glimpse_env.decoding import BACKGROUND
 from glimpse_env.digest import digest_of
-from glimpse_env.image_ops import image_ops
-from glimpse_env.images import SPLITS, Split, checked_resize
-from glimpse_env.path_metrics import coverage, hit_rate, off_image
+from glimpse_env.fitting import Fit, Fitting
+from glimpse_env.images import SPLITS, Split
+from glimpse_env.notices import in_bytes
+from glimpse_env.overview import overview_of_images
 from glimpse_env.pictures import Pictures
-from glimpse_env.retina import MAX_PIXELS, MAX_SCALES, Retina, check_size
+from glimpse_env.retina import MAX_PIXELS, MAX_SCALES, glimpse_of_images
 from glimpse_env.rng import Array
 from glimpse_env.scenes import Blend, Plan, SceneConfig, Scenes, paint_rows, plan
-from glimpse_env.tasks.base import Task
+from glimpse_env.tasks.looking import Looking, pair
+from glimpse_env.tasks.records import State
 
 PIXELS_A_GLIMPSE = 2**17
 """A glimpse without a table takes as long as summing up so many pixels, beside those that it reads."""
 
 
-class ImageTask(Task):
-    """A task about images on canvases (`glimpse_env.scenes`). A subclass sets `retina`.
+class ImageTask(Looking):
+    """A task about labelled images on canvases (`glimpse_env.scenes`).
 
     Attributes:
         images: (M, C, h, w) uint8, those of the split, on the backend; or `Pictures`, in their files.
         sizes: (M, 2) int64, height and width of each of the `Pictures`; None where all images have one size.
         full_sizes: (M, 2) int64, height and width of a list of image files before they were shrunk; else None.
         labels: (M,) int64.
+        own: whether the images are the user's own, and no named dataset.
         scene: how a canvas is made.
-        ops: the loops over pixels.
+        augmentation: how it is changed then; None for not at all.
+        bare: whether each canvas is an image as it is. Of large ones on the host, glimpses and overviews are then taken
+            from the images themselves, where that is less work than a table of sums: bit for bit the same.
+        fitting: how images go onto the canvas.
     """
 
     paths = ("images",)
     splits = SPLITS
-    variety = ("overhang",)
+    variety = ("overhang", "augment")
     images: Any
-    canvas_size: tuple[int, int]
     image_size: tuple[int, int]
-    retina: Retina
 
     def __init__(
         self,
@@ -55,6 +63,7 @@ class ImageTask(Task):
         names: Sequence[str] | None = None,
         classes: int | Sequence[str] | None = None,
         resize: int | None = None,
+        fit: Fit = "pad",
         background: int | tuple[int, int, int] = BACKGROUND,
         channels: int | None = None,
         split: Split = "train",
@@ -63,10 +72,12 @@ class ImageTask(Task):
         piece_size: int | tuple[int, int] = 8,
         blend: Blend = "add",
         overhang: int = 0,
+        augment: Any = None,
         order: Literal["random", "sequential"] = "random",
+        overview: int | tuple[int, int] | None = None,
+        **looking: Any,
     ) -> None:
-        super().__init__(backend)
-        self.ops = image_ops(backend)
+        super().__init__(backend, **looking)
         if (images is None) == (dataset is None):
             raise ValueError(
                 'pass either dataset (a name such as "mnist") or images (your own: a folder, .npz or arrays)'
@@ -75,10 +86,15 @@ class ImageTask(Task):
             raise ValueError("labels= and names= belong to images=; a named dataset has its own")
         if order not in ("random", "sequential"):
             raise ValueError(f'order must be "random" or "sequential", got {order!r}')
+        if is_dataset(images):
+            self.arguments["images"] = images if isinstance(images, SharedDataset) else SharedDataset(images)
+        canvas = None if size is None else pair(size)
+        fitting = Fitting.of(fit, resize, canvas)
         if dataset is not None:
-            data = load_dataset(dataset, split).resized(checked_resize(resize))
+            data = load_dataset(dataset, split).fitted(fitting)
         else:
-            data = load_images(images, labels, split, names, resize=resize, background=background)
+            data = load_images(images, labels, split, names, resize=resize, background=background, fit=fit, size=canvas)
+        self.own = dataset is None
         if classes is not None:
             data = data.with_classes(classes)
         data = data.with_channels(channels)
@@ -91,38 +107,25 @@ class ImageTask(Task):
         else:
             self.images, self.smallest_size, self.sizes = backend.asarray(data.images), self.image_size, None
         self.labels = backend.asarray(data.labels)
-        self.full_sizes = data.full_sizes
+        self.full_sizes, self.fitting = data.full_sizes, fitting
         self.num_episodes, self.order = len(data.labels), order
-        self.canvas_size = pair(self.image_size if size is None else size)
-        self.scene = SceneConfig(self.canvas_size, pieces, pair(piece_size), blend, overhang)
+        size = canvas or fitting.canvas or self.image_size
+        self.scene = SceneConfig(size, pieces, pair(piece_size), blend, overhang, fit != "pad")
         self.scene.check(data.images.shape, self.smallest_size)
-        if not self.fills_canvas:
-            check_size(self.canvas_size)
-        (height, width), channels = self.canvas_size, data.images.shape[1]
-        self.row_bytes = channels * (height * width + 4 * (height + 1) * (width + 1))
+        self.fills_canvas = self.smallest_size == size
+        self.padded = self.own and not pieces
+        self.augmentation = parse_augmentation(augment)
+        self.bare = self.sizes is None and self.image_size == size and not pieces and not overhang
+        self.bare = self.bare and self.augmentation is None
+        space = spaces.Discrete(len(self.answer_names))
+        self.look(data.images.shape[1], size, space, "class", overview, tables=not self.bare or self._few_pixels(size))
 
-    @property
-    def fills_canvas(self) -> bool:
-        """Whether the image to be recognised is all that the canvas shows."""
-        scene = self.scene
-        return self.sizes is None and self.canvas_size == self.image_size and not scene.pieces and not scene.overhang
-
-    def choose_tables(self, glimpses: int) -> bool:
-        """Whether each episode is to have a canvas and a table of its sums, or so many glimpses are taken from the
-        image itself: on the host, of a large image that fills the canvas, where that is less work. Either way what is
-        seen is the same, bit for bit. Without tables `row_bytes` is 0, and states that are saved are of another form.
-
-        Raises:
-            ValueError: for a canvas that is too large for a table.
-        """
-        (height, width), retina = self.canvas_size, self.retina
-        window = retina.patch[0] * retina.patch[1] << 2 * (retina.scales - 1)
-        less = height * width > min(MAX_PIXELS, glimpses * (window + PIXELS_A_GLIMPSE))
-        if self.fills_canvas and self.backend.on_host and retina.scales <= MAX_SCALES and less:
-            self.row_bytes = 0
-            return False
-        check_size(self.canvas_size)
-        return True
+    def _few_pixels(self, size: tuple[int, int]) -> bool:
+        """Whether a table of the sums of an image of this size is less work than glimpses without one, or none can be
+        had without."""
+        window = self.retina.patch[0] * self.retina.patch[1] << 2 * (self.retina.scales - 1)
+        few = size[0] * size[1] <= min(MAX_PIXELS, self.horizon * (window + PIXELS_A_GLIMPSE))
+        return few or not self.backend.on_host or self.retina.scales > MAX_SCALES
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
         return {"classes": self.answer_names}
@@ -131,49 +134,73 @@ class ImageTask(Task):
         images = self.images.digest() if isinstance(self.images, Pictures) else self.backend.to_numpy(self.images)
         return digest_of(images, self.backend.to_numpy(self.labels), self.answer_names)
 
+    def scenes(self, seeds: Array, episodes: Array) -> tuple[Array, Array]:  # noqa: D102
+        made = self.compose(seeds, episodes)
+        return made.canvas, self.backend.xp.take(self.labels, made.index, axis=0)
+
     def compose(self, seeds: Array, episodes: Array) -> Scenes:
-        """The scenes of these episodes, both (N,) int64."""
+        """The scenes of these episodes, both (N,) int64; `position` is that before augmentation."""
         scheme = self._plan(seeds, episodes)
         if self.sizes is None:
-            return Scenes(self.ops.paint(self.images, scheme, self.scene), scheme.index, scheme.position)
-        on_host = Plan(*map(self.backend.to_numpy, scheme))
-        canvas = self.backend.asarray(paint_rows(self.images, on_host, self.scene))
+            canvas = self.ops.paint(self.images, scheme, self.scene)
+        else:
+            on_host = Plan(*map(self.backend.to_numpy, scheme))
+            canvas = self.backend.asarray(paint_rows(self.images, on_host, self.scene))
+        if self.augmentation is not None:
+            canvas = self.ops.augment(canvas, self._changes(seeds, episodes, self._boxes(scheme)), self.augmentation)
         return Scenes(canvas, scheme.index, scheme.position)
 
     def _plan(self, seeds: Array, episodes: Array) -> Plan:
         return plan(tuple(self.images.shape), seeds, episodes, self.scene, self.order, self.sizes)
 
+    def shown(self, seeds: Array, episodes: Array) -> tuple[State, Array]:  # noqa: D102
+        if self.tables:
+            return super().shown(seeds, episodes)
+        index = self._plan(seeds, episodes).index
+        shown = {"image": index}
+        if self.cells is not None:
+            shown["overview"] = overview_of_images(self.images, index, self.cells)
+        return shown, self.backend.xp.take(self.labels, index, axis=0)
+
+    def glimpse(self, state: State) -> Array:  # noqa: D102
+        if self.tables:
+            return super().glimpse(state)
+        where = state["image"], state["location"]
+        return glimpse_of_images(self.images, *where, self.retina, self.ops.summed_area_table)
+
     def canvas(self, seed: int, episode: int) -> np.ndarray:  # noqa: D102
+        if not self.bare:
+            return super().canvas(seed, episode)
         seeds, episodes = (self.backend.asarray([number], "int64") for number in (seed, episode))
-        if self.fills_canvas:  # the image itself, which may be large
-            return self.backend.to_numpy(self.images[int(self._plan(seeds, episodes).index[0])]).transpose(1, 2, 0)
-        return self.backend.to_numpy(self.compose(seeds, episodes).canvas[0]).transpose(1, 2, 0)
+        image = self.images[int(self._plan(seeds, episodes).index[0])]  # itself, which may be large
+        return self.backend.to_numpy(image).transpose(1, 2, 0)
+
+    def _boxes(self, scheme: Plan) -> Array:
+        """As `target_boxes`, before augmentation."""
+        xp = self.backend.xp
+        size = self.backend.asarray([self.image_size], "int64") if self.sizes is None else self.sizes[scheme.index]
+        return xp.concat([scheme.position, scheme.position + xp.flip(size, axis=1)], axis=1)
+
+    def _changes(self, seeds: Array, episodes: Array, boxes: Array) -> Changes:
+        assert self.augmentation is not None
+        return draw_changes(seeds, episodes, self.augmentation, (self.images.shape[1], *self.canvas_size), boxes)
 
     def target_boxes(self, seeds: Array, episodes: Array) -> Array:
         """(N, 4) int64 left, top, right, bottom in pixels of the image to be recognised.
 
-        With an overhang it may stick out of the canvas.
+        With an overhang, or augmentation, it may stick out of the canvas.
         """
-        xp, scheme = self.backend.xp, self._plan(seeds, episodes)
-        size = self.backend.asarray([self.image_size], "int64") if self.sizes is None else self.sizes[scheme.index]
-        return xp.concat([scheme.position, scheme.position + xp.flip(size, axis=1)], axis=1)
+        boxes = self._boxes(self._plan(seeds, episodes))
+        if self.augmentation is None:
+            return boxes
+        return augment_boxes(boxes, self._changes(seeds, episodes, boxes), self.canvas_size)
 
-    def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "oracle": the middle of the image to be recognised, at every glimpse; clipped to the canvas."""
-        xp, boxes = self.backend.xp, self.target_boxes(seeds, episodes)
-        size = self.backend.asarray([[self.canvas_size[1], self.canvas_size[0]]], "float32")
-        middle = self.backend.clip(xp.astype(boxes[:, :2] + boxes[:, 2:], xp.float32) / size - 1, -1.0, 1.0)
-        return xp.tile(middle[:, None], (1, self.horizon - 1, 1))
-
-    def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
-        """Saccades and entropy; coverage; fixations off the canvas; where the image does not fill the canvas, the share of hits on it."""
-        metrics = super().path_metrics(path, seeds, episodes)
-        metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
-        metrics["attention/off_image"] = off_image(path)
-        if self.smallest_size != self.canvas_size:
-            boxes = self.target_boxes(self.backend.asarray(seeds), self.backend.asarray(episodes))
-            metrics["attention/target_hit_rate"] = hit_rate(path, self.backend.to_numpy(boxes), self.canvas_size)
-        return metrics
+    def images_in_words(self) -> str:  # noqa: D102
+        ends = [f"{height}×{width}" for height, width in (self.smallest_size, self.image_size)]
+        sizes = ends[0] if ends[0] == ends[1] else " to ".join(ends)
+        lazily = isinstance(self.images, Pictures)
+        where = self.images.room() if lazily else f"in memory ({in_bytes(math.prod(self.images.shape))})"
+        return f"{self.num_episodes:,} images of {sizes} pixels {where}"
 
     def class_shapes(self) -> np.ndarray | None:  # noqa: D102
         if self.sizes is not None:
@@ -183,18 +210,3 @@ class ImageTask(Task):
         for label in np.unique(labels):
             shapes[label] = images[labels == label].mean((0, 1)) / 255
         return shapes
-
-
-def pair(value: Any) -> tuple[int, int]:
-    """(height, width) from one integer or two, of Python or NumPy.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    try:
-        height, width = (value, value) if isinstance(value, Integral) else value
-    except (TypeError, ValueError):
-        height = width = None
-    if not (isinstance(height, Integral) and isinstance(width, Integral)):
-        raise ValueError(f"size, patch and piece_size are one integer or two, (height, width), got {value!r}")
-    return int(height), int(width)

@@ -9,6 +9,7 @@ from gymnasium import spaces
 
 ROLES: dict[str, str] = {
     "glimpse": "patches around the fixation, (scales, channels, height, width)",
+    "overview": "the whole picture in coarse cells, (channels, height, width); the same at every step",
     "place": "the present fixation",
     "tokens": "ids of words, padded with 0",
     "bits": "bits, and numbers beside them",

@@ -22,6 +22,15 @@ WRONG: Colour = (255, 112, 67)
 OTHER: Colour = (116, 126, 145)
 """Of beliefs: a bluish green, vermilion and grey, which any colour vision tells apart (Okabe & Ito 2008)."""
 
+WIDTH = 700
+"""Of a picture for TensorBoard's page, whose cards show it half as wide or less: what it holds is drawn for that."""
+
+TEXT, SMALL = 22, 18
+"""Sizes of letters in such a picture."""
+
+LINE = 4
+"""Thickness of lines in such a picture: two pixels in a card."""
+
 
 def blank(height: int, width: int, colour: Colour = GROUND) -> np.ndarray:
     """An empty panel."""
@@ -56,6 +65,24 @@ def above(panels: list[np.ndarray], gap: int = 0, align: Align = "start") -> np.
 def grid(panels: list[np.ndarray], across: int, gap: int, down: int) -> np.ndarray:
     """Panels in rows of `across`, `gap` pixels apart, and `down` from row to row."""
     return above([beside(panels[first : first + across], gap) for first in range(0, len(panels), across)], down)
+
+
+def flow(panels: list[np.ndarray], width: int, gap: int, down: int, align: Align = "centre") -> np.ndarray:
+    """Panels from left to right, `gap` pixels apart, in rows no wider than `width` where no single panel is."""
+    rows: list[list[np.ndarray]] = []
+    room = 0
+    for panel in panels:
+        room -= gap + panel.shape[1]
+        if room < 0:
+            rows.append([])
+            room = width - panel.shape[1]
+        rows[-1].append(panel)
+    return above([beside(row, gap, align) for row in rows], down)
+
+
+def paragraph(text: str, width: int, size: int = SMALL, colour: Colour = MUTED) -> np.ndarray:
+    """A text of one word at least, in lines no wider than `width`."""
+    return flow([label(word, size, colour) for word in text.split()], width, size // 5, 0)
 
 
 def section(title: str, note: str, panel: np.ndarray, gap: int) -> np.ndarray:

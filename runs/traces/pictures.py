@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runs.traces.contact_sheet import animation, contact_sheet
+from runs.traces.animation import animation
+from runs.traces.contact_sheet import contact_sheet
 from runs.traces.encoding import encode_png
-from runs.traces.layout import MUTED, above, framed, label
+from runs.traces.layout import WIDTH, above, framed, label, paragraph
 from runs.traces.markdown import outcome
 from runs.traces.panels import glimpses_panel
 from runs.traces.sequence_panel import sequence_panel, sequence_table
@@ -25,14 +26,14 @@ class Pictures(NamedTuple):
         panel: from a trace and a title to a picture of what was seen and recalled.
         table: the same in Markdown.
         step: what a step is called.
-        sheet: from traces, a title and a subtitle to one picture.
+        sheet: from traces, a title and a subtitle to one picture; of what moves, with a width in pixels too.
         animation: the same as an APNG; None for what does not move.
     """
 
     panel: Callable[[Trace, str], np.ndarray]
     table: Callable[[Trace], str]
     step: str
-    sheet: Callable[[list[Trace], str, str], np.ndarray]
+    sheet: Callable[..., np.ndarray]
     animation: Callable[..., bytes] | None = None
 
 
@@ -46,7 +47,8 @@ def memory_panel(trace: Trace) -> np.ndarray:
 
 def memory_sheet(traces: list[Trace], title: str, subtitle: str) -> np.ndarray:
     """Several episodes, one above the other."""
-    heads = [label(title, 20, weight=700), label(subtitle, 13, MUTED)]
+    heads = [label(title, 30, weight=600)] if title else []
+    heads += [paragraph(subtitle, WIDTH)] if subtitle else []
     return framed(above([*heads, *map(memory_panel, traces)], 18), 24)
 
 

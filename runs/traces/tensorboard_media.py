@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from runs.traces.encoding import encode_png, within
-from runs.traces.layout import framed
+from runs.traces.layout import WIDTH, framed
 from runs.traces.pictures import memory_panel, pictures_of
 from runs.traces.trace import Trace
 
@@ -77,7 +77,7 @@ def add_traces(writer: SummaryWriter, traces: list[Trace], step: int, title: str
             add_picture(writer, f"trace/{number}/memory", framed(memory_panel(trace), 20), step)
             writer.add_text(f"trace/{number}/text", pictures.table(trace), step)
     if animation is not None:
-        add_picture(writer, "trace/sheet", pictures.sheet(traces, title, subtitle), step)
+        add_picture(writer, "trace/sheet", pictures.sheet(traces, title, subtitle, WIDTH), step)
 
 
 def add_contents(writer: SummaryWriter, traces: list[Trace], step: int) -> None:
@@ -115,7 +115,7 @@ def add_fixations(writer: SummaryWriter, path: np.ndarray, step: int) -> None:
 
 
 def add_picture(writer: SummaryWriter, tag: str, picture: np.ndarray, step: int) -> None:
-    """Add an RGB picture (height, width, 3) uint8, in fewer colours or smaller where it takes more than `LIMIT`."""
+    """Add an RGB picture (height, width, 3) uint8, smaller or in fewer colours where it takes more than `LIMIT`."""
     add_encoded(writer, tag, within(LIMIT, lambda frames: encode_png(frames[0]), [picture]), step)
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from runs.traces.layout import INK, MUTED, OTHER, TRACK, TRUTH, above, blank, label
+from runs.traces.layout import INK, MUTED, OTHER, SMALL, TEXT, TRACK, TRUTH, above, blank, label
 from runs.traces.lettering import text_width, write
 from runs.traces.markdown import bar, escape, outcome, table
 from runs.traces.panels import outcome_line
 from runs.traces.trace import Trace
 from runs.traces.weight_maps import lit
 
-LINE = 24
+ROW = 34
 """Height of a line of text in pixels."""
 
-CELL = 26
+CELL = 30
 """Width of a cell of weights."""
+
+HEAD = "words, lit by all hops"
+"""Above the lines."""
 
 BOLD = 0.5
 """Lines recalled at least this much, compared with the one recalled most, are bold."""
@@ -28,34 +31,34 @@ def text_panel(trace: Trace, title: str) -> np.ndarray:
     """
     recalled = trace.recalled
     hops, hidden = len(recalled), bool(trace.question) and trace.line_numbers is not None
-    write_left = 76 if hidden else 30
-    hops_left = write_left + (0 if trace.gate is None else 46)
+    write_left = 92 if hidden else 40
+    hops_left = write_left + (0 if trace.gate is None else 60)
     text_left = hops_left + hops * CELL
-    wide = max(text_width(line, 14) for line in [*trace.lines, trace.question, " " * 90])
-    panel = blank(LINE * (len(trace.lines) + 1), text_left + wide + 24)
+    wide = max(text_width(line, SMALL) for line in [*trace.lines, HEAD])
+    panel = blank(ROW * (len(trace.lines) + 1), text_left + wide + 24)
     if hidden:
-        write(panel, "line", 60, 16, 11, MUTED, align="end")
+        write(panel, "line", 78, 22, SMALL, MUTED, align="end")
     if trace.gate is not None:
-        write(panel, "write", write_left, 16, 11, MUTED)
+        write(panel, "write", write_left, 22, SMALL, MUTED)
     for hop in range(hops):
-        write(panel, str(hop + 1), hops_left + hop * CELL + (CELL - 3) / 2, 16, 11, MUTED, align="centre")
-    write(panel, "hops, and the words they light together", text_left + 8, 16, 11, MUTED)
+        write(panel, str(hop + 1), hops_left + hop * CELL + (CELL - 3) / 2, 22, SMALL, MUTED, align="centre")
+    write(panel, HEAD, text_left + 8, 22, SMALL, MUTED)
     for row, (line, light) in enumerate(zip(trace.lines, together(trace), strict=True)):
-        top = LINE * (row + 1)
-        write(panel, str(row + 1), 22, top + 17, 12, MUTED, align="end")
+        top = ROW * (row + 1)
+        write(panel, str(row + 1), 30, top + 23, SMALL, MUTED, align="end")
         if hidden and trace.line_numbers is not None:
             needed = trace.needed is not None and trace.needed[row]
-            write(panel, str(trace.line_numbers[row]), 60, top + 17, 12, TRUTH if needed else INK, align="end")
+            write(panel, str(trace.line_numbers[row]), 78, top + 23, SMALL, TRUTH if needed else INK, align="end")
         if trace.gate is not None:
-            bar_of = panel[top + 6 : top + 17, write_left : write_left + 37]
+            bar_of = panel[top + 9 : top + 25, write_left : write_left + 49]
             bar_of[:] = TRACK
-            bar_of[:, : 1 + round(36 * float(trace.gate[row]))] = OTHER
-        cells = panel[top + 2 : top + LINE - 2]
+            bar_of[:, : 1 + round(48 * float(trace.gate[row]))] = OTHER
+        cells = panel[top + 2 : top + ROW - 2]
         for hop, left in enumerate(range(hops_left, text_left, CELL)):
             cells[:, left : left + CELL - 2] = lit(float(recalled[hop, row]))
         cells[:, text_left:-7] = lit(float(light))
-        write(panel, line, text_left + 8, top + 17, 14, INK)
-    return above([label(title, 15, weight=600), panel, outcome_line(trace)], 8)
+        write(panel, line, text_left + 8, top + 23, SMALL, INK)
+    return above([label(title, TEXT, weight=600), panel, outcome_line(trace)], 8)
 
 
 def text_table(trace: Trace) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from agents.evaluation import play
 from agents.trajectory import Trajectory
-from glimpse_env.retina import Retina
+from glimpse_env.retina import Retina, fixation_pixel
 from glimpse_env.text import Vocabulary
 
 CONTEXT = ("place", "clock", "count", "bag")
@@ -30,6 +30,8 @@ class Trace(NamedTuple):
         path: (T, D) float32 in [-1, 1], the fixations; None without a gaze.
         canvas: (H, W, C) uint8, C is 1 or 3, the whole image, which the agent never saw; None without one.
         retina: patch size and scales of the glimpses; None without them.
+        box: (4,) int64 left, top, right, bottom of what is to be recognised, in pixels of the canvas; None without one,
+            or where it is the whole canvas.
         lines: the words seen at each step; () without words.
         question: in words, where it is seen all the time; else "".
         line_numbers: (T,) int64, the number of each line in its story, from 1; None without a story.
@@ -52,6 +54,7 @@ class Trace(NamedTuple):
     path: np.ndarray | None = None
     canvas: np.ndarray | None = None
     retina: Retina | None = None
+    box: np.ndarray | None = None
     lines: tuple[str, ...] = ()
     question: str = ""
     line_numbers: np.ndarray | None = None
@@ -82,6 +85,14 @@ class Trace(NamedTuple):
     def label(self) -> int:
         """The class of the last right answer."""
         return int(self.target[-1])
+
+    @property
+    def hits(self) -> np.ndarray:
+        """(T,) bool, whether each fixation lies in the box; all False without one."""
+        if self.box is None or self.path is None or self.canvas is None:
+            return np.zeros(len(self.seen), bool)
+        pixels = fixation_pixel(self.path, (self.canvas.shape[0], self.canvas.shape[1]))
+        return np.all((pixels >= self.box[:2]) & (pixels < self.box[2:]), axis=-1)
 
     @property
     def has_memory(self) -> bool:
@@ -140,7 +151,7 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
         answer, target = (array(v[:, row][scored]) for v in (trajectory.actions["answer"], trajectory.target))
         beliefs = array(logits[:, row][alive].float().softmax(-1)) if by_class else np.zeros((int(alive.sum()), 0))
         trace = Trace(episode, role, seen, answer, target, beliefs, names)
-        trace = trace._replace(canvas=task.canvas(seed, episode), retina=task.retina)
+        trace = trace._replace(canvas=task.canvas(seed, episode), retina=task.retina, box=box_of(task, seed, episode))
         if place:
             trace = trace._replace(path=observed[place][:length, row])
         if words is not None:
@@ -153,6 +164,15 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
             trace = trace._replace(line_numbers=lines + 1, needed=np.isin(lines, story.support[row]))
         traces.append(trace._replace(**watched_of(trajectory, row, length)))
     return traces
+
+
+def box_of(task: Any, seed: int, episode: int) -> np.ndarray | None:
+    """Where what is to be recognised lies, (4,) int64; None where the task has none or it is the whole canvas."""
+    boxes = task.target_boxes(*(task.backend.asarray(np.array([number], np.int64)) for number in (seed, episode)))
+    if boxes is None:
+        return None
+    (height, width), box = task.canvas_size, task.backend.to_numpy(boxes)[0]
+    return None if (box[:2] <= 0).all() and (box[2:] >= (width, height)).all() else box
 
 
 def watched_of(trajectory: Trajectory, row: int, length: int) -> dict[str, Any]:

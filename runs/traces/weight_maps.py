@@ -5,18 +5,29 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from runs.traces.layout import GROUND, MUTED, OTHER, TRACK, above, beside, blank, framed, grid, label
+from runs.traces.layout import (
+    GROUND,
+    MUTED,
+    OTHER,
+    SMALL,
+    TEXT,
+    TRACK,
+    WIDTH,
+    above,
+    beside,
+    blank,
+    flow,
+    framed,
+    label,
+)  # fmt: skip
 from runs.traces.lettering import text_width, write
 from runs.traces.trace import Trace
 
 LIT = np.array([255, 190, 70])
 """What attention lights with: full at weight 1."""
 
-WIDE, HIGH = 260, 200
-"""Width of a map in pixels, about, and its height, at most."""
-
-ACROSS = 2
-"""Maps of read weights side by side, at most."""
+WIDE, HIGH = 264, 240
+"""Width of a map in pixels, about, and its height, at most: two have room side by side."""
 
 FAINT = 0.01
 """Slots beyond the last that got this much weight are not drawn."""
@@ -38,28 +49,28 @@ def heat(weights: np.ndarray, height: int, width: int) -> np.ndarray:
 def weight_map(weights: np.ndarray, title: str, across: str) -> np.ndarray:
     """Weights (T, S) in [0, 1] as a map with numbered axes, both from 1."""
     steps, slots = weights.shape
-    pitch = float(np.clip(HIGH / slots, 1, 16))
+    pitch = float(np.clip(HIGH / slots, 1, 24))
     picture = heat(weights, round(pitch * slots), round(pitch_of(steps) * steps))
-    names = [(str(number), (number - 0.5) * pitch + 4) for number in ticks(slots, len(picture) / 15)]
+    names = [(str(number), (number - 0.5) * pitch + 6) for number in ticks(slots, len(picture) / 22)]
     panel = with_axes(picture, steps, names, str(slots), outlined=True)
-    return above([label(title, 13), label(f"slot (down) by {across} (across)", 11, MUTED), panel], 3)
+    return above([label(title, TEXT), label(f"slot (down) by {across} (across)", SMALL, MUTED), panel], 3)
 
 
 def gate_chart(gate: np.ndarray, across: str) -> np.ndarray:
     """A write gate (T,) in [0, 1] as bars over time."""
-    steps, height = len(gate), 60
+    steps, height = len(gate), 80
     pitch = pitch_of(steps)
     picture = blank(height, round(pitch * steps), TRACK)
     for step, value in enumerate(gate):
         start, end = round(step * pitch), max(round((step + 1) * pitch) - (pitch > 3), 1)
         picture[height - round(height * float(np.clip(value, 0, 1))) :, start:end] = OTHER
-    panel = with_axes(picture, steps, [("100 %", 10), ("0", height)], "100 %")
-    return above([label("write gate", 13), label(f"how much of each {across} was written", 11, MUTED), panel], 3)
+    panel = with_axes(picture, steps, [("100 %", 14), ("0", height)], "100 %")
+    return above([label("write gate", TEXT), label(f"how much of each {across} was written", SMALL, MUTED), panel], 3)
 
 
 def pitch_of(steps: int) -> float:
     """Pixels of a step across."""
-    return float(np.clip(WIDE / steps, 1, 26))
+    return float(np.clip(WIDE / steps, 1, 40))
 
 
 def with_axes(
@@ -67,15 +78,15 @@ def with_axes(
 ) -> np.ndarray:
     """A picture of this many steps, numbered below, and with names at these heights to its left."""
     height, width = picture.shape[:2]
-    left = text_width(widest, 11) + 8
-    panel = blank(height + 18, left + max(width, 80) + 4)
+    left = text_width(widest, SMALL) + 8
+    panel = blank(height + 26, left + max(width, 80) + 8)
     panel[:height, left : left + width] = picture
     if outlined:
         cv2.rectangle(panel, (left - 1, 0), (left + width, height), TRACK, 1)
     for name, y in names:
-        write(panel, name, left - 5, y, 11, MUTED, align="end")
-    for number in ticks(steps, width / 24):
-        write(panel, str(number), left + (number - 0.5) * pitch_of(steps), height + 14, 11, MUTED, align="centre")
+        write(panel, name, left - 5, max(y, 14), SMALL, MUTED, align="end")
+    for number in ticks(steps, width / 34):
+        write(panel, str(number), left + (number - 0.5) * pitch_of(steps), height + 20, SMALL, MUTED, align="centre")
     return panel
 
 
@@ -88,24 +99,22 @@ def ticks(count: int, room: float) -> list[int]:
 
 def colour_bar() -> np.ndarray:
     """What a colour stands for."""
-    bar = heat(np.linspace(0, 1, 60)[:, None], 10, 120)
-    return beside([label("weight 0", 11, MUTED), framed(bar, 1, TRACK), label("1", 11, MUTED)], 6, "centre")
+    bar = heat(np.linspace(0, 1, 60)[:, None], 14, 160)
+    return beside([label("weight 0", SMALL, MUTED), framed(bar, 1, TRACK), label("1", SMALL, MUTED)], 6, "centre")
 
 
 def memory_maps(trace: Trace, across: str) -> np.ndarray | None:
     """Write gate, write weights, and read weights of each hop or head over time; None for a memory without any."""
     used = used_slots(trace)
     part = "hop" if len(trace.recalled) else "head"
-    wrote = [] if trace.gate is None else [gate_chart(trace.gate, across)]
+    maps = [] if trace.gate is None else [gate_chart(trace.gate, across)]
     if trace.write is not None:
-        wrote.append(weight_map(trace.write[:, :used], "write", across))
-    reads = [
+        maps.append(weight_map(trace.write[:, :used], "write", across))
+    maps += [
         weight_map(weights[:, :used], f"read, {part} {number}", across)
         for number, weights in enumerate([] if trace.read is None else trace.read.swapaxes(0, 1), 1)
     ]
-    columns = [above(wrote, 14)] if wrote else []
-    columns += [grid(reads, ACROSS, 24, 14)] if reads else []
-    return above([colour_bar(), beside(columns, 24)], 14) if columns else None
+    return above([colour_bar(), flow(maps, WIDTH, 24, 18, "start")], 14) if maps else None
 
 
 def used_slots(trace: Trace) -> int:

@@ -1,0 +1,216 @@
+"""What the tasks have in common that look at canvases through glimpses: the gaze, the retina, the overview."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+from gymnasium import spaces
+
+from glimpse_env.backend import Backend
+from glimpse_env.image_ops import image_ops
+from glimpse_env.overview import checked_overview, overview
+from glimpse_env.path_metrics import coverage, hit_rate, off_image
+from glimpse_env.render import draw_gaze
+from glimpse_env.retina import Retina, check_size
+from glimpse_env.rng import Array, draw_words, uniform
+from glimpse_env.tasks.base import Task, box
+from glimpse_env.tasks.records import Outcome, State
+
+START_STREAM = 1
+"""The random stream of the first fixation; stream 0 makes the scene."""
+
+
+class Looking(Task):
+    """A task about canvases that are seen through glimpses, with one answer at the end.
+
+    A subclass knows its canvases: it calls `look` once it knows their size, and defines `scenes` and `target_boxes`.
+
+    Attributes:
+        ops: the loops over pixels.
+        fills_canvas: whether what is to be recognised does.
+        padded: whether what lies around it is padding.
+        cells: (rows, columns) of the overview; None without one.
+        tables: whether each episode has a canvas and a table of its sums. A subclass that does without says what is
+            shown by `shown` and `glimpse`; `row_bytes` is then 0, and states that are saved are of another form.
+    """
+
+    canvas_size: tuple[int, int]
+    fills_canvas = False
+    padded = False
+    retina: Retina
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        num_glimpses: int = 8,
+        patch: int | tuple[int, int] = 12,
+        scales: int = 3,
+        start: Literal["centre", "random"] = "centre",
+        saccades: Literal["absolute", "relative"] = "absolute",
+    ) -> None:
+        super().__init__(backend)
+        if num_glimpses < 1:
+            raise ValueError(f"num_glimpses must be at least 1, got {num_glimpses}")
+        if start not in ("centre", "random"):
+            raise ValueError(f'start must be "centre" or "random", got {start!r}')
+        if saccades not in ("absolute", "relative"):
+            raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
+        self.ops = image_ops(backend)
+        self.horizon, self.start, self.saccades = num_glimpses, start, saccades
+        self.clock = backend.asarray([[step / num_glimpses] for step in range(num_glimpses + 1)], "float32")
+        self.retina = Retina(pair(patch), scales).checked()
+        self.gazes = ("random", "oracle") if saccades == "absolute" else ()
+
+    def look(
+        self,
+        channels: int,
+        size: tuple[int, int],
+        answer: spaces.Space,
+        role: str,
+        cells: Any = None,
+        *,
+        tables: bool = True,
+    ) -> None:
+        """Set the spaces and roles.
+
+        Args:
+            channels: of a canvas.
+            size: (height, width) of a canvas.
+            answer: the space of an answer.
+            role: the role of an answer.
+            cells: the argument `overview`, as `checked_overview` takes it.
+            tables: the attribute.
+
+        Raises:
+            ValueError: for a canvas that is too large for a table, or an overview that does not suit it.
+        """
+        self.canvas_size, self.tables = size, tables
+        self.cells = checked_overview(cells, size)
+        if tables:
+            check_size(size)
+            self.row_bytes = channels * (size[0] * size[1] + 4 * (size[0] + 1) * (size[1] + 1))
+        seen = {
+            "glimpse": ("glimpse", box(0, 1, (self.retina.scales, channels, *self.retina.patch))),
+            "location": ("place", box(-1, 1, (2,))),
+            "time": ("clock", box(0, 1, (1,))),
+        }
+        if self.cells is not None:
+            seen["overview"] = ("overview", box(0, 1, (channels, *self.cells)))
+        self.roles = {name: role for name, (role, _) in seen.items()}
+        self.observation_space = spaces.Dict({name: space for name, (_, space) in seen.items()})
+        self.action_roles = {"location": "place" if self.saccades == "absolute" else "saccade", "answer": role}
+        self.action_space = spaces.Dict({"location": box(-1, 1, (2,)), "answer": answer})
+
+    @abstractmethod
+    def scenes(self, seeds: Array, episodes: Array) -> tuple[Array, Array]:
+        """The canvases (N, C, H, W) uint8 of these episodes and their right answers (N, …), for (N,) int64 each."""
+
+    @abstractmethod
+    def target_boxes(self, seeds: Array, episodes: Array) -> Array:  # noqa: D102
+        ...
+
+    def right(self, answer: Array, target: Array) -> Array:
+        """(N,) bool, whether answers are right; of several bits, whether all are."""
+        same = answer == target
+        return same if same.ndim == 1 else self.backend.xp.all(same, axis=1)
+
+    def shown(self, seeds: Array, episodes: Array) -> tuple[State, Array]:
+        """What these episodes show, (N,) int64 each: what glimpses are taken from, and the overview where there is one;
+        and the right answers (N, …)."""
+        canvas, target = self.scenes(seeds, episodes)
+        table = self.ops.summed_area_table(canvas)
+        return {"table": table, **({} if self.cells is None else {"overview": overview(table, self.cells)})}, target
+
+    def glimpse(self, state: State) -> Array:
+        """What the retina sees, (N, scales, C, height, width) float32 in [0, 1]."""
+        return self.ops.glimpse(state["table"], state["location"], self.retina)
+
+    def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
+        xp, n = self.backend.xp, seeds.shape[0]
+        shown, target = self.shown(seeds, episodes)
+        path = xp.zeros((n, self.horizon + 1, 2), dtype=xp.float32, device=self.backend.device)
+        if self.start == "random":
+            path[:, 0] = uniform(draw_words(seeds, episodes, 2, START_STREAM)) * 2 - 1
+        return {
+            "seed": self.backend.copy(seeds),
+            "episode": self.backend.copy(episodes),
+            **shown,
+            "target": target,
+            "location": self.backend.copy(path[:, 0]),
+            "time": xp.zeros_like(episodes),
+            "path": path,
+        }
+
+    def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
+        seen = {
+            "glimpse": self.glimpse(state),
+            "location": self.backend.copy(state["location"]),
+            "time": self.backend.xp.take(self.clock, state["time"], axis=0),
+        }
+        return seen if self.cells is None else {**seen, "overview": self.backend.copy(state["overview"])}
+
+    def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
+        xp = self.backend.xp
+        time = self.backend.clip(state["time"] + 1, 0, self.horizon)  # rows that are over wait for their reset
+        terminated = time >= self.horizon
+        moved = action["location"] if self.saccades == "absolute" else state["location"] + action["location"]
+        location = xp.where(terminated[:, None], state["location"], self.backend.clip(moved, -1.0, 1.0))
+        state["path"][self.backend.rows(time.shape[0]), time] = location
+        correct = self.right(action["answer"], state["target"])
+        reward = xp.astype(correct & terminated, xp.float32)
+        info = {**self.info(state), "scored": terminated, "correct": correct}
+        return Outcome({**state, "time": time, "location": location}, reward, terminated, info)
+
+    def info(self, state: State) -> dict[str, Array]:  # noqa: D102
+        return {"target": self.backend.copy(state["target"])}
+
+    def canvas(self, seed: int, episode: int) -> np.ndarray:  # noqa: D102
+        seeds, episodes = (self.backend.asarray([number], "int64") for number in (seed, episode))
+        return self.backend.to_numpy(self.scenes(seeds, episodes)[0][0]).transpose(1, 2, 0)
+
+    def render(self, state: State, row: int, mode: str) -> np.ndarray:  # noqa: D102
+        seen = min(int(state["time"][row]) + 1, self.horizon)
+        path = self.backend.to_numpy(state["path"][row])[:seen]
+        return draw_gaze(self.canvas(int(state["seed"][row]), int(state["episode"][row])), path, self.retina)
+
+    def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
+        """The "oracle": the middle of what is to be recognised, at every glimpse; clipped to the canvas."""
+        xp, boxes = self.backend.xp, self.target_boxes(seeds, episodes)
+        size = self.backend.asarray([[self.canvas_size[1], self.canvas_size[0]]], "float32")
+        middle = self.backend.clip(xp.astype(boxes[:, :2] + boxes[:, 2:], xp.float32) / size - 1, -1.0, 1.0)
+        return xp.tile(middle[:, None], (1, self.horizon - 1, 1))
+
+    def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
+        """Saccades and entropy; coverage; where what is to be recognised does not fill the canvas, the share of hits on
+        it.
+
+        Fixations off the image are those on the canvas's edge, and those on the padding where there is padding.
+        """
+        metrics, boxes = super().path_metrics(path, seeds, episodes), None
+        if not self.fills_canvas:
+            numbers = (self.backend.asarray(array) for array in (seeds, episodes))
+            boxes = self.backend.to_numpy(self.target_boxes(*numbers))
+        metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
+        metrics["attention/off_image"] = off_image(path, boxes if self.padded else None, self.canvas_size)
+        if boxes is not None:
+            metrics["attention/target_hit_rate"] = hit_rate(path, boxes, self.canvas_size)
+        return metrics
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """(height, width) from one integer or two, of Python or NumPy.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    try:
+        height, width = (value, value) if isinstance(value, Integral) else value
+    except (TypeError, ValueError):
+        height = width = None
+    if not (isinstance(height, Integral) and isinstance(width, Integral)):
+        raise ValueError(f"size, patch and piece_size are one integer or two, (height, width), got {value!r}")
+    return int(height), int(width)

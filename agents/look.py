@@ -13,12 +13,10 @@ import numpy as np
 from agents.evaluation import play
 from agents.nearest import nearest_file
 from agents.spec import EnvSpec
-from agents.training.recipe import EnvConfig, Recipe
+from agents.training.recipe import ANY_PICTURES, OWN_PICTURES, EnvConfig, Recipe
 
 AS_TRAINED = ("num_glimpses", "resize", "fit", "background", "start", "saccades")
 """Arguments of the recipe's environment that say how a canvas is seen, beside those that the spec tells."""
-OTHER_TASKS = {"TrafficSigns-v0": {"num_glimpses": 6}}
-"""Tasks on data of their own, whose agents are shown other pictures by `Classify-v0`; and what they set otherwise."""
 SEEN = ("glimpse", "place", "clock", "overview")
 """Roles of what tasks of images show."""
 
@@ -119,8 +117,8 @@ def canvas_task(trained: EnvConfig, spec: EnvSpec) -> tuple[str, dict[str, Any]]
     if part is None or answer is None or answer.role != "class" or not seen <= set(SEEN):
         raise ValueError(f"pictures are for agents that name what they see in glimpses of images, not for {trained.id}")
     scales, _, *patch = spec.observation[part].shape
-    name = trained.id.rpartition(":")[2].removeprefix("Glimpse/")
-    given = {**OTHER_TASKS.get(name, {}), **trained.kwargs()}
+    name = trained.id.removeprefix("glimpse_env:").removeprefix("Glimpse/")
+    given = {**OWN_PICTURES.get(name, {}), **trained.kwargs()}
     overview = spec.named("overview")
     kwargs = {"patch": tuple(patch), "scales": scales, "pieces": 0, "dataset": None, "order": "sequential"}
     kwargs["overview"] = None if overview is None else spec.observation[overview].shape[1:]
@@ -129,9 +127,9 @@ def canvas_task(trained: EnvConfig, spec: EnvSpec) -> tuple[str, dict[str, Any]]
         kwargs["size"] = None  # that of each picture
     elif "size" in given:
         kwargs["size"] = given["size"]
-    if name in OTHER_TASKS:
-        return "glimpse_env:Glimpse/Classify-v0", kwargs
-    return trained.id if ":" in trained.id else f"glimpse_env:Glimpse/{name}", kwargs
+    if ":" in name:  # of another module
+        return trained.id, kwargs
+    return f"glimpse_env:Glimpse/{ANY_PICTURES if name in OWN_PICTURES else name}", kwargs
 
 
 def _look_at(agent: Any, group: list[Any], seed: int) -> list[tuple[Look, np.ndarray]]:

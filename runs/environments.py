@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from agents.external_env import ExternalEnv
-from agents.look import OTHER_TASKS, canvas_task
+from agents.look import canvas_task
 from agents.nearest import refusing_arguments
 from agents.options import parse_options
 from agents.training.distributed import local_rank, world_size
-from agents.training.recipe import Recipe
+from agents.training.recipe import OWN_PICTURES, Recipe
 from glimpse_env.images import Split
 from glimpse_env.rng import draw_words, uniform
 from glimpse_env.sources import SOURCES
@@ -189,7 +189,7 @@ def _classes(recipe: Recipe, names: dict[str, list[str]]) -> list[str]:
     """
     if "classes" in names:
         return names["classes"]
-    if recipe.env.images is not None or task_name(recipe.env.id) in OTHER_TASKS:
+    if recipe.env.images is not None or task_name(recipe.env.id) in OWN_PICTURES:
         raise ValueError(f"the weights of {recipe.name} do not say what their classes are called: train them anew")
     return list(SOURCES[recipe.env.dataset or "mnist"].names)
 

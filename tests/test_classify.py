@@ -53,7 +53,7 @@ def canvases(task: Classify, state: dict[str, np.ndarray]) -> np.ndarray:
 
 def test_a_large_image_is_seen_without_a_table_and_the_same(host_place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit, in every row and step; and it is the canvas that is drawn."""
-    kwargs = arguments(size=None)
+    kwargs = arguments(size=None, overview=(3, 5))
     backend = {"backend": "torch"} if host_place == "cpu" else {}
 
     def play() -> list[Any]:
@@ -83,6 +83,8 @@ def test_a_table_where_the_image_does_not_fill_the_canvas_or_is_small() -> None:
         ({}, False),
         ({"size": 1210}, True),
         ({"overhang": 1}, True),
+        ({"augment": 0.5}, True),
+        ({"overview": 10}, False),
         ({"pieces": 1, "piece_size": 4}, True),
         ({"patch": 400}, True),  # the windows are more than the image
         ({"num_glimpses": 40}, True),

@@ -18,8 +18,11 @@ from agents.agent import AttentionAgent
 from agents.evaluation import play
 from agents.loading import agent_to_dict, build_agent, copy_weights
 from agents.look import Look, look, looks
+from agents.names import names_of
 from agents.training.checkpoint import CHECKOUT, PRETRAINED, find_checkpoint, save_atomically
 from agents.training.recipe import EnvConfig, Recipe
+from runs.environments import make_env
+from runs.evaluation import evaluate_checkpoint
 from runs.look import main, trace_of
 from runs.traces.animation import animation_frames
 from runs.traces.contact_sheet import contact_sheet
@@ -36,7 +39,7 @@ def random_picture(seed: int, *shape: int) -> np.ndarray:
 def save_agent(path: Path, channels: int = 1, names: Any = CLASSES, gaze: str = "learned", **env: Any) -> Path:
     """The weight file of an agent of random weights, whose gaze moves."""
     settings: dict[str, Any] = {"num_glimpses": 4, "patch": 6, "scales": 2, **env}
-    arguments = tuple(f"{key}={settings.pop(key)}" for key in ("saccades",) if key in settings)
+    arguments = tuple(f"{key}={settings.pop(key)}" for key in ("saccades", "overview", "augment") if key in settings)
     config = EnvConfig("Classify-v0", images="own.npz", arguments=arguments, **settings)
     shown = {"images": random_picture(0, 3, 20, 20, channels), "labels": np.arange(3), "split": "all"}
     kwargs = {key: value for key, value in config.kwargs().items() if key != "images"}
@@ -116,6 +119,64 @@ def test_a_large_picture_is_shrunk_as_in_training(tmp_path: Path) -> None:
         np.testing.assert_array_equal(seen.glimpses, small.glimpses)
         np.testing.assert_allclose(seen.fixations, 4 * small.fixations, atol=1e-4)
     assert large.fixations[0].tolist() == [40, 30]
+
+
+@pytest.mark.parametrize("fit", ["contain", "cover"])
+def test_a_picture_is_fitted_as_in_training(tmp_path: Path, fit: Any) -> None:
+    """And its fixations are in its own pixels: outside of it where it does not cover the canvas."""
+    agent = load_agent(save_agent(tmp_path / "agent.pt", fit=fit, size=20))
+    picture = random_picture(1, 40, 80)
+    seen = agent.look(picture)
+    beliefs, path, glimpses = played(agent, picture, fit=fit, size=20)
+    np.testing.assert_array_equal(seen.path, path)
+    np.testing.assert_array_equal(seen.glimpses, glimpses)
+    np.testing.assert_array_equal(seen.beliefs, beliefs)
+    side = 80 if fit == "contain" else 40
+    np.testing.assert_allclose(seen.fixations, [40, 20] + path * side / 2, atol=1e-4)
+    cv2.imwrite(str(tmp_path / "picture.png"), picture)
+    assert same(agent.look(tmp_path / "picture.png"), seen)
+
+
+def test_an_overview_is_shown_as_in_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = load_agent(save_agent(tmp_path / "agent.pt", overview=10))
+    assert agent.spec.observation["overview"].shape == (1, 10, 10)
+    picture = random_picture(1, 30, 60)  # of another shape
+    seen = agent.look(picture)
+    np.testing.assert_array_equal(seen.beliefs, played(agent, picture, overview=(10, 10))[0])
+    monkeypatch.setattr(glimpse_env.tasks.image_task, "MAX_PIXELS", 0)
+    assert same(agent.look(picture), seen)
+
+
+def test_variety_is_for_training(tmp_path: Path) -> None:
+    agent = load_agent(save_agent(tmp_path / "agent.pt", overhang=3, augment=0.5))
+    picture = random_picture(1, 30, 30)
+    np.testing.assert_array_equal(agent.look(picture).glimpses, played(agent, picture)[2])
+
+
+@pytest.mark.parametrize("gaze", ["learned", "random"])
+def test_an_agent_of_street_scenes_looks_at_a_scene_as_in_its_task(
+    tmp_path: Path, street_folder: str, gaze: str
+) -> None:
+    arguments = ("overview=34", "composed=0.8", f"data={street_folder}")
+    config = EnvConfig("TrafficSigns-v0", resize=170, patch=6, scales=2, arguments=arguments)
+    recipe = Recipe("signs", config, AgentConfig(width=16, core="max", saccades="cells", ignore=("time",)), gaze=gaze)
+    env = make_env(recipe, "test", 8, torch.device("cpu"))
+    made = make_agent(env, recipe.agent)
+    content = {"recipe": recipe.to_dict(), "agent": agent_to_dict(made), "names": names_of(env.metadata)}
+    save_atomically(content, tmp_path / "agent.pt")
+    agent = load_agent(tmp_path / "agent.pt")
+    found = agent.look(Path(street_folder) / "00600.png")
+    ((trajectory, _),) = play(agent, env, np.arange(8), gaze=gaze)
+    np.testing.assert_array_equal(found.path, trajectory.observations["location"][:, 0])
+    np.testing.assert_array_equal(found.glimpses, trajectory.observations["glimpse"][:, 0])
+    np.testing.assert_allclose(found.beliefs, trajectory.params["answer"][:, 0].softmax(-1), atol=1e-6)
+    assert list(found.probabilities) == ["prohibitory", "mandatory", "danger", "other"]
+    assert found.path.shape == (6, 2)
+    assert found.fixations[0].tolist() == [680, 400]
+    report = evaluate_checkpoint(tmp_path / "agent.pt", episodes=8, device="cpu")
+    assert report["classes"] == ["prohibitory", "mandatory", "danger", "other"]
+    found = agent.look(random_picture(1, 300, 200, 3))
+    assert found.fixations[0].tolist() == [100, 150]
 
 
 def test_the_settings_of_the_training_count(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-# `make train` and `make test` do everything, on a machine with Python 3.11 or newer, git and make.
+# `make demo`, `make train` and `make test` do everything, on a machine with Python 3.11 or newer, git and make.
 
 RECIPE ?= cluttered
 PYTHON ?= python3
@@ -7,7 +7,11 @@ BIN := $(VENV)/bin
 
 PIP := pip install --quiet --disable-pip-version-check
 
-.PHONY: train test test-interop test-lowest test-newest check venv benchmark results watch clean
+.PHONY: demo train test test-interop test-lowest test-newest check venv benchmark results watch clean
+
+# Pictures from the repository, and an agent from it: no data are fetched.
+demo: venv
+	$(BIN)/python -m runs.look runs/demo --out demo.png $(ARGS)
 
 train: venv
 	$(BIN)/python -m runs.train $(RECIPE) $(ARGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from agents.spec import EnvSpec, Observation
 from agents.trajectory import at_steps
 from memory import MEMORIES, Memory, MemoryState, Watch, compile_memory, make_memory
 from memory.precision import full_precision
+
+if TYPE_CHECKING:
+    from agents.look import Look
 
 OPTIONAL = ("time", "location")
 """Parts that many environments have: recipes for any of them may ignore these where they are not there."""
@@ -77,6 +80,10 @@ class AttentionAgent(nn.Module):
         spec: of the environment.
         config: the form of the network.
 
+    Attributes:
+        trained: what a weight file tells of its training, in plain types: the `recipe`, and the `names` of words and
+            classes; {} of an agent that was made anew.
+
     Raises:
         ValueError: for a part of the observation without an encoder or of the action without a head, an unknown memory
             or one that does not take its options, or options that do not go together.
@@ -85,6 +92,7 @@ class AttentionAgent(nn.Module):
     def __init__(self, spec: EnvSpec, config: AgentConfig) -> None:
         super().__init__()
         self.spec, self.config = spec, config
+        self.trained: dict[str, Any] = {}
         for name in config.ignore:
             if name not in (*spec.observation, *OPTIONAL):
                 raise ValueError(
@@ -248,6 +256,12 @@ class AttentionAgent(nn.Module):
     def watch(self, state: AgentState) -> Watch:
         """What the memory did in the last step, see `Memory.watch`."""
         return self.memory.watch(state.memory)
+
+    def look(self, pictures: Any, *, seed: int = 0) -> Look | list[Look]:
+        """Look at a picture, or at several: what it shows, and where this agent looked. See `agents.look.look`."""
+        from agents.look import look  # which plays episodes, and so needs agents
+
+        return look(self, pictures, seed=seed)
 
     def prepare(self, env: Any, seed: int) -> None:
         """What is to be done before a training from nothing; here nothing. `env` is its `BatchedEnv`."""

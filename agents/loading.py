@@ -11,7 +11,6 @@ import torch
 from agents.agent import AttentionAgent
 from agents.config import AgentConfig
 from agents.names import differences, names_in
-from agents.nearest import nearest_file
 from agents.options import format_options, parse_options
 from agents.spec import EnvSpec, spec_of
 from agents.story_map import StoryMapAgent, StoryMapConfig
@@ -66,6 +65,11 @@ def agent_to_dict(agent: AttentionAgent) -> dict[str, Any]:
 def load_agent(path: str | Path, device: str | torch.device = "cpu") -> AttentionAgent:
     """The agent of a checkpoint or weight file, ready to be evaluated.
 
+    Args:
+        path: of the file, of a training's folder, or the name of a pretrained agent, such as "cluttered": see
+            `agents.training.checkpoint.find_checkpoint`.
+        device: where it is put.
+
     Raises:
         FileNotFoundError: where there is no such file.
         ValueError: for a damaged file, one of another format, or weights that do not fit their own description.
@@ -94,6 +98,7 @@ def agent_from_dict(values: dict[str, Any], path: str | Path, memory_options: tu
             config = replace(config, memory_options=format_options(options))
         agent = build_agent(EnvSpec.from_dict(saved["spec"]), config)
         agent.load_state_dict(saved["weights"])
+        agent.trained = {"recipe": values.get("recipe", {}), "names": names_in(values)}
     except (KeyError, TypeError, RuntimeError) as error:
         if memory_options:
             raise ValueError(f"{path} does not fit a memory with {' '.join(memory_options)} ({error})") from error
@@ -108,21 +113,20 @@ def copy_weights(agent: AttentionAgent, path: str | Path, names: dict[str, list[
 
     Args:
         agent: to be changed.
-        path: of the other; a relative one is looked for in the present folder, then beside this package.
+        path: of the other, or its name, as `load_agent` takes it.
         names: what the agent's numbers stand for, as weight files keep it; none are compared where either has none.
 
     Raises:
         FileNotFoundError: where there is no such file.
         ValueError: for a damaged file, one of another format, other names, or an agent of other sizes.
     """
-    found = Path(path) if Path(path).is_file() else Path(__file__).parents[1] / path
-    if not found.is_file():
-        hint = nearest_file(found) or ": train them first, or --init-from None"
-        raise FileNotFoundError(f"no weights at {path} to begin with{hint}")
-    values = load_checked(found)
+    try:
+        values = load_checked(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}; or begin anew, --init-from None") from error
     if names and (known := names_in(values)) and known != names:
         raise ValueError(f"{path} {differences(known, names)}; set the data as they were, or --init-from None")
     try:
-        agent.load_state_dict(agent_from_dict(values, found).state_dict())
+        agent.load_state_dict(agent_from_dict(values, path).state_dict())
     except RuntimeError as error:
         raise ValueError(f"{path} holds an agent of other sizes ({error}); begin with one made alike") from error

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from PIL import ExifTags, Image
 
@@ -105,8 +106,14 @@ def picture_pixels(
 
 def without_colour(pixels: np.ndarray) -> np.ndarray:
     """Pixels (h, w, 1 or 3) of their own, with one channel where they are grey everywhere."""
-    grey = pixels.shape[2] == 1 or (pixels == pixels[..., :1]).all()
+    few = pixels[::16, ::16]  # which tell of most pictures that they are in colour
+    grey = pixels.shape[2] == 1 or all((part == part[..., :1]).all() for part in (few, pixels))
     return np.ascontiguousarray(pixels[..., : 1 if grey else 3])
+
+
+def in_grey(picture: np.ndarray) -> np.ndarray:
+    """A picture (3, h, w) uint8 in grey, (1, h, w): the luma of ITU-R BT.601."""
+    return cv2.cvtColor(np.ascontiguousarray(picture.transpose(1, 2, 0)), cv2.COLOR_RGB2GRAY)[None]
 
 
 def _pixels(image: Image.Image, place: str, background: tuple[int, int, int]) -> np.ndarray:

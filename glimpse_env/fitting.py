@@ -90,6 +90,22 @@ class Fitting(NamedTuple):
         pixels = _middle(pixels, (-(-width * rows // columns), -(-height * columns // rows)), alike=True)
         return _middle(resampled(pixels, self.scaled(pixels.shape[:2])), self.canvas)
 
+    def in_picture(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Where points of what is shown are in the picture itself: to within a pixel of what is shown.
+
+        Args:
+            points: (…, 2) float32, (x right, y down) in pixels of the canvas with "contain" and "cover", and of the
+                shown picture with "pad".
+            size: (height, width) of the picture.
+
+        Returns:
+            (…, 2) float32, in pixels of the picture; with "contain", points on what it does not cover are outside.
+        """
+        (height, width), (rows, columns) = size, self.scaled(size)
+        down, across = self.canvas or (rows, columns)
+        corner = np.array([int((across - columns) / 2), int((down - rows) / 2)], np.float32)  # of the scaled picture
+        return (points - corner) * np.array([width / columns, height / rows], np.float32)
+
 
 AS_IT_IS = Fitting()
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from glimpse_env.decoding import in_grey
 from glimpse_env.fitting import Fitting
 from glimpse_env.free_memory import free_on_host
-from glimpse_env.notices import in_bytes
+from glimpse_env.notices import in_bytes, say_once
 from glimpse_env.pictures import Pictures
 from glimpse_env.read_only import read_only
 
@@ -26,17 +28,20 @@ class ImageSet(NamedTuple):
         labels: (M,) int64 in [0, len(names)).
         names: the class names, in the order of the labels.
         source: where they were found, in words.
+        full_sizes: (M, 2) int64, height and width of pictures in files before they were shrunk; None of other images.
     """
 
     images: np.ndarray | Pictures
     labels: np.ndarray
     names: tuple[str, ...]
     source: str = "arrays"
+    full_sizes: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> ImageSet:
         """Those of the rows that are True, (M,) bool."""
         images = self.images.take(rows) if isinstance(self.images, Pictures) else read_only(self.images[rows])
-        return self._replace(images=images, labels=read_only(self.labels[rows]))
+        full_sizes = None if self.full_sizes is None else read_only(self.full_sizes[rows])
+        return self._replace(images=images, labels=read_only(self.labels[rows]), full_sizes=full_sizes)
 
     def with_classes(self, classes: int | Sequence[str]) -> ImageSet:
         """The same images with other classes.
@@ -74,6 +79,23 @@ class ImageSet(NamedTuple):
         if self.source == "arrays" or self.source.endswith(" object"):
             return ": name the classes by names="
         return ": give the .npz an array `names`" if self.source.lower().endswith(".npz") else ""
+
+    def with_channels(self, channels: int | None) -> ImageSet:
+        """The same images in grey (1) or in RGB (3); None leaves them as they are. That they were converted is said.
+
+        Raises:
+            ValueError: for another number.
+        """
+        if channels not in (None, 1, 3):
+            raise ValueError(f"channels must be 1 (grey), 3 (RGB) or None (as the images are), got {channels!r}")
+        if channels is None or channels == self.images.shape[1]:
+            return self
+        say_once("Images in RGB are shown in grey." if channels == 1 else "Grey images are shown in RGB.")
+        if isinstance(self.images, Pictures):
+            return self._replace(images=replace(self.images, channels=channels))
+        if channels == 1:
+            return self._replace(images=read_only(np.stack([in_grey(image) for image in self.images])))
+        return self._replace(images=read_only(self.images.repeat(3, axis=1)))
 
     def fitted(self, fitting: Fitting) -> ImageSet:
         """The same images, an array, at the size at which they are to be shown.

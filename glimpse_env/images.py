@@ -7,6 +7,7 @@ import math
 import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,7 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from glimpse_env.dataset_objects import SharedDataset, check_no_stream, is_dataset, read_pairs
-from glimpse_env.decoding import BACKGROUND, decode, read_header
+from glimpse_env.decoding import BACKGROUND, Header, decode, read_header
 from glimpse_env.fitting import Fit, Fitting
 from glimpse_env.folders import ImageFile, Listing, list_images, note
 from glimpse_env.image_set import ImageSet, checked_names
@@ -50,7 +51,9 @@ def load_images(
     Args:
         images: one of
             an array (N, H, W), (N, H, W, 1) or (N, H, W, 3) uint8, grey or RGB, with `labels`. All of a grey array
-            are shared, not copied: leave it unchanged as long as environments use it. A split or RGB is a copy;
+            are shared, not copied, as is a single image: leave it unchanged as long as environments use it. A split or
+            other RGB is a copy;
+            a list of paths of image files, with `labels`. They may be of many sizes, as those of a folder;
             the path of an .npz file with such arrays under the names `images` and `labels`, and perhaps `names`;
             the path of a folder with one folder of images (`glimpse_env.decoding.SUFFIXES`) for each class. The
             sorted folder names are the classes; what lies in folders within them is of the same class. Images may
@@ -59,12 +62,12 @@ def load_images(
             A path is read once per process, and again when its files have changed.
             an object of pairs, such as a dataset of torchvision or Hugging Face (`glimpse_env.dataset_objects`). It is
             read into memory, once by each environment, as files are: at most 1 GiB.
-        labels: (N,) integers from 0 to K - 1, for arrays only.
+        labels: (N,) integers from 0 to K - 1, for arrays and lists of files only.
         split: "train", "validation" or "test", as `assign_splits` holds images out; or "all", as is None. Where a
             folder has subfolders `train`, `validation` (or `val`, `valid`) and `test` with the class folders in them,
             they are its splits instead. Class names, size and channels are those of all splits together.
-        names: the K class names, for arrays and datasets only; by default the dataset's, or "0" to "K - 1". There may
-            be more than have an image.
+        names: the K class names, for arrays, lists of files and datasets only; by default the dataset's, or "0" to
+            "K - 1". There may be more than have an image.
         resize: the longest side in pixels, to which larger images are shrunk, by averages over areas.
         background: a grey or (r, g, b) in [0, 255] behind what is transparent in files; mid-grey shows both black and
             white figures.
@@ -93,8 +96,11 @@ def load_images(
         return data if split == "all" else data.take(assign_splits(data.labels) == SPLITS.index(split))
     if not isinstance(images, (str, os.PathLike)):
         if labels is None:
-            raise ValueError("images given as an array need labels=…, an integer for each image")
-        data = _from_arrays(images, labels, names).fitted(reading.fitting)
+            raise ValueError("images given as an array or a list need labels=…, an integer for each image")
+        if _are_paths(images):
+            data = _from_files(images, labels, names, reading)
+        else:
+            data = _from_arrays(images, labels, names).fitted(reading.fitting)
         return data if split == "all" else data.take(assign_splits(data.labels) == SPLITS.index(split))
     path = Path(images).expanduser().resolve()
     if labels is not None or names is not None:
@@ -166,7 +172,7 @@ def _read(source: Listing | ImageFile, reading: Reading) -> ImageSet:
 
 
 def _from_arrays(images: Any, labels: Any, names: Any = None) -> ImageSet:
-    images, labels = np.asarray(images), np.asarray(labels)
+    images = np.asarray(images)
     if np.issubdtype(images.dtype, np.floating):
         raise ValueError(
             f"images are {images.dtype}, not uint8: if they lie in [0, 1], multiply by 255 and convert, "
@@ -180,13 +186,24 @@ def _from_arrays(images: Any, labels: Any, names: Any = None) -> ImageSet:
         raise ValueError(f"images have shape {images.shape}, not (N, H, W), (N, H, W, 1) or (N, H, W, 3)")
     if not len(images):
         raise ValueError("no images: give at least one")
-    if labels.shape != images.shape[:1]:
-        raise ValueError(f"labels have shape {labels.shape}, not ({len(images)},): one for each image")
+    labels, names = _checked_labels(labels, names, len(images))
+    images = images.transpose(0, 3, 1, 2)
+    images = images if len(images) == 1 else np.ascontiguousarray(images).view()  # a single one may be large
+    return ImageSet(read_only(images), labels, names)
+
+
+def _checked_labels(labels: Any, names: Any, count: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """As `_classes`, of the labels of so many images.
+
+    Raises:
+        ValueError: for labels of another number or type, too.
+    """
+    labels = np.asarray(labels)
+    if labels.shape != (count,):
+        raise ValueError(f"labels have shape {labels.shape}, not ({count},): one for each image")
     if labels.dtype.kind not in "iu":
         raise ValueError(f"labels are {labels.dtype}, not integers: number the classes from 0 to K - 1")
-    labels, names = _classes(labels, names)
-    images = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).view()
-    return ImageSet(read_only(images), labels, names)
+    return _classes(labels, names)
 
 
 def _classes(labels: np.ndarray, names: Any) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -202,6 +219,25 @@ def _classes(labels: np.ndarray, names: Any) -> tuple[np.ndarray, tuple[str, ...
     if high >= len(names):
         raise ValueError(f"labels go up to {high}, and there are {len(names)} names: give one for each class")
     return read_only(labels.astype(np.int64)), names
+
+
+def _are_paths(images: Any) -> bool:
+    return isinstance(images, (list, tuple)) and any(isinstance(image, (str, os.PathLike)) for image in images)
+
+
+def _from_files(images: Any, labels: Any, names: Any, reading: Reading) -> ImageSet:
+    """Pictures of a list of paths."""
+    if not all(isinstance(image, (str, os.PathLike)) for image in images):
+        raise ValueError("images are a list of paths or of arrays, not of both: decode the files, or write the arrays")
+    labels, names = _checked_labels(labels, names, len(images))
+    paths = [Path(image).expanduser().resolve() for image in images]
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist, or is no file")
+    headers = [read_header(path) for path in paths]
+    pictures = _read_pictures([ImageFile.of(path) for path in paths], headers, reading)
+    full_sizes = read_only(np.array([header.size for header in headers], np.int64))
+    return ImageSet(pictures, labels, names, "files", full_sizes)
 
 
 def _from_dataset(dataset: Any, names: Any, reading: Reading) -> ImageSet:
@@ -238,16 +274,20 @@ def _from_listing(listing: Listing, reading: Reading) -> ImageSet:
     ]
     if any(notes):
         say_once(f"{listing.folder}: {'; '.join(filter(None, notes))}")
+    images = _read_pictures(listing.files, headers, reading)
+    return ImageSet(images, read_only(np.array(listing.labels, np.int64)), listing.names)
+
+
+def _read_pictures(files: Sequence[ImageFile], headers: Sequence[Header], reading: Reading) -> np.ndarray | Pictures:
+    """An array of pictures of one size that are not too many, else `Pictures`: see `DENSE_BYTES`."""
     reading = reading._replace(fitting=reading.fitting.for_sizes(header.size for header in headers))
-    images: np.ndarray | Pictures
     small = sum(3 * math.prod(header.size) for header in headers) <= DENSE_BYTES
     if small and len({reading.fitting.shown(header.size) for header in headers}) == 1:
-        images = hold_pictures([decode(file.path, *reading) for file in listing.files])
-    else:
-        images = open_pictures(listing.files, headers, reading)
-        for index in range(len(images) if small else 0):
-            images[index]  # damaged files are found now
-    return ImageSet(images, read_only(np.array(listing.labels, np.int64)), listing.names)
+        return hold_pictures([decode(file.path, *reading) for file in files])
+    images = open_pictures(files, headers, reading)
+    for index in range(len(images) if small else 0):
+        images[index]  # damaged files are found now
+    return images
 
 
 def _checked_background(value: Any) -> tuple[int, int, int]:

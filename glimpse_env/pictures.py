@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glimpse_env.decoding import Header, decode
+from glimpse_env.decoding import Header, decode, in_grey
 from glimpse_env.digest import digest_of
 from glimpse_env.fitting import Fitting
 from glimpse_env.folders import ImageFile
@@ -76,7 +76,7 @@ class Pictures(ABC):
 
     Attributes:
         sizes: (M, 2) int64, height and width, upright and as shown; read-only.
-        channels: C, 1 for grey and 3 for RGB.
+        channels: C, 1 for grey and 3 for RGB, to which pictures of the other kind are converted.
         smallest, largest: (height, width), the least and the most of each, of the pictures of all splits.
     """
 
@@ -99,11 +99,14 @@ class Pictures(ABC):
         Raises:
             ValueError: where its file cannot be decoded, or has changed since it was listed.
         """
-        return np.broadcast_to(self.picture(index), (self.channels, *self.sizes[index]))
+        picture = self.picture(index)
+        if len(picture) > self.channels:
+            picture = in_grey(picture)
+        return np.broadcast_to(picture, (self.channels, *self.sizes[index]))
 
     @abstractmethod
     def picture(self, index: int) -> np.ndarray:
-        """Picture number `index`, (1 or C, h, w) uint8."""
+        """Picture number `index`, (1 or 3, h, w) uint8, as it is."""
 
     @abstractmethod
     def room(self) -> str:
@@ -153,7 +156,7 @@ class HeldPictures(Pictures):
     """Pictures in memory.
 
     Attributes:
-        pictures: M of (1 or C, h, w) uint8, read-only.
+        pictures: M of (1 or 3, h, w) uint8, read-only.
     """
 
     pictures: tuple[np.ndarray, ...]
@@ -187,7 +190,12 @@ def open_pictures(files: Sequence[ImageFile], headers: Sequence[Header], reading
 
 
 def hold_pictures(pictures: list[np.ndarray]) -> np.ndarray | HeldPictures:
-    """Pictures (h, w, 1 or 3) uint8, grey if every one is, else RGB; an array (M, C, h, w) where their size is one."""
+    """Pictures (h, w, 1 or 3) uint8, grey if every one is, else RGB; an array (M, C, h, w) where their size is one.
+
+    A single one, which may be large, is not copied.
+    """
+    if len(pictures) == 1:
+        return read_only(pictures[0].transpose(2, 0, 1)[None])
     channels = max(picture.shape[2] for picture in pictures)
     sizes = [picture.shape[:2] for picture in pictures]
     if len(set(sizes)) > 1:

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from agents.external_env import ExternalEnv
+from agents.look import canvas_task
 from agents.nearest import refusing_arguments
 from agents.options import parse_options
 from agents.training.distributed import local_rank, world_size
-from agents.training.recipe import Recipe
+from agents.training.recipe import OWN_PICTURES, Recipe
 from glimpse_env.images import Split
 from glimpse_env.rng import draw_words, uniform
 from glimpse_env.sources import SOURCES
@@ -79,7 +80,7 @@ def rows_for(name: str, most: int, device: str | torch.device, kwargs: dict[str,
     if "images" not in TASKS[name].task.paths or torch.device(device).type != "cpu":
         return most
     task = make_vec(name, 1, device, **kwargs).unwrapped.task
-    return max(1, min(most, EVALUATION_BYTES // task.row_bytes))
+    return max(1, min(most, EVALUATION_BYTES // max(1, task.row_bytes)))
 
 
 def make_vec(name: str, batch: int, device: str | torch.device, **kwargs: Any) -> Any:
@@ -161,21 +162,11 @@ def make_canvas_env(
     part, name = agent.spec.named("glimpse"), task_name(recipe.env.id)
     if part is None or name is None:
         raise ValueError(f"--images are for agents that look at images, not for {recipe.name}")
-    scales, channels, *patch = agent.spec.observation[part].shape
-    kwargs: dict[str, Any] = {
-        "images": str(images),
-        "dataset": None,
-        "split": split or ("test" if trained_on(recipe, images) else "all"),
-        "order": "sequential",
-        "size": None,
-    }
-    kwargs |= {"pieces": 0, "classes": _classes(recipe, names), "patch": tuple(patch), "scales": scales}
-    trained = recipe.env.kwargs()
-    kept = ["num_glimpses", "resize", "background", "fit"]
-    if trained.get("fit", "pad") != "pad":  # else each image is a canvas of its own size
-        kept.append("size")
-    kwargs |= {key: trained[key] for key in kept if key in trained}
-    kwargs["start"] = recipe.env.start or "centre"
+    channels = agent.spec.observation[part].shape[1]
+    id, kwargs = canvas_task(recipe.env, agent.spec)
+    kwargs |= {"images": str(images), "split": split or ("test" if trained_on(recipe, images) else "all")}
+    kwargs["classes"] = _classes(recipe, names)
+    name = task_name(id) or name
     env = make_vec(name, rows_for(name, batch, device, kwargs), device, **kwargs)
     found = env.single_observation_space[part].shape[1]
     if found != channels:
@@ -198,7 +189,7 @@ def _classes(recipe: Recipe, names: dict[str, list[str]]) -> list[str]:
     """
     if "classes" in names:
         return names["classes"]
-    if recipe.env.images is not None:
+    if recipe.env.images is not None or task_name(recipe.env.id) in OWN_PICTURES:
         raise ValueError(f"the weights of {recipe.name} do not say what their classes are called: train them anew")
     return list(SOURCES[recipe.env.dataset or "mnist"].names)
 

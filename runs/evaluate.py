@@ -29,7 +29,7 @@ def main(
     """Evaluate a trained agent on the test split, with learned and with random gaze where it has one.
 
     Args:
-        checkpoint: A weight file, a training's checkpoint, or its folder.
+        checkpoint: A weight file, a training's checkpoint or folder, or the name of a pretrained agent.
         episodes: How many; 10,000 scenes, or each of the images or questions once.
         images: Your own canvases in place of generated scenes: an .npz file with images, labels and the
             names of the classes, or a folder.

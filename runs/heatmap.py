@@ -36,7 +36,7 @@ def heatmap(
     For stories: along the lines, around those that the answer rests on, and over the words.
 
     Args:
-        checkpoint: A weight file, or a training's checkpoint.
+        checkpoint: A weight file, a training's checkpoint or folder, or the name of a pretrained agent.
         out: Files to write, each whole or not at all: a .png is drawn, an .npz or .json holds the numbers.
         episodes: How many.
         split: train, validation, test, or all of your own images.

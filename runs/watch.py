@@ -41,7 +41,8 @@ def watch(
     """Draw what a trained agent saw, where, and what it believed, glimpse by glimpse.
 
     Args:
-        checkpoint: A weight file, or a training's checkpoint; to watch a training live, its folder.
+        checkpoint: A weight file, a training's checkpoint, or the name of a pretrained agent; to watch a training live,
+            its folder.
         out: A .png becomes a picture, an .apng an animation. Written whole or not at all.
         episodes: How many to draw.
         first: Number of the first, of those that runs.evaluate counts.

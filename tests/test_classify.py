@@ -48,6 +48,51 @@ def canvases(task: Classify, state: dict[str, np.ndarray]) -> np.ndarray:
     )
 
 
+# ---- with and without tables of sums
+
+
+def test_a_large_image_is_seen_without_a_table_and_the_same(host_place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit for bit, in every row and step; and it is the canvas that is drawn."""
+    kwargs = arguments(size=None, overview=(3, 5))
+    backend = {"backend": "torch"} if host_place == "cpu" else {}
+
+    def play() -> list[Any]:
+        env = GlimpseVectorEnv("Classify-v0", num_envs=5, **kwargs, **backend)
+        random, seen = np.random.default_rng(0), [env.reset(seed=3)]
+        for _ in range(9):
+            answer = {"location": random.uniform(-1, 1, (5, 2)).astype(np.float32), "answer": np.ones(5, np.int64)}
+            seen.append(env.step({key: env.backend.asarray(value) for key, value in answer.items()}))
+        assert env.task.tables == bool(env.task.row_bytes)
+        return [env.task.tables, seen, env.task.canvas(3, 2)]
+
+    by_table = play()
+    monkeypatch.setattr("glimpse_env.tasks.image_task.MAX_PIXELS", 0)
+    without = play()
+    assert (by_table[0], without[0]) == (True, False)
+    for expected, found in zip(by_table[1], without[1], strict=True):
+        for key, value in expected[0].items():
+            np.testing.assert_array_equal(value, found[0][key])
+        np.testing.assert_array_equal(expected[-1]["target"], found[-1]["target"])
+    np.testing.assert_array_equal(by_table[2], without[2])
+
+
+def test_a_table_where_the_image_does_not_fill_the_canvas_or_is_small() -> None:
+    large = np.zeros((2, 1200, 1200), np.uint8)
+    settings: dict[str, Any] = {"images": large, "labels": [0, 1], "size": None}
+    for more, tables in (
+        ({}, False),
+        ({"size": 1210}, True),
+        ({"overhang": 1}, True),
+        ({"augment": 0.5}, True),
+        ({"overview": 10}, False),
+        ({"pieces": 1, "piece_size": 4}, True),
+        ({"patch": 400}, True),  # the windows are more than the image
+        ({"num_glimpses": 40}, True),
+        ({"images": large[:, :300, :300]}, True),
+    ):
+        assert Classify(get_backend("numpy"), **arguments(**settings | more)).tables == tables, more
+
+
 # ---- time
 
 

@@ -87,6 +87,24 @@ def test_a_long_and_narrow_picture_is_never_enlarged_as_a_whole() -> None:
     assert set(shown.ravel().tolist()) <= {124, 125}
 
 
+@pytest.mark.parametrize("fit", ["pad", "contain", "cover"])
+@pytest.mark.parametrize("size", [(60, 90), (90, 60), (61, 97), (20, 300)])
+def test_points_are_found_again_in_the_picture(fit: Fit, size: tuple[int, int]) -> None:
+    fitting = Fitting.of(fit, 30, None)
+    picture = np.zeros((*size, 1), np.uint8)
+    y, x = size[0] // 2 - 6, size[1] // 2 + 4
+    picture[y - 4 : y + 4, x - 4 : x + 4] = 255
+    shown = fitting.apply(picture)[..., 0].astype(float)
+    if fit == "contain":  # as the task puts it onto the canvas
+        (down, across), canvas = (np.array([30, 30]) - shown.shape) // 2, np.zeros((30, 30))
+        canvas[down : down + shown.shape[0], across : across + shown.shape[1]] = shown
+        shown = canvas
+    places = np.argwhere(np.ones_like(shown)) + 0.5
+    middle = np.average(places, axis=0, weights=shown.ravel())[::-1].astype(np.float32)
+    scale = max(size[0] / fitting.scaled(size)[0], size[1] / fitting.scaled(size)[1])
+    np.testing.assert_allclose(fitting.in_picture(middle, size), [x, y], atol=max(1.0, scale))
+
+
 def test_what_is_smaller_is_an_average_and_what_is_larger_bilinear() -> None:
     large, small = picture(4), picture(3)
     means = large.reshape(20, 2, 40, 2, 3).astype(float).mean((1, 3))

@@ -333,6 +333,78 @@ def test_the_background_is_an_argument(tmp_path: Path) -> None:
         assert (task_of(str(tmp_path), **given).images == expected).all()
 
 
+# Lists of files, and channels
+
+
+def test_a_list_of_files(mixed: str) -> None:
+    """Of many sizes as a folder is, and of one size as an array."""
+    files = sorted(Path(mixed).rglob("*.png"))
+    labels = [int(file.parent.name == "b") for file in files]
+    of_list, of_folder = load_images([*map(str, files)], labels, names=["a", "b"]), load_images(mixed)
+    assert of_list.names == of_folder.names
+    assert of_list.labels.tolist() == of_folder.labels.tolist()
+    assert of_list.full_sizes.tolist() == of_folder.images.sizes.tolist()
+    for one, other in zip(of_list.images, of_folder.images, strict=True):
+        np.testing.assert_array_equal(one, other)
+    alike = load_images(files[:1] * 2, [1, 0], resize=7)
+    assert alike.images.shape == (2, 3, 4, 7)
+    assert alike.full_sizes.tolist() == [[9, 14], [9, 14]]
+    split = load_images(files, labels, "test")
+    assert len(split.full_sizes) == len(split.images) == len(split.labels) == 2
+
+
+def test_a_pickle_of_a_list_of_files_works_in_other_folders(
+    tmp_path: Path, mixed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(mixed)
+    pickled = pickle.dumps(task_of(["a/000.png", "b/001.png"], labels=[0, 1], size=24, resize=10))
+    monkeypatch.chdir(tmp_path)
+    made = pickle.loads(pickled)
+    np.testing.assert_array_equal(made.images[1], load_images([f"{mixed}/b/001.png"], [0], resize=10).images[0])
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "error", "message"),
+    [
+        (["a/000.png"], None, ValueError, "need labels"),
+        (["a/000.png"], [0, 1], ValueError, r"labels have shape \(2,\), not \(1,\)"),
+        (["a/000.png", np.zeros((4, 4), np.uint8)], [0, 1], ValueError, "paths or of arrays, not of both"),
+        (["a/none.png"], [0], FileNotFoundError, r"a/none\.png does not exist"),
+        (["a"], [0], FileNotFoundError, "does not exist, or is no file"),
+    ],
+    ids=str,
+)
+def test_wrong_lists_of_files(
+    mixed: str, monkeypatch: pytest.MonkeyPatch, images: Any, labels: Any, error: Any, message: str
+) -> None:
+    monkeypatch.chdir(mixed)
+    with pytest.raises(error, match=message):
+        load_images(images, labels)
+
+
+@pytest.mark.parametrize("form", ["array", "folder"])
+def test_channels_are_converted(mixed: str, form: str, saying: Any) -> None:
+    source: dict[str, Any] = {"images": mixed}
+    if form == "array":
+        source = {"images": np.stack([picture(row, (9, 4)) for row in range(12)]), "labels": np.arange(12) % 2}
+    colour = task_of(**source, size=24)
+    with saying("Images in RGB are shown in grey"):
+        grey = task_of(**source, size=24, channels=1)
+    assert grey.observation_space["glimpse"].shape[1] == 1
+    for index in range(2):
+        luma = np.tensordot([0.299, 0.587, 0.114], colour.images[index].astype(float), 1)
+        np.testing.assert_allclose(grey.images[index][0], luma, atol=1)
+    with pytest.raises(ValueError, match="channels must be 1"):
+        task_of(**source, size=24, channels=2)
+
+
+def test_grey_images_in_rgb(saying: Any) -> None:
+    images = picture(0, (6, 9), 4).transpose(2, 0, 1)
+    with saying("Grey images are shown in RGB"):
+        task = task_of(images, labels=[0, 1, 0, 1], channels=3)
+    np.testing.assert_array_equal(task.images, np.repeat(images[:, None], 3, axis=1))
+
+
 # Training, evaluation and pictures
 
 

@@ -12,7 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glimpse_env.retina import MAX_PIXELS, Retina, fixation_pixel, glimpse, summed_area_table
+from glimpse_env.backend import get_backend
+from glimpse_env.image_ops import PLAIN, image_ops
+from glimpse_env.retina import MAX_PIXELS, Retina, fixation_pixel, glimpse, glimpse_of_images, summed_area_table
 
 PATCHES = [(1, 1), (5, 7), (8, 8), (12, 12), (9, 4)]
 CANVASES = [(1, 28, 28), (3, 31, 24), (1, 17, 45), (2, 1, 3)]
@@ -215,3 +217,26 @@ def test_a_retina_that_cannot_see_is_refused(retina: Retina, message: str) -> No
 def test_a_retina_that_sees_passes_its_check(retina: Retina) -> None:
     assert retina.checked() is retina
     assert (look(np.full((1, 1, 9, 9), 255, dtype=np.int32), (0, 0), retina)[0, 0, 0] > 0).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 31, 24), (2, 1, 3), (3, 70, 90)], ids=str)
+@pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
+def test_glimpses_without_a_table_are_the_same_bit_for_bit(
+    shape: tuple[int, int, int], compiled: bool, host_place: str
+) -> None:
+    """At corners, edges and anywhere, of windows within the image and beyond it; several rows of one image."""
+    random = np.random.default_rng(2)
+    images = random.integers(0, 256, (3, *shape), dtype=np.uint8)
+    places = np.array([(-1, -1), (1, 1), (1, -1), (0, 0), (-1, 0.5), *random.uniform(-1, 1, (6, 2))], np.float32)
+    index = random.integers(0, 3, len(places))
+    ops = image_ops(get_backend("numpy")) if compiled else PLAIN
+    for patch, scales in [*((patch, 4) for patch in PATCHES), ((5, 7), 1), ((4, 4), 6)]:
+        retina = Retina(patch, scales)
+        expected = glimpse(summed_area_table(images[index]), places, retina)
+        if host_place == "numpy":
+            seen = glimpse_of_images(images, index, places, retina, ops.summed_area_table)
+        else:
+            tensors = map(torch.as_tensor, (images, index, places))
+            seen = glimpse_of_images(*tensors, retina, ops.summed_area_table).numpy()
+        assert seen.dtype == np.float32
+        np.testing.assert_array_equal(seen, expected)

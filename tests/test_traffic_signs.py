@@ -153,11 +153,21 @@ def test_answers(street_folder: str, answer: str, size: int) -> None:
         ({"split": "all"}, "unknown split"),
         ({"order": "sorted"}, "order must be"),
         ({"overview": 500}, "overview is"),
+        ({"classes": ["stop", "go"]}, r"classes of answer='category' are \['prohibitory'.*got \['stop', 'go'\]"),
     ],
 )
 def test_wrong_arguments_are_refused(street_folder: str, kwargs: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         task_of(street_folder, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("answer", "names"), [("category", CATEGORIES), ("categories", CATEGORIES), ("class", CLASSES)]
+)
+def test_the_names_of_answers_may_be_given_back(street_folder: str, answer: str, names: tuple[str, ...]) -> None:
+    found = task_of(street_folder, answer=answer).names()
+    assert found == {"classes": names}
+    assert task_of(street_folder, answer=answer, classes=list(names)).names() == found
 
 
 def test_a_missing_folder_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -238,7 +238,7 @@ def test_a_training_begins_with_the_weights_of_another(recipe: Recipe, tmp_path:
     train(recipe, tmp_path / "second", device="cpu", quiet=True)
     Path(recipe.init_from).unlink()
     train(recipe, tmp_path / "second", device="cpu", quiet=True, resume=True)
-    with pytest.raises(FileNotFoundError, match=r"no weights at .*--init-from None"):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint at .*--init-from None"):
         begin(recipe)
 
 

@@ -10,10 +10,14 @@ from typing import Any
 
 import torch
 
-from agents.nearest import nearest_file
+from agents.nearest import nearest, nearest_file
 
 FORMAT = "glimpse-2"
 EARLIER = "glimpse-1"
+
+CHECKOUT = Path(__file__).parents[2]
+PRETRAINED = CHECKOUT / "runs" / "pretrained"
+"""Weights that are known by their names. They belong to a checkout: no wheel has them, nor this package."""
 
 
 def write_atomically(content: bytes, path: str | Path) -> None:
@@ -39,9 +43,34 @@ def save_atomically(value: dict[str, Any], path: str | Path) -> None:
     write_atomically(buffer.getvalue(), path)
 
 
+def find_checkpoint(path: str | Path) -> Path:
+    """The file that is meant by a path, or by the name of a pretrained agent, such as "cluttered".
+
+    Of a folder it is `agent.pt`, or before the first validation `checkpoint.pt`. A relative path that is not there is
+    looked for beside this package, and a name without a suffix among `PRETRAINED`.
+
+    Raises:
+        FileNotFoundError: where there is no such file, with the name that is most like it.
+    """
+    path = Path(path)
+    place = path if path.exists() or not (CHECKOUT / path).is_file() else CHECKOUT / path
+    if place.is_dir():
+        place = place / ("agent.pt" if (place / "agent.pt").is_file() else "checkpoint.pt")
+    is_name = not path.exists() and path.name == str(path) and not path.suffix
+    if is_name:
+        place = PRETRAINED / f"{path}.pt"
+    if place.is_file():
+        return place
+    if is_name:
+        hint = nearest(str(path), sorted(file.stem for file in PRETRAINED.glob("*.pt")))
+        place = path
+    else:
+        hint = nearest_file(place)
+    raise FileNotFoundError(f"no checkpoint at {place}{hint or ': train one with `python -m runs.train RECIPE`'}")
+
+
 def load_checked(path: str | Path) -> dict[str, Any]:
-    """What `save_atomically` wrote, on the CPU; of a folder, its `agent.pt`, or before the first validation its
-    `checkpoint.pt`.
+    """What `save_atomically` wrote, on the CPU, at the place that `find_checkpoint` finds.
 
     The checksums of the archive are compared first: `torch.load` does not, and would take a damaged file for a right
     one.
@@ -50,12 +79,7 @@ def load_checked(path: str | Path) -> dict[str, Any]:
         FileNotFoundError: where there is no such file.
         ValueError: for a file that is damaged, or not a checkpoint of this project.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = path / ("agent.pt" if (path / "agent.pt").is_file() else "checkpoint.pt")
-    if not path.is_file():
-        hint = nearest_file(path) or ": train one with `python -m runs.train RECIPE`"
-        raise FileNotFoundError(f"no checkpoint at {path}{hint}")
+    path = find_checkpoint(path)
     content = path.read_bytes()
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -14,6 +14,11 @@ from agents.loading import KINDS, kind_of
 from agents.options import parse_options
 from agents.story_map import StoryMapConfig
 
+ANY_PICTURES = "Classify-v0"
+"""The task that shows anybody's pictures to agents of those in `OWN_PICTURES`."""
+OWN_PICTURES: dict[str, dict[str, Any]] = {"TrafficSigns-v0": {"num_glimpses": 6}}
+"""Tasks that show no pictures but their own, and the arguments that they set otherwise than `ANY_PICTURES`."""
+
 
 @dataclass(frozen=True)
 class EnvConfig:
@@ -127,7 +132,7 @@ class Recipe:
     """"muon" takes orthogonal steps with hidden matrices (`agents.training.muon`), and Adam's with all else; "sgd" is
     the paper's: momentum 0.9."""
     init_from: str | None = None
-    """File of an agent of the same spec whose weights the training begins with; None begins anew."""
+    """File, or name, of an agent of the same spec whose weights the training begins with; None begins anew."""
     seed: int = 1
     """Of the weights, the scenes and the actions drawn."""
 

@@ -48,9 +48,10 @@ class Classify(ImageTask):
     | name | default | meaning |
     |---|---|---|
     | `dataset` | `"mnist"` (`None` for `Classify-v0`) | or `"fashion_mnist"`, `"kmnist"`; `None` goes with `images` |
-    | `images`, `labels` | | your own images in place of a dataset: arrays (only they need `labels`), an `.npz` file, a folder of class folders, or a dataset of (image, label) pairs, as torchvision's and Hugging Face's are (`glimpse_env.datasets.load_images`) |
+    | `images`, `labels` | | your own images in place of a dataset: arrays (only they and lists of files need `labels`), an `.npz` file, a list of image files, a folder of class folders, or a dataset of (image, label) pairs, as torchvision's and Hugging Face's are (`glimpse_env.datasets.load_images`) |
     | `resize` | `None` | the longest side in pixels, to which larger images are shrunk |
     | `fit` | `"pad"` | how images go onto the canvas. `"pad"`: each keeps its size, and has a random place. `"contain"`: each is scaled, in its proportions, until it just fits into the canvas, and lies in the middle. `"cover"`: each is scaled until it just covers the canvas, and is cropped to its middle. With the last two the canvas is `size`, or a square of `resize`; without both, the largest height and width of the images. What is not covered is black |
+    | `channels` | as found | 1 for grey, 3 for RGB: images of the other kind are converted |
     | `background` | 128 | behind what is transparent in image files: a grey, or (red, green, blue), from 0 to 255 |
     | `names` | `"0"`, `"1"`, … | the class names of arrays; of a folder they are its folders', of an `.npz` its array `names`, of a dataset its own unless they are given |
     | `classes` | those of the labels | names: the classes in this order, onto which labels are mapped by name; or how many there are. Some may have no image here |

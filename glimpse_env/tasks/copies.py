@@ -36,7 +36,7 @@ class Remade:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        paths = {key: os.path.abspath(self.arguments[key]) for key in self.paths if _is_path(self.arguments.get(key))}
+        paths = {key: _absolute(self.arguments[key]) for key in self.paths if key in self.arguments}
         return _make_again, (type(self), self._positional, self.arguments | paths, self.fingerprint)
 
     @functools.cached_property
@@ -63,8 +63,11 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def _is_path(value: Any) -> bool:
-    return isinstance(value, (str, os.PathLike))
+def _absolute(value: Any) -> Any:
+    """A path, or a list of paths, that names the same in other folders; anything else as it is."""
+    if isinstance(value, (list, tuple)):
+        return [_absolute(part) for part in value]
+    return os.path.abspath(value) if isinstance(value, (str, os.PathLike)) else value
 
 
 def _make_again(kind: type[Remade], positional: tuple[Any, ...], named: dict[str, Any], fingerprint: str) -> Remade:

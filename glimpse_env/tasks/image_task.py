@@ -19,10 +19,16 @@ from glimpse_env.digest import digest_of
 from glimpse_env.fitting import Fit, Fitting
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.notices import in_bytes
+from glimpse_env.overview import overview_of_images
 from glimpse_env.pictures import Pictures
+from glimpse_env.retina import MAX_PIXELS, MAX_SCALES, glimpse_of_images
 from glimpse_env.rng import Array
 from glimpse_env.scenes import Blend, Plan, SceneConfig, Scenes, paint_rows, plan
 from glimpse_env.tasks.looking import Looking, pair
+from glimpse_env.tasks.records import State
+
+PIXELS_A_GLIMPSE = 2**17
+"""A glimpse without a table takes as long as summing up so many pixels, beside those that it reads."""
 
 
 class ImageTask(Looking):
@@ -31,10 +37,14 @@ class ImageTask(Looking):
     Attributes:
         images: (M, C, h, w) uint8, those of the split, on the backend; or `Pictures`, in their files.
         sizes: (M, 2) int64, height and width of each of the `Pictures`; None where all images have one size.
+        full_sizes: (M, 2) int64, height and width of a list of image files before they were shrunk; else None.
         labels: (M,) int64.
         own: whether the images are the user's own, and no named dataset.
         scene: how a canvas is made.
         augmentation: how it is changed then; None for not at all.
+        bare: whether each canvas is an image as it is. Of large ones on the host, glimpses and overviews are then taken
+            from the images themselves, where that is less work than a table of sums: bit for bit the same.
+        fitting: how images go onto the canvas.
     """
 
     paths = ("images",)
@@ -55,6 +65,7 @@ class ImageTask(Looking):
         resize: int | None = None,
         fit: Fit = "pad",
         background: int | tuple[int, int, int] = BACKGROUND,
+        channels: int | None = None,
         split: Split = "train",
         size: int | tuple[int, int] | None = None,
         pieces: int = 0,
@@ -86,6 +97,7 @@ class ImageTask(Looking):
         self.own = dataset is None
         if classes is not None:
             data = data.with_classes(classes)
+        data = data.with_channels(channels)
         self.answer_names = data.names
         self.source = data.source
         self.image_size = data.images.shape[2], data.images.shape[3]
@@ -95,6 +107,7 @@ class ImageTask(Looking):
         else:
             self.images, self.smallest_size, self.sizes = backend.asarray(data.images), self.image_size, None
         self.labels = backend.asarray(data.labels)
+        self.full_sizes, self.fitting = data.full_sizes, fitting
         self.num_episodes, self.order = len(data.labels), order
         size = canvas or fitting.canvas or self.image_size
         self.scene = SceneConfig(size, pieces, pair(piece_size), blend, overhang, fit != "pad")
@@ -102,7 +115,17 @@ class ImageTask(Looking):
         self.fills_canvas = self.smallest_size == size
         self.padded = self.own and not pieces
         self.augmentation = parse_augmentation(augment)
-        self.look(data.images.shape[1], size, spaces.Discrete(len(self.answer_names)), "class", overview)
+        self.bare = self.sizes is None and self.image_size == size and not pieces and not overhang
+        self.bare = self.bare and self.augmentation is None
+        space = spaces.Discrete(len(self.answer_names))
+        self.look(data.images.shape[1], size, space, "class", overview, tables=not self.bare or self._few_pixels(size))
+
+    def _few_pixels(self, size: tuple[int, int]) -> bool:
+        """Whether a table of the sums of an image of this size is less work than glimpses without one, or none can be
+        had without."""
+        window = self.retina.patch[0] * self.retina.patch[1] << 2 * (self.retina.scales - 1)
+        few = size[0] * size[1] <= min(MAX_PIXELS, self.horizon * (window + PIXELS_A_GLIMPSE))
+        return few or not self.backend.on_host or self.retina.scales > MAX_SCALES
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
         return {"classes": self.answer_names}
@@ -129,6 +152,28 @@ class ImageTask(Looking):
 
     def _plan(self, seeds: Array, episodes: Array) -> Plan:
         return plan(tuple(self.images.shape), seeds, episodes, self.scene, self.order, self.sizes)
+
+    def shown(self, seeds: Array, episodes: Array) -> tuple[State, Array]:  # noqa: D102
+        if self.tables:
+            return super().shown(seeds, episodes)
+        index = self._plan(seeds, episodes).index
+        shown = {"image": index}
+        if self.cells is not None:
+            shown["overview"] = overview_of_images(self.images, index, self.cells)
+        return shown, self.backend.xp.take(self.labels, index, axis=0)
+
+    def glimpse(self, state: State) -> Array:  # noqa: D102
+        if self.tables:
+            return super().glimpse(state)
+        where = state["image"], state["location"]
+        return glimpse_of_images(self.images, *where, self.retina, self.ops.summed_area_table)
+
+    def canvas(self, seed: int, episode: int) -> np.ndarray:  # noqa: D102
+        if not self.bare:
+            return super().canvas(seed, episode)
+        seeds, episodes = (self.backend.asarray([number], "int64") for number in (seed, episode))
+        image = self.images[int(self._plan(seeds, episodes).index[0])]  # itself, which may be large
+        return self.backend.to_numpy(image).transpose(1, 2, 0)
 
     def _boxes(self, scheme: Plan) -> Array:
         """As `target_boxes`, before augmentation."""

@@ -33,6 +33,8 @@ class Looking(Task):
         fills_canvas: whether what is to be recognised does.
         padded: whether what lies around it is padding.
         cells: (rows, columns) of the overview; None without one.
+        tables: whether each episode has a canvas and a table of its sums. A subclass that does without says what is
+            shown by `shown` and `glimpse`; `row_bytes` is then 0, and states that are saved are of another form.
     """
 
     canvas_size: tuple[int, int]
@@ -63,7 +65,16 @@ class Looking(Task):
         self.retina = Retina(pair(patch), scales).checked()
         self.gazes = ("random", "oracle") if saccades == "absolute" else ()
 
-    def look(self, channels: int, size: tuple[int, int], answer: spaces.Space, role: str, cells: Any = None) -> None:
+    def look(
+        self,
+        channels: int,
+        size: tuple[int, int],
+        answer: spaces.Space,
+        role: str,
+        cells: Any = None,
+        *,
+        tables: bool = True,
+    ) -> None:
         """Set the spaces and roles.
 
         Args:
@@ -72,14 +83,16 @@ class Looking(Task):
             answer: the space of an answer.
             role: the role of an answer.
             cells: the argument `overview`, as `checked_overview` takes it.
+            tables: the attribute.
 
         Raises:
-            ValueError: for a canvas that is too large, or an overview that does not suit it.
+            ValueError: for a canvas that is too large for a table, or an overview that does not suit it.
         """
-        self.canvas_size = size
-        check_size(size)
+        self.canvas_size, self.tables = size, tables
         self.cells = checked_overview(cells, size)
-        self.row_bytes = channels * (size[0] * size[1] + 4 * (size[0] + 1) * (size[1] + 1))
+        if tables:
+            check_size(size)
+            self.row_bytes = channels * (size[0] * size[1] + 4 * (size[0] + 1) * (size[1] + 1))
         seen = {
             "glimpse": ("glimpse", box(0, 1, (self.retina.scales, channels, *self.retina.patch))),
             "location": ("place", box(-1, 1, (2,))),
@@ -105,27 +118,36 @@ class Looking(Task):
         same = answer == target
         return same if same.ndim == 1 else self.backend.xp.all(same, axis=1)
 
+    def shown(self, seeds: Array, episodes: Array) -> tuple[State, Array]:
+        """What these episodes show, (N,) int64 each: what glimpses are taken from, and the overview where there is one;
+        and the right answers (N, …)."""
+        canvas, target = self.scenes(seeds, episodes)
+        table = self.ops.summed_area_table(canvas)
+        return {"table": table, **({} if self.cells is None else {"overview": overview(table, self.cells)})}, target
+
+    def glimpse(self, state: State) -> Array:
+        """What the retina sees, (N, scales, C, height, width) float32 in [0, 1]."""
+        return self.ops.glimpse(state["table"], state["location"], self.retina)
+
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         xp, n = self.backend.xp, seeds.shape[0]
-        canvas, target = self.scenes(seeds, episodes)
+        shown, target = self.shown(seeds, episodes)
         path = xp.zeros((n, self.horizon + 1, 2), dtype=xp.float32, device=self.backend.device)
         if self.start == "random":
             path[:, 0] = uniform(draw_words(seeds, episodes, 2, START_STREAM)) * 2 - 1
-        table = self.ops.summed_area_table(canvas)
         return {
             "seed": self.backend.copy(seeds),
             "episode": self.backend.copy(episodes),
-            "table": table,
+            **shown,
             "target": target,
             "location": self.backend.copy(path[:, 0]),
             "time": xp.zeros_like(episodes),
             "path": path,
-            **({} if self.cells is None else {"overview": overview(table, self.cells)}),
         }
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
         seen = {
-            "glimpse": self.ops.glimpse(state["table"], state["location"], self.retina),
+            "glimpse": self.glimpse(state),
             "location": self.backend.copy(state["location"]),
             "time": self.backend.xp.take(self.clock, state["time"], axis=0),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -64,6 +65,7 @@ class TrafficSigns(Looking):
     | `data` | `None` | the benchmark's folder; `gtsdb` in the folder that `GLIMPSE_DATA` names |
     | `split` | `"train"` | scenes 0 to 479; or `"validation"`, 480 to 599, or `"test"`, 600 to 899 |
     | `resize` | `None` | the longest side in pixels, to which scenes are shrunk |
+    | `classes` | those of `answer` | names of the answers. They have no other names: what an agent was trained with may be named here, and is compared |
     | `composed` | 0.0 | share of the scenes that are composed: zoomed, flipped (not with `"class"`) and lit anew, with up to three signs of other scenes of the split pasted onto them. Variety for training |
     | `overview` | 96 | cells of the overview along the longer side, or (rows, columns); `None` for none |
     | `num_glimpses` | 6 | glimpses, and steps, of an episode |
@@ -93,6 +95,7 @@ class TrafficSigns(Looking):
         data: str | os.PathLike[str] | None = None,
         split: Split = "train",
         resize: int | None = None,
+        classes: Sequence[str] | None = None,
         composed: float = 0.0,
         overview: int | tuple[int, int] | None = 96,
         num_glimpses: int = 6,
@@ -113,12 +116,14 @@ class TrafficSigns(Looking):
         self.source = self.scenes_of.source
         self.num_episodes = len(self.scenes_of.pictures)
         self.answer_names = CLASSES if answer == "class" else CATEGORIES
+        if classes is not None and tuple(classes) != self.answer_names:
+            raise ValueError(f"classes of answer={answer!r} are {list(self.answer_names)}, got {list(classes)}")
         several = answer == "categories"
         space = spaces.MultiBinary(len(CATEGORIES)) if several else spaces.Discrete(len(self.answer_names))
         self.look(3, self.scenes_of.pictures.largest, space, "bits" if several else "class", overview)
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
-        return {}
+        return {"classes": self.answer_names}
 
     def digest(self) -> str:  # noqa: D102
         found = self.scenes_of

@@ -10,6 +10,7 @@ from runs.traces.belief_charts import ROW, belief_rows
 from runs.traces.contact_sheet import MARGIN, caption, dot, header, hits_of
 from runs.traces.encoding import encode_apng, within
 from runs.traces.layout import INK, SMALL, TRACK, WIDTH, above, beside, blank, framed, grid, label
+from runs.traces.lettering import shorten
 from runs.traces.panels import outcome_line, patches_panel, scene_panel
 from runs.traces.trace import Trace
 
@@ -40,7 +41,8 @@ def animation_frames(traces: list[Trace], title: str = "", subtitle: str = "") -
     for step in range(steps + 1):
         tiles = [tile(trace, min(step, len(trace.seen) - 1), reveal=step == steps) for trace in traces]
         tiled = grid(tiles, across, 2 * MARGIN, 30)
-        frames.append(above([header(title, subtitle, tiled.shape[1]), tiled], 18) if title or subtitle else tiled)
+        heading = [header(traces, title, subtitle, tiled.shape[1])] if title or subtitle else []
+        frames.append(above([*heading, tiled], 18))
     size = [max(edges) for edges in zip(*(frame.shape[:2] for frame in frames), strict=True)]
     filled = [above([beside([frame, blank(size[0], 0)]), blank(0, size[1])]) for frame in frames]
     return [framed(frame, MARGIN) for frame in filled]
@@ -65,7 +67,7 @@ def tile(trace: Trace, step: int, *, reveal: bool = False) -> np.ndarray:
 def clock(trace: Trace, step: int) -> np.ndarray:
     """Which episode and glimpse this is, and the hits so far."""
     steps = len(trace.seen)
-    parts = [caption(f"episode {trace.episode:,}"), label(f"glimpse {step + 1} of {steps}", SMALL)]
+    parts = [caption(shorten(trace.caption, SMALL, 200)), label(f"glimpse {step + 1} of {steps}", SMALL)]
     parts += [beside([dot(INK if done <= step else TRACK, 5) for done in range(steps)], 4)] if steps <= 12 else []
     parts += [caption(hits_of(trace, step + 1))] if trace.box is not None else []
     return beside(parts, 16, "centre")

@@ -20,16 +20,20 @@ NAME = 150
 
 
 def shown_classes(trace: Trace, count: int = SHOWN) -> np.ndarray:
-    """The classes that a chart shows, in order: those believed most at any time, and the truth."""
+    """The classes that a chart shows, in order: those believed most at any time, and the truth where it is known."""
     peak = trace.beliefs.max(0).astype(np.float64)
-    peak[trace.label] = np.inf
+    if trace.known:
+        peak[trace.label] = np.inf
     return np.sort(np.argsort(-peak, kind="stable")[:count])
 
 
 def belief_colours(trace: Trace, step: int) -> list[Colour]:
-    """A colour for each class: the truth's, the top answer's where it is wrong, and that of all others."""
-    answer = int(trace.beliefs[step].argmax())
-    return [TRUTH if index == trace.label else WRONG if index == answer else OTHER for index in range(len(trace.names))]
+    """A colour for each class: the truth's, the top answer's where it is another, and that of all others."""
+    colours: list[Colour] = [OTHER] * len(trace.names)
+    colours[int(trace.beliefs[step].argmax())] = WRONG if trace.known else INK
+    if trace.known:
+        colours[trace.label] = TRUTH
+    return colours
 
 
 def belief_rows(trace: Trace, step: int, height: int, width: int) -> np.ndarray:

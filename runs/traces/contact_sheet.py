@@ -29,7 +29,7 @@ from runs.traces.layout import (
     paragraph,
 )  # fmt: skip
 from runs.traces.lettering import shorten
-from runs.traces.panels import number_panel, patches_panel, scene_panel
+from runs.traces.panels import number_panel, outcome_colour, patches_panel, scene_panel
 from runs.traces.trace import Trace
 
 MARGIN = 20
@@ -53,7 +53,7 @@ def contact_sheet(traces: list[Trace], title: str = "", subtitle: str = "", widt
     inner = width - 2 * MARGIN
     rows = [sheet_row(trace, inner) for trace in traces]
     ruled = [part for row in rows for part in (blank(2, inner, TRACK), row)][1:]
-    return framed(above([header(title, subtitle, inner), *ruled, blank(0, inner)], 20), MARGIN)
+    return framed(above([header(traces, title, subtitle, inner), *ruled, blank(0, inner)], 20), MARGIN)
 
 
 def sheet_row(trace: Trace, width: int) -> np.ndarray:
@@ -83,13 +83,16 @@ def glimpse_table(trace: Trace, width: int) -> np.ndarray:
 
 
 def outcome_panel(trace: Trace, width: int) -> np.ndarray:
-    """The episode's number, what the agent answered, whether that is right, what it was, and its hits."""
-    answer, truth = trace.name(int(trace.answer[-1])), trace.name(trace.label)
-    colour, room = TRUTH if trace.correct else WRONG, width - TEXT - 8
-    said = [label(shorten(answer, TEXT, room, 600), TEXT, colour, 600), mark(trace.correct, TEXT)]
-    parts = [caption(f"episode {trace.episode:,}"), blank(2, 1), caption("answer"), beside(said, 8, "centre")]
-    parts += [caption(percent(trace.beliefs[-1].max())), blank(2, 1)]
-    parts += [caption("truth"), label(shorten(truth, TEXT, room, 600), TEXT, weight=600)]
+    """What the episode is called, and what the agent answered; and where that is known whether it is right, what it
+    was, and the hits."""
+    answer, room = trace.name(int(trace.answer[-1])), width - TEXT - 8
+    said = [label(shorten(answer, TEXT, room, 600), TEXT, outcome_colour(trace), 600)]
+    said += [mark(trace.correct, TEXT)] if trace.known else []
+    parts = [caption(shorten(trace.caption, SMALL, width)), blank(2, 1), caption("answer"), beside(said, 8, "centre")]
+    parts += [caption(percent(trace.beliefs[-1].max()))]
+    if trace.known:
+        truth = shorten(trace.name(trace.label), TEXT, room, 600)
+        parts += [blank(2, 1), caption("truth"), label(truth, TEXT, weight=600)]
     if trace.box is not None:
         parts += [blank(2, 1), caption(hits_of(trace, len(trace.seen)))]
     return above(parts, 2)
@@ -106,20 +109,20 @@ def caption(text: str) -> np.ndarray:
     return label(text, SMALL, MUTED)
 
 
-def header(title: str, subtitle: str, width: int) -> np.ndarray:
+def header(traces: list[Trace], title: str, subtitle: str, width: int) -> np.ndarray:
     """The title, a quieter text, and what the colours stand for."""
     parts = [label(shorten(title, 30, width, 600), 30, weight=600)] if title else []
     parts += [paragraph(subtitle, width)] if subtitle else []
-    return above([*parts, legend(width)], 6)
+    return above([*parts, legend(width, any(trace.known for trace in traces))], 6)
 
 
-def legend(width: int) -> np.ndarray:
-    """What the colours stand for."""
+def legend(width: int, known: bool) -> np.ndarray:
+    """What the colours stand for, where a right answer is known or where none is."""
+    answers = [("truth, hits", TRUTH), ("wrong", WRONG)] if known else [("answer", INK)]
     meanings: list[tuple[str, Colour]] = [
         ("fixations", PATH_COLOUR),
         ("the latest", WINDOW_COLOURS[0]),
-        ("truth, hits", TRUTH),
-        ("wrong", WRONG),
+        *answers,
         ("others", OTHER),
     ]
     return flow([beside([dot(colour, 8), caption(text)], 5, "centre") for text, colour in meanings], width, 18, 2)

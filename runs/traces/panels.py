@@ -145,12 +145,18 @@ def glimpses_panel(trace: Trace, title: str) -> np.ndarray:
 
 
 def outcome_line(trace: Trace, width: int = WIDTH - 40) -> np.ndarray:
-    """The question, the last answer with a tick, or with a cross and the truth."""
-    answer, colour = trace.name(int(trace.answer[-1])), TRUTH if trace.correct else WRONG
+    """The question, the last answer with a tick, or with a cross and the truth; alone where no truth is known."""
+    answer, colour = trace.name(int(trace.answer[-1])), outcome_colour(trace)
     parts = [label(trace.question, SMALL)] if trace.question else []
     says = shorten(answer, SMALL, width // 2 - 110, 600)
-    parts += [mark(trace.correct, SMALL), label(f"{says}  ({percent(trace.beliefs[-1].max())})", SMALL, colour, 600)]
-    if not trace.correct:
+    parts += [mark(trace.correct, SMALL)] if trace.known else []
+    parts += [label(f"{says}  ({percent(trace.beliefs[-1].max())})", SMALL, colour, 600)]
+    if trace.known and not trace.correct:
         truth = shorten(trace.name(trace.label), SMALL, width // 2 - 110)
         parts.append(label(f"it is {truth}", SMALL, INK))
     return flow(parts, width, 12, 4)
+
+
+def outcome_colour(trace: Trace) -> Colour:
+    """Of the last answer."""
+    return (TRUTH if trace.correct else WRONG) if trace.known else INK

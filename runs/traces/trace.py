@@ -41,6 +41,7 @@ class Trace(NamedTuple):
         gate: (T,) in [0, 1], how much of each step was written.
         contents: (S, width), what lies in the slots at the end.
         step: (S,) int64, the step that lies in each slot at the end, -1 where none does.
+        title: what it is called in pictures; "" is by its number.
     """
 
     episode: int
@@ -63,6 +64,17 @@ class Trace(NamedTuple):
     gate: np.ndarray | None = None
     contents: np.ndarray | None = None
     step: np.ndarray | None = None
+    title: str = ""
+
+    @property
+    def caption(self) -> str:
+        """What it is called in pictures."""
+        return self.title or f"episode {self.episode:,}"
+
+    @property
+    def known(self) -> bool:
+        """Whether the class of the last right answer is known."""
+        return self.label >= 0
 
     @property
     def correct(self) -> bool:

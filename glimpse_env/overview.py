@@ -37,7 +37,7 @@ def checked_overview(value: Any, canvas: tuple[int, int]) -> tuple[int, int] | N
     if not (1 <= rows <= height and 1 <= columns <= width):
         raise ValueError(
             f"overview is (rows, columns) of at least 1 and at most the canvas' {canvas}, or the number of cells along "
-            f"its longer side; got {value!r}"
+            f"its longer side; got {value!r}: take fewer cells, or a larger canvas"
         )
     return rows, columns
 

@@ -175,6 +175,16 @@ def test_an_agent_of_street_scenes_looks_at_a_scene_as_in_its_task(
     assert found.fixations[0].tolist() == [680, 400]
     report = evaluate_checkpoint(tmp_path / "agent.pt", episodes=8, device="cpu")
     assert report["classes"] == ["prohibitory", "mandatory", "danger", "other"]
+    labelled = {
+        "images": random_picture(1, 3, 90, 60, 3),
+        "labels": np.arange(3),
+        "names": ["other", "danger", "mandatory"],
+    }
+    np.savez(tmp_path / "own.npz", **labelled)
+    report = evaluate_checkpoint(tmp_path / "agent.pt", images=tmp_path / "own.npz", device="cpu")
+    assert sum(map(sum, report["confusion"])) == 3
+    with pytest.raises(ValueError, match="take fewer cells, or a larger canvas"):
+        agent.look(random_picture(1, 10, 10, 3))
     found = agent.look(random_picture(1, 300, 200, 3))
     assert found.fixations[0].tolist() == [100, 150]
 

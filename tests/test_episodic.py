@@ -401,3 +401,24 @@ def test_recall_is_learnt_and_needs_the_memory(remembers: bool, kind: type[Episo
     with torch.no_grad():
         accuracy = (answer(inputs).argmax(1) == target).float().mean().item()
     assert accuracy >= 0.95 if remembers else accuracy <= 0.2
+
+
+@pytest.mark.parametrize("alike", [0.0, 3.0])
+def test_a_recall_may_begin_by_likeness(alike: float) -> None:
+    """Of what was written, a step recalls what is like it, and not itself; without `alike`, nothing in particular."""
+    torch.manual_seed(0)
+    memory = Episodic(16, slots=8, width=32, heads=4, hops=1, alike=alike)
+    rows = torch.randn(64, 7, 16)
+    which = torch.arange(64) % 6
+    rows[:, 6] = rows[torch.arange(64), which] + 0.3 * torch.randn(64, 16)
+    state = memory.initial_state(64)
+    for step in rows.unbind(1):
+        _, state = memory(step, step, state)
+    recalled = state["read"][:, 0]
+    right = (recalled[:, :7].argmax(1) == which).float().mean()
+    assert right > 0.95 if alike else right < 0.5
+
+
+def test_likeness_below_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="alike must be a number of at least 0, got -1"):
+        Episodic(4, alike=-1)

@@ -439,8 +439,7 @@ def test_the_oracle_leads_fewer_and_fewer_rows(images: str):
     assert [recipe.led_rows(update, 20) for update in (0, 25, 50, 75, 99)] == [10, 8, 5, 2, 0]
     env = EnvConfig("Classify-v0", images=images, size=24, patch=6, scales=2, num_glimpses=3)
     recipe = Recipe("led", env, AgentConfig(width=16), led=1.0, batch=8, episodes=16)
-    trainer = begin(recipe)
-    assert "train/imitation_loss" in train_update(trainer)
+    assert "train/imitation_loss" in train_update(begin(recipe, 8))
     with pytest.raises(ValueError, match="a share from 0 to 1"):
         replace(recipe, led=1.5).check()
     with pytest.raises(ValueError, match="leads a gaze that is learned"):

@@ -46,6 +46,7 @@ TRAFFIC_SIGNS = replace(
     lr=3e-3,
     gaze_lr=1.0,
     led=1.0,
+    led_end=0.5,
     std=0.5,
 )
 # Icons of 48 to 256 pixels, anywhere on a canvas of 256 (`runs.icon_set`).
@@ -93,7 +94,7 @@ def whole_overview(name: str, base: Recipe, size: str, encoder: GlimpseKind, cha
     env = replace(base.env, patch=1, scales=1, num_glimpses=1, arguments=arguments)
     ignored = ("glimpse", "location", "time")
     agent = AgentConfig(glimpse_encoder=encoder, channels=channels, core="none", saccades="none", ignore=ignored)
-    return replace(base, name=name, env=env, agent=agent, optimizer="adam", lr=1e-3, led=0.0)
+    return replace(base, name=name, env=env, agent=agent, optimizer="adam", lr=1e-3, led=0.0, led_end=None)
 
 
 def reader(**options: Option) -> AgentConfig:
@@ -279,9 +280,9 @@ RECIPES: dict[str, Recipe] = {
         FASHION_CLUTTERED,
         TRAFFIC_SIGNS,
         ICONS,
-        replace(ICONS, name="icons-random", gaze="random", led=0.0),
+        replace(ICONS, name="icons-random", gaze="random", led=0.0, led_end=None),
         whole_overview("icons-cnn", ICONS, "64", "deep_cnn", 16),
-        replace(TRAFFIC_SIGNS, name="traffic-signs-random", gaze="random", led=0.0),
+        replace(TRAFFIC_SIGNS, name="traffic-signs-random", gaze="random", led=0.0, led_end=None),
         whole_overview("traffic-signs-resnet-0.1", TRAFFIC_SIGNS, "(80, 136)", "resnet"),
         whole_overview("traffic-signs-resnet-0.3", TRAFFIC_SIGNS, "(240, 408)", "resnet"),
         replace(

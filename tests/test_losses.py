@@ -305,6 +305,6 @@ def test_rows_that_were_led_are_imitated_and_take_no_part_in_the_policy_gradient
         length=trajectory.length[~led],
     )
     both = policy_gradient(trajectory, HEADS, trajectory.reward, 0.7)
-    torch.testing.assert_close(both.policy, policy_gradient(others, HEADS, others.reward, 0.7).policy)
+    torch.testing.assert_close(both.policy, policy_gradient(others, HEADS, others.reward, 0.7).policy / 2)
     copied = imitation(trajectory, "location")
-    torch.testing.assert_close(copied, -(log_prob[:2, 0].sum() + log_prob[0, 3]) / 3)
+    torch.testing.assert_close(copied, -(log_prob[:2, 0].sum() + log_prob[0, 3]) / 3 / 2)

@@ -435,7 +435,7 @@ def test_options_as_text_and_back():
 
 
 def test_the_oracle_leads_fewer_and_fewer_rows(images: str):
-    recipe = Recipe(led=0.5, episodes=400, batch=4)
+    recipe = Recipe(led=0.5, led_end=0.0, episodes=400, batch=4)
     assert [recipe.led_rows(update, 20) for update in (0, 25, 50, 75, 99)] == [10, 8, 5, 2, 0]
     env = EnvConfig("Classify-v0", images=images, size=24, patch=6, scales=2, num_glimpses=3)
     recipe = Recipe("led", env, AgentConfig(width=16), led=1.0, batch=8, episodes=16)

@@ -65,7 +65,8 @@ def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discoun
 
     The returns are standardised, so that the unit and the offset of a reward do not matter, and the advantage is
     divided by its root mean square. An action that matters only for what follows it has no term in an episode's last
-    step, where that term would be noise. Rows that were led have none. All means are over all processes, which meet
+    step, where that term would be noise. Rows that were led have none, and the gradient counts as much as the others'
+    share. All means are over all processes, which meet
     twice; the gradient is that of a process's own rows.
 
     Args:
@@ -96,6 +97,8 @@ def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discoun
             for (name, mask), number in zip(masks.items(), counts, strict=True)
         ]
     ).sum()
+    if trajectory.led is not None:
+        policy = policy * (1 - trajectory.led.to(policy.dtype).mean())
     loss = ((value - target).square() * some).sum() / count.to(rewards.dtype)
     scalars = {
         "train/policy_gradient_loss": policy.detach(),

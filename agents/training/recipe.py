@@ -101,9 +101,10 @@ class Recipe:
     edge_weight: float = 0.0
     """Weight of the squared distance by which the policy's mean lies beyond the canvas, which brings it back."""
     led: float = 0.0
-    """Share of the episodes in which the environment's oracle leads the gaze, at first; it falls evenly to none at the
-    end. There the answer is learned from what is to be seen, and the policy, beside REINFORCE in all other episodes, to
-    go where it was led."""
+    """Share of the episodes in which the environment's oracle leads the gaze, at first. There the answer is learned from
+    what is to be seen, and the policy imitates the oracle; in all other episodes it learns by REINFORCE."""
+    led_end: float | None = None
+    """The same at the end, towards which it falls evenly; None leaves it as it is."""
     estimator: str = "gain"
     """What a step earns a policy, a row of `agents.training.estimators.ESTIMATORS`. "gain": what it adds to the
     log-likelihood of the target; "reinforce": the environment's own reward."""
@@ -161,8 +162,9 @@ class Recipe:
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0, got {getattr(self, name)}")
         if not 0 <= (self.std_end or 0) < math.inf:
             raise ValueError(f"--std-end must be at least 0, got {self.std_end}")
-        if not 0 <= self.led <= 1:
-            raise ValueError(f"--led is a share from 0 to 1, got {self.led}")
+        for name in ("led", "led_end"):
+            if not 0 <= (getattr(self, name) or 0) <= 1:
+                raise ValueError(f"--{name.replace('_', '-')} is a share from 0 to 1, got {getattr(self, name)}")
         if self.episodes < self.batch:
             raise ValueError(f"--episodes {self.episodes} are less than one --batch of {self.batch}")
 
@@ -176,7 +178,8 @@ class Recipe:
 
     def led_rows(self, update: int, rows: int) -> int:
         """How many of a process's rows the oracle leads in an update."""
-        return round(rows * self.led * (1 - update / self.updates()))
+        end = self.led if self.led_end is None else self.led_end
+        return round(rows * (self.led + (end - self.led) * update / self.updates()))
 
     def by_return(self) -> bool:
         """Whether the best weights are those of the highest return, not of the least error."""

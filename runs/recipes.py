@@ -61,7 +61,9 @@ ICONS = replace(
         scales=4,
         arguments=("overview=64", "augment=scale,brightness,contrast,colour,cutout:0.5"),
     ),
-    episodes=60_000,
+    episodes=100_000,
+    batch=64,
+    lr=5e-3,
 )
 CLUTTERED100 = replace(IMAGES, name="cluttered100", env=EnvConfig("ClutteredMNIST100-v0"))
 # The paper's network, reward and optimizer. Ours remain: the advantage is scaled, the gradient clipped, the learning

@@ -61,7 +61,7 @@ ICONS = replace(
         scales=4,
         arguments=("overview=64", "augment=scale,brightness,contrast,colour,cutout:0.5"),
     ),
-    episodes=100_000,
+    episodes=40_000,
     batch=64,
     lr=5e-3,
 )

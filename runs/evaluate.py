@@ -30,7 +30,7 @@ def main(
 
     Args:
         checkpoint: A weight file, a training's checkpoint or folder, or the name of a pretrained agent.
-        episodes: How many; 10,000 scenes, or each of the images or questions once.
+        episodes: How many; each of the images, scenes or questions once, and 10,000 images at most.
         images: Your own canvases in place of generated scenes: an .npz file with images, labels and the
             names of the classes, or a folder.
         split: train, validation, test, or all of your own images; test, and all of images that it was not trained on.

@@ -45,7 +45,7 @@ def evaluate_checkpoint(
 
     Args:
         checkpoint: a weight file (`agent.pt`, `runs/pretrained/*.pt`), a training's `checkpoint.pt`, or its folder.
-        episodes: how many; None is 10,000 scenes, every image of one's own, or every question, once.
+        episodes: how many; None is every image, scene or question once, and 10,000 images at most.
         images: the user's own canvases (`.npz` with `images`, `labels` and `names`, or a folder of class folders) in
             place of the recipe's test scenes.
         split: which of the images, scenes or questions; None is the test split, or all of `images` that the agent was
@@ -58,8 +58,8 @@ def evaluate_checkpoint(
     Returns:
         `recipe`, `env_id`, `episodes`, `gaze` (of the recipe), `seconds`, `mean_return`, `steps` (mean length), `data`
         (where they were found, "" where episodes are made up) and `classes` (of images), and where the environment
-        tells right answers `error`: percent of wrong answers, or bits per sequence where answers are bits. Of one's own
-        images also `split`, `error_interval` (95 %, Wilson), `error_by_class` and `confusion` (K, K), [class, answer].
+        tells right answers `error`: percent of wrong answers, or bits per sequence where answers are bits. Of images
+        also `split`, `error_interval` (95 %, Wilson), `error_by_class` and `confusion` (K, K), [class, answer].
         Where the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, and `error_random_gaze` and
         `return_random_gaze`; where it reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI
         `error_by_task`, and with a gaze `support_hit_rate`.
@@ -80,9 +80,8 @@ def evaluate_checkpoint(
     else:
         env = _own_env(recipe, agent, names, data, arguments, where, split)
     name = task_name(recipe.env.id)
-    own = images is not None or recipe.env.images is not None
     if episodes is None:
-        episodes = SCENES if agent.spec.named("glimpse") is not None and not own else episodes_in(env)
+        episodes = episodes_in(env) if agent.spec.named("glimpse") is None else min(SCENES, episodes_in(env))
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {episodes}")
     env_id = recipe.env.id if name is None else f"Glimpse/{name}"
@@ -92,7 +91,8 @@ def evaluate_checkpoint(
         report["classes"] = shown["classes"]
     if images is not None:
         report["images"] = str(images)
-    confusion = Confusion(report["classes"]) if own else None
+    classed = "classes" in report and agent.spec.action["answer"].role == "class"
+    confusion = Confusion(report["classes"]) if classed else None
     if arguments:
         report["arguments"] = list(arguments)
     if memory_options:

@@ -17,6 +17,7 @@ PAPER = {
     "cluttered": ("4.04", "conv 8.09, random gaze 14.4"),
     "fashion": ("–", "no glimpse figure published"),
     "fashion-cluttered": ("–", "no glimpse figure published"),
+    "traffic-signs": ("–", "most frequent category 60.4"),
     "cluttered100": ("8.11", "conv 14.35, random gaze 28.4"),
     "cluttered-random": ("14.4", ""),
     "cluttered100-random": ("28.4", ""),
@@ -28,7 +29,7 @@ PAPER = {
 
 HEAD = """# Results
 
-Test error in percent: 10,000 scenes of the test split (`seed 2**41`), each test image once, gaze at the policy's mean,
+Test error in percent: each image or scene of the test split once (`seed 2**41`), gaze at the policy's mean,
 no averaging. Weights were chosen on the validation split; nothing was chosen by the test split. Written by
 `python -m runs.results`; each row is reproduced by `python -m runs.evaluate runs/pretrained/<recipe>.pt`.
 

@@ -23,11 +23,19 @@ except ModuleNotFoundError as error:
 EXACT = 2**24
 """Stable-Baselines3 converts every observation to float32, which holds all integers up to this one."""
 
-ROLES = {"location": "place", "time": "clock", "periphery": "bag", "lines": "count", "bits": "bits"}
+ROLES = {
+    "location": "place",
+    "time": "clock",
+    "overview": "overview",
+    "periphery": "bag",
+    "lines": "count",
+    "bits": "bits",
+    "label": "bits",
+}
 
 WORDS = ("tokens", "question")
 
-DIMENSIONS = {"glimpse": 4, "periphery": 2}
+DIMENSIONS = {"glimpse": 4, "overview": 3, "periphery": 2}
 """Of one frame, by the name of a part; 1 of the others."""
 
 

@@ -44,6 +44,10 @@ def run_script(main: Callable[[], Any]) -> NoReturn:
         sys.stdout.flush()
     except OSError:  # what is left can be printed nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if status == INTERRUPTED:
+        # Where the signal met Python code that an extension runs as it is imported, Python keeps that in mind and ends
+        # itself by SIGINT, whatever came of the exception.
+        os._exit(INTERRUPTED)
     sys.exit(status)
 
 

@@ -66,13 +66,15 @@ def test_gymnasium_has_no_complaint(every_task: tuple[str, dict[str, Any]]) -> N
 
 
 def test_stable_baselines_has_no_complaint_but_about_its_own_limits(task: tuple[str, dict[str, Any]]) -> None:
-    """It has no Dict actions, no image of more than three dimensions, and no matrix."""
+    """It has no Dict actions, no image of more than three dimensions, no image of floats, and no matrix."""
     checker = pytest.importorskip("stable_baselines3.common.env_checker")
     with warnings.catch_warnings(record=True) as complaints:
         warnings.simplefilter("always")
         checker.check_env(make(task), skip_render_check=False)
     shapes = tuple(f"Your observation {key} has an unconventional shape" for key in ("glimpse", "periphery"))
-    limits = ("The action space is not based off a numpy array", *shapes)
+    images = tuple(f"It seems that your observation {what} is an image" for what in ("overview", "space overview"))
+    small = "The minimal resolution for an image is 36x36"
+    limits = ("The action space is not based off a numpy array", *shapes, *images, small)
     unexpected = [str(complaint.message) for complaint in complaints if not str(complaint.message).startswith(limits)]
     assert unexpected == []
 

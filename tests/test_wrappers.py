@@ -157,6 +157,8 @@ def test_every_task_passes_stable_baselines3_checks(task: tuple[str, dict[str, A
     checker = pytest.importorskip("stable_baselines3.common.env_checker")
     with warnings.catch_warnings():  # it advises a features extractor for glimpses: agents.sb3 has one
         warnings.filterwarnings("ignore", "Your observation (glimpse|periphery) has an unconventional shape")
+        warnings.filterwarnings("ignore", "It seems that your observation (space )?overview is an image")
+        warnings.filterwarnings("ignore", "The minimal resolution for an image is 36x36")
         checker.check_env(PAIRS[kind][0](gym.make(task[0], **task[1]).unwrapped))
 
 

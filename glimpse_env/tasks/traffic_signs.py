@@ -78,6 +78,9 @@ class TrafficSigns(Looking):
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named |
     | `autoreset_mode` | `"NextStep"` | vector only: or `"SameStep"`, `"Disabled"` |
 
+    ## Vectorized environment
+    `gym.make_vec(id, num_envs=64)`; scenes are decoded and composed on the host, whatever the device.
+
     ## Version History
     * v0: the first.
     """

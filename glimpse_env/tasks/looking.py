@@ -122,8 +122,12 @@ class Looking(Task):
         """What these episodes show, (N,) int64 each: what glimpses are taken from, and the overview where there is one;
         and the right answers (N, …)."""
         canvas, target = self.scenes(seeds, episodes)
+        return self.summed(canvas), target
+
+    def summed(self, canvas: Array) -> State:
+        """What glimpses of canvases (N, C, H, W) uint8 are taken from, and the overview where there is one."""
         table = self.ops.summed_area_table(canvas)
-        return {"table": table, **({} if self.cells is None else {"overview": overview(table, self.cells)})}, target
+        return {"table": table, **({} if self.cells is None else {"overview": overview(table, self.cells)})}
 
     def glimpse(self, state: State) -> Array:
         """What the retina sees, (N, scales, C, height, width) float32 in [0, 1]."""

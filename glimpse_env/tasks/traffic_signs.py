@@ -133,14 +133,18 @@ class TrafficSigns(Looking):
         return digest_of(found.pictures.digest(), found.boxes, found.kinds)
 
     def scenes(self, seeds: Array, episodes: Array) -> tuple[Array, Array]:  # noqa: D102
+        return self._painted(self._arranged(seeds, episodes))
+
+    def shown(self, seeds: Array, episodes: Array) -> tuple[State, Array]:
+        """As there, and the box of the largest sign."""
         made = self._arranged(seeds, episodes)
-        canvas = np.stack([paint(self.scenes_of, one, self.canvas_size) for one in made])
-        return self.backend.asarray(canvas), self.backend.asarray(np.stack([self._target(one) for one in made]))
+        canvas, target = self._painted(made)
+        box = self.backend.xp.astype(self._boxes(made), self.backend.xp.float32)
+        return {**self.summed(canvas), "box": box}, target
 
     def target_boxes(self, seeds: Array, episodes: Array) -> Array:
         """(N, 4) int64 left, top, right, bottom in pixels of the largest sign."""
-        boxes = [one.boxes[largest(one)].round().astype(np.int64) for one in self._arranged(seeds, episodes)]
-        return self.backend.asarray(np.stack(boxes))
+        return self._boxes(self._arranged(seeds, episodes))
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
         """The "oracle": the middles of all signs, the largest first; then it stays."""
@@ -154,9 +158,7 @@ class TrafficSigns(Looking):
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         state = super().begin(seeds, episodes)
-        boxes = self.backend.xp.astype(self.target_boxes(seeds, episodes), self.backend.xp.float32)
-        near = self.backend.xp.zeros_like(episodes) > 0
-        return self._looked({**state, "box": boxes, "near": near})
+        return self._looked({**state, "near": self.backend.xp.zeros_like(episodes) > 0})
 
     def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
         made = super().act(state, action)
@@ -173,6 +175,15 @@ class TrafficSigns(Looking):
         off = (state["location"] + 1) * size - (box[:, :2] + box[:, 2:])  # twice the distance
         near = xp.sum(off * off, axis=1) <= 4 * (box[:, 2] - box[:, 0]) ** 2
         return {**state, "near": state["near"] | near}
+
+    def _painted(self, made: list[Arrangement]) -> tuple[Array, Array]:
+        """The canvases and the right answers."""
+        canvas = np.stack([paint(self.scenes_of, one, self.canvas_size) for one in made])
+        return self.backend.asarray(canvas), self.backend.asarray(np.stack([self._target(one) for one in made]))
+
+    def _boxes(self, made: list[Arrangement]) -> Array:
+        boxes = [one.boxes[largest(one)].round().astype(np.int64) for one in made]
+        return self.backend.asarray(np.stack(boxes))
 
     def _target(self, made: Arrangement) -> np.ndarray:
         if self.answer == "class":

@@ -74,7 +74,7 @@ def off_image(path: np.ndarray, boxes: np.ndarray | None = None, canvas: tuple[i
     chosen = path[:, 1:]
     off = (np.abs(chosen) >= 1).any(-1)
     if boxes is not None:
-        off |= ~hits(path, boxes, canvas)
+        off |= ~hits(chosen, boxes, canvas)
     return float(off.mean()) if off.size else 0.0
 
 
@@ -86,14 +86,13 @@ def hit_rate(path: np.ndarray, boxes: np.ndarray, canvas: tuple[int, int]) -> fl
         boxes: (N, 4) left, top, right, bottom in pixels, of each episode's target.
         canvas: (height, width) in pixels.
     """
-    inside = hits(path, boxes, canvas)
+    inside = hits(path[:, 1:], boxes, canvas)
     return float(inside.mean()) if inside.size else 0.0
 
 
 def hits(path: np.ndarray, boxes: np.ndarray, canvas: tuple[int, int]) -> np.ndarray:
-    """Which of the fixations after the first fell into the box, (N, T - 1) bool, as in `hit_rate`."""
-    chosen = path[:, 1:]
-    pixel = np.asarray(fixation_pixel(chosen.reshape(-1, 2).astype(np.float32), canvas)).reshape(chosen.shape)
+    """Which of the fixations (N, T, 2) fell into the box, (N, T) bool; boxes and canvas as in `hit_rate`."""
+    pixel = np.asarray(fixation_pixel(path.reshape(-1, 2).astype(np.float32), canvas)).reshape(path.shape)
     return np.all((pixel >= boxes[:, None, :2]) & (pixel < boxes[:, None, 2:]), axis=-1)
 
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from agents.evaluation import play
 from agents.trajectory import Trajectory
-from glimpse_env.retina import Retina, fixation_pixel
+from glimpse_env.path_metrics import hits
+from glimpse_env.retina import Retina
 from glimpse_env.text import Vocabulary
 
 CONTEXT = ("place", "clock", "count", "bag")
@@ -91,8 +92,7 @@ class Trace(NamedTuple):
         """(T,) bool, whether each fixation lies in the box; all False without one."""
         if self.box is None or self.path is None or self.canvas is None:
             return np.zeros(len(self.seen), bool)
-        pixels = fixation_pixel(self.path, (self.canvas.shape[0], self.canvas.shape[1]))
-        return np.all((pixels >= self.box[:2]) & (pixels < self.box[2:]), axis=-1)
+        return hits(self.path[None], self.box[None], (self.canvas.shape[0], self.canvas.shape[1]))[0]
 
     @property
     def has_memory(self) -> bool:

@@ -14,7 +14,7 @@ from agents.encoders import Encoders
 from agents.heads import AnswerHead, Survey, View, ViewSize, make_heads
 from agents.nearest import nearest, refusing_arguments
 from agents.options import parse_options
-from agents.spec import EnvSpec, Observation
+from agents.spec import EnvSpec, Observation, PartSpec
 from agents.trajectory import at_steps
 from memory import MEMORIES, Memory, MemoryState, Watch, compile_memory, make_memory
 from memory.precision import full_precision
@@ -190,6 +190,7 @@ class AttentionAgent(nn.Module):
             prior: (B, D), a step that is added to the gaze's own.
         """
         unit, periphery, dtype = self._unit(observation), None, next(self.parameters()).dtype
+        glimpse = observation.get(self.spec.named("glimpse") or "")
         features = features.to(dtype)  # of half precision under autocast
         params = {}
         for name, head in self.heads.items():
@@ -197,7 +198,7 @@ class AttentionAgent(nn.Module):
             if head.uses_view:
                 periphery = self.encoders.periphery(observation) if periphery is None else periphery
                 here = observation.get(name) if self.views[name].place else None
-                view = View(periphery, here, unit, prior, state.survey)
+                view = View(periphery, here, unit, prior, state.survey, glimpse)
             params[name] = head(features, view).to(dtype)
         return Decision(params, features, unit, state, {})
 
@@ -287,9 +288,13 @@ class AttentionAgent(nn.Module):
         """What the head of this part of the action sees beside the features."""
         part = self.spec.observation.get(name)
         place = part.values if part is not None and part.role == "place" else 0
-        overview = self.spec.named("overview")
-        shape = () if overview is None else self.spec.observation[overview].shape
-        return ViewSize(self.encoders.periphery_size, place, shape)
+        overview, glimpse = (self._named(role) for role in ("overview", "glimpse"))
+        return ViewSize(self.encoders.periphery_size, place, overview.shape, glimpse.shape, glimpse.cell)
+
+    def _named(self, role: str) -> PartSpec:
+        """The first part of the observation that has this role; an empty one where there is none."""
+        name = self.spec.named(role)
+        return PartSpec(role, ()) if name is None else self.spec.observation[name]
 
     def _surveys(self, observations: Observation, steps: Tensor | None) -> Survey | None:
         """The surveys (Q N, …) at these steps of whole episodes (T, N, …), as `surveyed` makes them one by one."""

@@ -104,12 +104,14 @@ def _act(
         for name in noise
         if name not in given or led is not None
     }
+    demonstrated = {} if led is None else {name: _demonstrated(agent, name, decided, given, std) for name in given}
     likelihood, hits = _compare(agent, decided.params, actions, target, lived)
     value = _value(agent, observations, None, decided, target, likelihood) if log_prob else None
     return Trajectory(
         observations, None, decided.params, actions, log_prob, value,
         torch.stack([outcome.reward for outcome in steps]) * lived, lived, target, scored, likelihood, hits,
         lived.sum(0), info, episodes, watcher.watched() if watcher is not None else None, led,
+        demonstrated,
     )  # fmt: skip
 
 
@@ -156,6 +158,16 @@ def _choose(
         drawn = head.draw(params, noise[name][step], std * decision.unit) if name in noise else head.mode(params)
         actions[name] = torch.where(led[:, None], given[name][step], drawn) if scripted and led is not None else drawn
     return actions
+
+
+def _demonstrated(
+    agent: Any, name: str, decided: Decision, given: Mapping[str, Tensor], std: float | Tensor
+) -> Tensor:
+    """(T, N) log-probability of the actions that are given for a part; 0 where none is."""
+    params, steps = decided.params[name], len(given[name])
+    unit = decided.unit if isinstance(decided.unit, float) else decided.unit[:steps]
+    known = agent.heads[name].log_prob(params[:steps], given[name][: len(params)], std * unit)
+    return torch.cat([known, known.new_zeros(len(params) - len(known), *known.shape[1:])])
 
 
 def _targets(env: BatchedEnv, steps: list, alive: Tensor) -> tuple[Tensor | None, Tensor]:

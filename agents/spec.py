@@ -22,11 +22,14 @@ class PartSpec(NamedTuple):
         shape: of one value.
         sizes: of "tokens" (words of the vocabulary,), of "count" (the largest,), of "class" and "classes" how many
             there are of each; else empty.
+        cell: of "glimpse", width and height of a cell of its finest patch, in the unit of places; empty where that is
+            not known.
     """
 
     role: str
     shape: tuple[int, ...]
     sizes: tuple[int, ...] = ()
+    cell: tuple[float, ...] = ()
 
     @property
     def values(self) -> int:
@@ -51,7 +54,7 @@ class EnvSpec(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         """Plain types."""
         return {
-            side: {name: [part.role, list(part.shape), list(part.sizes)] for name, part in parts.items()}
+            side: {name: [part.role, *map(list, part[1:])] for name, part in parts.items()}
             for side, parts in self._asdict().items()
         }
 
@@ -59,12 +62,14 @@ class EnvSpec(NamedTuple):
     def from_dict(values: dict[str, Any]) -> EnvSpec:
         """The inverse of `to_dict`."""
         sides = (
-            {name: PartSpec(r, tuple(s), tuple(n)) for name, (r, s, n) in side.items()} for side in values.values()
+            {name: PartSpec(role, *map(tuple, rest)) for name, (role, *rest) in side.items()}
+            for side in values.values()
         )
         return EnvSpec(*sides)
 
     def fits(self, other: EnvSpec) -> bool:
-        """Whether an agent made for this environment can be used in the other: counts may have other limits."""
+        """Whether an agent made for this environment can be used in the other: counts may have other limits, and
+        canvases other sizes."""
         return self._without_limits() == other._without_limits()
 
     def named(self, role: str) -> str | None:
@@ -87,7 +92,8 @@ class EnvSpec(NamedTuple):
         return self._replace(observation={name: self.observation[name] for name in names})
 
     def _without_limits(self) -> EnvSpec:
-        parts = {n: p._replace(sizes=()) if p.role == "count" else p for n, p in self.observation.items()}
+        limited = {"count": {"sizes": ()}, "glimpse": {"cell": ()}}
+        parts = {name: part._replace(**limited.get(part.role, {})) for name, part in self.observation.items()}
         return self._replace(observation=parts)
 
 
@@ -111,8 +117,8 @@ def spec_of(env: Any) -> EnvSpec:
                 f"the {side} space must be a Dict of named parts, got {space}: wrap it in agents.ExternalEnv"
             )
     return EnvSpec(
-        _parts(seen, env.metadata.get("roles", {}), {spaces.Box: "values"}, "observation"),
-        _parts(done, env.metadata.get("action_roles", {}), ACTION_ROLES, "action"),
+        _parts(seen, env.metadata, "roles", {spaces.Box: "values"}, "observation"),
+        _parts(done, env.metadata, "action_roles", ACTION_ROLES, "action"),
     )
 
 
@@ -125,8 +131,10 @@ ACTION_ROLES: dict[type[spaces.Space], str] = {
 """The roles of parts of an action whose environment gives none."""
 
 
-def _parts(space: spaces.Dict, roles: dict[str, str], by_space: dict[type[spaces.Space], str], side: str) -> Parts:
-    parts = {}
+def _parts(
+    space: spaces.Dict, metadata: dict[str, Any], key: str, by_space: dict[type[spaces.Space], str], side: str
+) -> Parts:
+    parts, roles = {}, metadata.get(key, {})
     for name, part in space.spaces.items():
         role = roles.get(name) or by_space.get(type(part))
         if role is None:
@@ -134,7 +142,8 @@ def _parts(space: spaces.Dict, roles: dict[str, str], by_space: dict[type[spaces
                 f"the {side}'s part {name!r} ({part}) has no role: name one in metadata, or wrap the environment in "
                 "agents.ExternalEnv"
             )
-        parts[name] = PartSpec(role, tuple(part.shape or ()), _sizes(role, part))
+        cell = tuple(metadata.get("glimpse_cell", ())) if role == "glimpse" else ()
+        parts[name] = PartSpec(role, tuple(part.shape or ()), _sizes(role, part), cell)
     return parts
 
 

@@ -74,6 +74,8 @@ class Trajectory(NamedTuple):
         episodes: (N,) int64, the numbers of the episodes.
         watched: what the memory did, where that was asked for.
         led: (N,) bool, the rows whose places were given; None where none were, or all.
+        demonstrated: (Q, N) by part, log-probability of the places that were given, in the rows that were not led too;
+            0 where none was given. Empty where `led` is None.
     """
 
     observations: Mapping[str, Tensor]
@@ -93,6 +95,7 @@ class Trajectory(NamedTuple):
     episodes: np.ndarray
     watched: Watched | None = None
     led: Tensor | None = None
+    demonstrated: Mapping[str, Tensor] = {}  # noqa: RUF012
 
     def last(self) -> Tensor:
         """(N,) int64, the last decision of each episode."""

@@ -304,3 +304,5 @@ def test_some_rows_are_led_and_the_others_go_their_own_way():
     torch.testing.assert_close(mixed.observations["location"][:, ~led], alone.observations["location"][:, ~led])
     torch.testing.assert_close(mixed.log_prob["location"][:, ~led], alone.log_prob["location"][:, ~led])
     assert mixed.led is led
+    density = agent.heads["location"].log_prob(mixed.params["location"][: len(places)], places, 0.3)
+    torch.testing.assert_close(mixed.demonstrated["location"], torch.cat([density, torch.zeros(1, 4)]))

@@ -33,6 +33,7 @@ class View(NamedTuple):
         unit: of places: 1, or (B, 1) the width of one of the cells that a place is among.
         prior: (B, D) a step, in this unit, that is added to the policy's own; None without one.
         survey: of the overview; None for heads that have none.
+        glimpse: (B, scales, channels, height, width), the present one; None where there is none.
     """
 
     periphery: Tensor | None = None
@@ -40,6 +41,7 @@ class View(NamedTuple):
     unit: Tensor | float = 1.0
     prior: Tensor | None = None
     survey: Survey | None = None
+    glimpse: Tensor | None = None
 
 
 class Head(nn.Module):
@@ -130,8 +132,12 @@ class ViewSize(NamedTuple):
         periphery: P.
         place: D; 0 without a place.
         overview: (channels, height, width); () without one.
+        glimpse: (scales, channels, height, width); () without one.
+        cell: width and height of a cell of the glimpse's finest patch, in the unit of places; () where not known.
     """
 
     periphery: int
     place: int
     overview: tuple[int, ...] = ()
+    glimpse: tuple[int, ...] = ()
+    cell: tuple[float, ...] = ()

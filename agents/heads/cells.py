@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from agents.config import AgentConfig
 
 CHANNELS = (8, 12, 16)
-"""Of the convolutions over the overview."""
+"""Of the convolutions over the overview, and over the patches of a glimpse."""
 STRIDE = 4
-"""Cells of the overview that one cell of the policy is wide."""
+"""Cells of the overview, or of a patch, that one cell of a map is wide."""
 REACH = 1.5
 """How far a look inhibits the return to the cells around it, in cells."""
 INHIBITION = 4.0
@@ -26,15 +26,19 @@ INHIBITION = 4.0
 
 
 class CellHead(Head):
-    """A place in one of the cells of an overview, by REINFORCE.
+    """A place in one of the cells of an overview or of the present glimpse, by REINFORCE.
 
     A Gaussian around one mean has one peak, and a street has many places worth a look. Here each cell k of a map that
     convolutions make of the overview has a probability p_k and a mean of its own, and a place is drawn with density
-    sum_k p_k N(place; mean_k, deviation²): a cell by p, then a place around its mean. Cells that were looked at are
-    less probable (inhibition of return: Itti, Koch & Niebur 1998, section 3).
+    sum_k p_k N(place; mean_k, deviation²): a cell by p, then a place around its mean. The overview's cells that were
+    looked at are less probable (inhibition of return: Itti, Koch & Niebur 1998, section 3).
 
-    The map is made once an episode, by `survey`; the features, which say what was found so far, are added to it at each
-    step. Deviations and offsets are in cells.
+    An overview is coarse, and what it finds is not met exactly. So the patches of the glimpse have cells too, by which
+    a look that came near is corrected. The same convolutions read the patches of all scales.
+
+    The overview's map is made once an episode, by `survey`; the features, which say what was found so far, are added to
+    all cells at each step. Deviations are in cells of the overview's map, and a mean is at most one cell from the
+    middle of its own.
 
     Raises:
         ValueError: where the observation has no overview, or one too small, or the action is no place in a plane.
@@ -49,60 +53,67 @@ class CellHead(Head):
     def __init__(self, part: PartSpec, features: int, view: ViewSize, config: AgentConfig) -> None:
         super().__init__(part, features, view, config)
         channels, *shape = view.overview or (0, 0, 0)
-        rows, columns = (side // STRIDE for side in shape)
         if part.role != "place" or part.values != 2:
             raise ValueError(f'saccades="cells" chooses a place in a plane, and the action is a {part.role!r}')
-        if min(rows, columns) < 1:
+        if min(shape) < STRIDE:
             raise ValueError(
                 f'saccades="cells" chooses among the cells of an overview of at least {STRIDE}×{STRIDE}, and the '
                 f"observation {f'has {shape[0]}×{shape[1]}' if view.overview else 'has none'}: set overview="
             )
-        first, second, last = CHANNELS
-        self.layers = nn.Sequential(
-            nn.InstanceNorm2d(channels),  # by day and by night
-            nn.Conv2d(channels, first, 4, stride=2, padding=1),
-            nn.GroupNorm(1, first),
-            nn.ReLU(),
-            nn.Conv2d(first, second, 3, padding=1),
-            nn.GroupNorm(1, second),
-            nn.ReLU(),
-            nn.Conv2d(second, last, 4, stride=2, padding=1),
-            nn.GroupNorm(1, last),
-            nn.Flatten(2),
-        )
+        last = CHANNELS[-1]
+        self.layers = convolutions(channels)
         self.found = nn.Linear(features, last)
         self.mix = nn.Linear(last, last)
         self.out = nn.Linear(last, 3)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
         self.inhibition = nn.Parameter(torch.tensor(INHIBITION))
-        # The middle of what a cell sees: two windows of four, each at a stride of two, begin one before the edge.
-        y, x = (
-            (torch.arange(count) * STRIDE + 2) / side * 2 - 1
-            for count, side in zip((rows, columns), shape, strict=True)
-        )
-        self.register_buffer("centre", torch.cartesian_prod(y, x).flip(-1), persistent=False)
-        self.register_buffer("cell", torch.tensor([2 * STRIDE / shape[1], 2 * STRIDE / shape[0]]), persistent=False)
+        cell = torch.tensor([2 * STRIDE / shape[1], 2 * STRIDE / shape[0]])
+        centre = middles(*shape) * cell - 1
+        self.patches = None
+        if view.cell and min(view.glimpse[2:]) >= STRIDE:
+            scales, channels, *patch = view.glimpse
+            self.patches = convolutions(channels)
+            self.scale = nn.Parameter(torch.zeros(scales, 1, last))
+            self.correction = nn.Parameter(torch.tensor(-INHIBITION))
+            width = STRIDE * torch.tensor(view.cell) * 2 ** torch.arange(scales)[:, None, None]
+            around = (middles(*patch) - torch.tensor(patch[::-1]) / (2 * STRIDE)) * width
+            self.register_buffer("around", around.flatten(0, 1), persistent=False)
+            self.register_buffer("width", width.expand_as(around).flatten(0, 1), persistent=False)
+        self.register_buffer("centre", centre, persistent=False)
+        self.register_buffer("cell", cell, persistent=False)
 
     centre: Tensor
     cell: Tensor
+    around: Tensor
+    width: Tensor
 
     def survey(self, overview: Tensor) -> Tensor:
         """The map (B, K, channels) of an overview (B, C, h, w) in [0, 1]."""
         return self.layers(overview).mT
 
     def near(self, here: Tensor) -> Tensor:
-        """(…, K) in [0, 1], how much a look at a place (…, 2) inhibits each cell."""
+        """(…, K) in [0, 1], how much a look at a place (…, 2) inhibits each of the overview's cells."""
         distance = ((self.centre - here[..., None, :]) / (REACH * self.cell)).square().sum(-1)
         return torch.exp(-distance / 2)
 
     def forward(self, features: Tensor, view: View) -> Tensor:
         """(B, F) to (B, K, 3): the logit of each cell, and its mean (x, y)."""
         assert view.survey is not None
+        cells, middle, reach = view.survey.cells, self.centre, self.cell
+        inhibited = self.inhibition.relu() * view.survey.visited
+        if self.patches is not None:
+            assert view.glimpse is not None
+            assert view.here is not None
+            seen = self.patches(view.glimpse.flatten(0, 1)).mT.unflatten(0, view.glimpse.shape[:2]) + self.scale
+            cells = torch.cat([cells, seen.flatten(1, 2)], dim=1)
+            middle = torch.cat([middle.expand(len(cells), -1, 2), view.here[:, None] + self.around], dim=1)
+            reach = torch.cat([reach.expand(len(self.centre), 2), self.width])
+            corrects = -self.correction.expand(len(cells), len(self.around))
+            inhibited = torch.cat([inhibited, corrects], dim=1)
         found = self.found(features.detach())[:, None]
-        out = self.out(torch.relu(self.mix(torch.relu(view.survey.cells + found))))
-        logits = out[..., :1] - self.inhibition.relu() * view.survey.visited[..., None]
-        return torch.cat([logits, self.centre + out[..., 1:].tanh() * self.cell], dim=-1)
+        out = self.out(torch.relu(self.mix(torch.relu(cells + found))))
+        return torch.cat([(out[..., 0] - inhibited)[..., None], middle + out[..., 1:].tanh() * reach], dim=-1)
 
     def mode(self, params: Tensor) -> Tensor:
         """(B, 2), the mean of the likeliest cell."""
@@ -124,3 +135,26 @@ class CellHead(Head):
 
     def _mean_of(self, params: Tensor, cell: Tensor) -> Tensor:
         return params[..., 1:].gather(-2, cell[..., None, None].expand(*cell.shape, 1, 2)).squeeze(-2)
+
+
+def convolutions(inputs: int) -> nn.Sequential:
+    """(B, inputs, h, w) to (B, channels, h w / 16), one cell for `STRIDE`×`STRIDE`."""
+    first, second, last = CHANNELS
+    return nn.Sequential(
+        nn.InstanceNorm2d(inputs),  # by day and by night
+        nn.Conv2d(inputs, first, 4, stride=2, padding=1),
+        nn.GroupNorm(1, first),
+        nn.ReLU(),
+        nn.Conv2d(first, second, 3, padding=1),
+        nn.GroupNorm(1, second),
+        nn.ReLU(),
+        nn.Conv2d(second, last, 4, stride=2, padding=1),
+        nn.GroupNorm(1, last),
+        nn.Flatten(2),
+    )
+
+
+def middles(height: int, width: int) -> Tensor:
+    """(K, 2) the middles (x, y) of the cells that `convolutions` makes of these, in cells."""
+    y, x = (torch.arange(side // STRIDE) + 0.5 for side in (height, width))
+    return torch.cartesian_prod(y, x).flip(-1)

@@ -57,15 +57,15 @@ def beyond(trajectory: Trajectory, heads: Any) -> Tensor:
 
 
 def imitation(trajectory: Trajectory, place: str) -> Tensor:
-    """Mean of -log p over the places to which the gaze was led, in nats; of being led to stay nothing is learned.
+    """Mean of -log p over the places that the oracle looks at, in nats, times the share of rows that it led.
 
-    It counts as much as the share of rows that were led.
+    The other rows count too, so that the policy learns what to do where its own looks take it (Ross, Gordon & Bagnell
+    2011, "DAgger").
     """
     assert trajectory.led is not None
-    moved = (trajectory.actions[place] != trajectory.observations[place]).any(-1)
-    counts = (moved & trajectory.led & following(trajectory.alive)).to(torch.float32)
+    counts = following(trajectory.alive).to(torch.float32)
     share = trajectory.led.to(torch.float32).mean()
-    return -share * (trajectory.log_prob[place] * counts).sum() / all_mean(counts.sum()).clamp(min=1)
+    return -share * (trajectory.demonstrated[place] * counts).sum() / all_mean(counts.sum()).clamp(min=1)
 
 
 def trajectory_loss(

@@ -206,7 +206,11 @@ class Task(Remade, ABC):
             *("num_episodes", "group_key", "group_names", "episode_metrics", "gazes", "source"),
         )
         settings = {name: getattr(self, name) for name in names}
-        return {"render_modes": list(self.render_modes), "names": self.names(), **settings}
+        return {"render_modes": list(self.render_modes), "names": self.names(), **settings, **self.measures()}
+
+    def measures(self) -> dict[str, Any]:
+        """Further metadata of a family of tasks: `glimpse_cell`, say."""
+        return {}
 
 
 def box(low: float, high: float, shape: tuple[int, ...]) -> spaces.Box:

@@ -169,6 +169,11 @@ class Looking(Task):
         info = {**self.info(state), "scored": terminated, "correct": correct}
         return Outcome({**state, "time": time, "location": location}, reward, terminated, info)
 
+    def measures(self) -> dict[str, Any]:
+        """The width and height of a cell of the finest patch where a place is in [-1, 1]."""
+        height, width = self.canvas_size
+        return {"glimpse_cell": (2 / width, 2 / height)}
+
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         return {"target": self.backend.copy(state["target"])}
 

@@ -147,7 +147,10 @@ class TrafficSigns(Looking):
         return self._boxes(self._arranged(seeds, episodes))
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "oracle": the middles of all signs, the largest first; then it stays."""
+        """The "oracle": the middle of the largest sign, at every glimpse; where the answer is about all signs, those of
+        the others after it."""
+        if self.answer != "categories":
+            return super().scripted(name, seeds, episodes)
         paths = np.empty((len(episodes), self.horizon - 1, 2), np.float32)
         for path, made in zip(paths, self._arranged(seeds, episodes), strict=True):
             ranks = np.argsort(-areas(made.boxes), kind="stable")

@@ -18,7 +18,7 @@ from glimpse_env.omniglot import Background, load_omniglot
 from glimpse_env.path_metrics import coverage, off_image
 from glimpse_env.render import draw_gaze
 from glimpse_env.retina import Retina
-from glimpse_env.rng import Array, arrangement, draw_words, integers
+from glimpse_env.rng import Array, arrangement, draw_words, integers, uniform
 from glimpse_env.tasks.base import Task, box
 from glimpse_env.tasks.image_task import pair
 from glimpse_env.tasks.records import Outcome, State
@@ -26,6 +26,9 @@ from glimpse_env.tasks.sequence import check_count
 
 VARIETY_STREAM = 1
 """The random stream of turns and jitter; stream 0 chooses the pictures."""
+
+SAME_STREAM = 2
+"""The random stream of which questions show what was learned."""
 
 ROW = 10
 """Learned pictures in a row of a frame."""
@@ -88,6 +91,7 @@ class Omniglot(Task):
     | `order` | `"random"` | or `"sequential"`: episode k asks for picture k of the split, so that an evaluation asks for each once: the test has 400 |
     | `rotate` | `False` | variety for training: an alphabet turned by 90, 180 or 270 degrees is another one; one that is smaller than `ways` is filled up with characters of its own, turned further |
     | `affine` | 0 | variety for training: each picture is turned by up to 10 degrees, scaled and sheared by up to a fifth, and shifted by up to a twentieth of its width, at 1; by twice as much at 2 |
+    | `same` | 0.0 | for training: share of the questions that show the very picture that was learned. From them an agent learns that it is asked for the label of what is alike, before it knows what makes two drawings alike |
     | `data` | `None` | a folder with the archives as released, of `brendenlake/omniglot` on GitHub; `None` is `omniglot/` in `GLIMPSE_DATA`, or the cache |
     | `render_mode` | `None` | or `"rgb_array"`: `render()` draws the present picture, the gaze upon it, and what is learned |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
@@ -102,7 +106,7 @@ class Omniglot(Task):
 
     paths = ("data",)
     splits = SPLITS
-    variety = ("rotate", "affine", "queries")
+    variety = ("rotate", "affine", "queries", "same")
     group_key = "alphabet"
     retina: Retina
     canvas_size: tuple[int, int]
@@ -123,6 +127,7 @@ class Omniglot(Task):
         order: Literal["random", "sequential"] = "random",
         rotate: bool = False,
         affine: float = 0.0,
+        same: float = 0.0,
         data: str | None = None,
     ) -> None:
         super().__init__(backend)
@@ -136,6 +141,9 @@ class Omniglot(Task):
             raise ValueError(f'order must be "random" or "sequential", got {order!r}')
         if not 0 <= affine <= 2:
             raise ValueError(f"affine must be from 0 (none) to 2, got {affine!r}")
+        if not 0 <= same <= 1:
+            raise ValueError(f"same is a share in [0, 1], got {same!r}")
+        self.same = float(same)
         self.ways, self.queries, self.order, self.rotate = int(ways), int(queries), order, bool(rotate)
         self.saccades, self.affine = saccades, float(affine)
         self.ops, self.retina = image_ops(backend), Retina(pair(patch), scales).checked()
@@ -227,12 +235,18 @@ class Omniglot(Task):
         size = self.size[character][:, None]
         drawn = draw_words(seeds, episodes, 1 + member.shape[1], VARIETY_STREAM)
         turn = member // size + (integers(drawn[:, :1], 4) if self.rotate else 0)
+        change = integers(drawn[:, 1:], MOVES)
+        if self.same:
+            again = uniform(draw_words(seeds, episodes, self.queries, SAME_STREAM)) < self.same
+            who[:, self.ways :] = xp.where(again, teacher[:, None], who[:, self.ways :])
+            learned = xp.take_along_axis(change[:, : self.ways], target, axis=1)
+            change[:, self.ways :] = xp.where(again, learned, change[:, self.ways :])
         state = {
             "seed": self.backend.copy(seeds),
             "episode": self.backend.copy(episodes),
             "alphabet": self.alphabet[character],
             "picture": (self.first[character][:, None] + member % size) * self.drawers + who,
-            "move": turn % 4 * MOVES + integers(drawn[:, 1:], MOVES),
+            "move": turn % 4 * MOVES + change,
             "target": target,
             "time": xp.zeros_like(index),
             "perfect": xp.ones_like(index, dtype=xp.bool),

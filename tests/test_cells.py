@@ -90,6 +90,51 @@ def test_the_middle_of_a_cell_is_where_the_overview_changes_it_most() -> None:
         assert torch.allclose(middle, made.centre[cell], atol=float(made.cell[0]) / 2)
 
 
+def correcting(inputs: int = 3) -> tuple[CellHead, View]:
+    """A head that is shown glimpses of three scales of 8×12 cells, each 0.01 wide and 0.02 high, and such a view."""
+    torch.manual_seed(0)
+    size = ViewSize(0, 2, (inputs, 12, 20), (3, inputs, 8, 12), (0.01, 0.02))
+    made = CellHead(PART, 7, size, AgentConfig())
+    overview, here = torch.rand(1, inputs, 12, 20), torch.tensor([[0.2, -0.4]])
+    survey = Survey(made.survey(overview), made.near(here))
+    return made, View(survey=survey, here=here, glimpse=torch.rand(1, 3, inputs, 8, 12))
+
+
+@torch.no_grad()
+def test_the_cells_of_the_patches_lie_where_the_patches_show_them() -> None:
+    made, seen = correcting()
+    params = made(torch.randn(1, 7), seen)
+    cells = params[0, 15:, 1:].reshape(3, 2, 3, 2)  # scales, rows, columns, (x, y); the offsets are 0 at first
+    for scale in range(3):
+        x = 0.2 + 0.01 * 2**scale * torch.tensor([-4.0, 0.0, 4.0])
+        y = -0.4 + 0.02 * 2**scale * torch.tensor([-2.0, 2.0])
+        torch.testing.assert_close(cells[scale, ..., 0], x.expand(2, 3))
+        torch.testing.assert_close(cells[scale, ..., 1], y[:, None].expand(2, 3))
+    assert float(params[0, 15:, 0].softmax(0).sum()) == 1
+    assert float(params[0, :, 0].softmax(0)[15:].sum()) < 0.2  # before any training it looks elsewhere
+
+
+def test_a_look_that_came_near_is_corrected_by_what_the_glimpse_shows() -> None:
+    made, seen = correcting()
+    optimizer = torch.optim.Adam(made.parameters(), 1e-2)
+    generator = torch.Generator().manual_seed(1)
+    off = torch.zeros(64, 2)
+    for _ in range(150):
+        assert seen.survey is not None
+        glimpse, features = torch.zeros(64, 3, 3, 8, 12), torch.zeros(64, 7)
+        cell = torch.stack([torch.randint(size, (64,), generator=generator) for size in (12, 8)], 1)
+        glimpse[torch.arange(64), 0, :, cell[:, 1], cell[:, 0]] = 1
+        place = seen.here + (cell + 0.5 - torch.tensor([6.0, 4.0])) * torch.tensor([0.01, 0.02])
+        survey = Survey(*(part.detach().expand(64, *part.shape[1:]) for part in seen.survey))
+        params = made(features, View(survey=survey, here=seen.here.expand(64, 2), glimpse=glimpse))
+        loss = -made.log_prob(params, place, 0.02).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        off = ((made.mode(params) - place) / torch.tensor([0.01, 0.02])).detach()
+    assert float(off.norm(dim=1).median()) < 2  # cells of the patch; without it, the overview's are 40 wide
+
+
 def environment(**changes: Any) -> Any:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (20, 32, 48, 3), dtype=np.uint8)

@@ -233,10 +233,23 @@ def test_jitter_is_small_and_no_two_pictures_share_it(omniglot_folder: str) -> N
     assert np.median([len(set(row)) for row in (state["move"] % MOVES).tolist()]) == 6
 
 
+def test_a_share_of_the_questions_shows_what_was_learned(omniglot_folder: str) -> None:
+    settings = {"rotate": True, "affine": 1.0, "queries": 4}
+    plain, mixed = make(omniglot_folder, **settings), make(omniglot_folder, **settings, same=0.25)
+    before, state = (task.begin(np.full(500, 3), np.arange(500)) for task in (plain, mixed))
+    shown = np.stack([state["picture"], state["move"]], -1)
+    learned = np.take_along_axis(shown[:, :5], state["target"][..., None], axis=1)
+    again = (shown[:, 5:] == learned).all(-1)
+    assert 0.2 < again.mean() < 0.3
+    for key in ("picture", "move"):  # all else is as it was
+        np.testing.assert_array_equal(state[key][:, :5], before[key][:, :5])
+        np.testing.assert_array_equal(state[key][:, 5:][~again], before[key][:, 5:][~again])
+
+
 def test_an_evaluation_has_no_variety(omniglot_folder: str) -> None:
     from runs.environments import split_kwargs
 
-    given = {"rotate": True, "affine": 1.0, "queries": 4, "data": omniglot_folder}
+    given = {"rotate": True, "affine": 1.0, "queries": 4, "same": 0.5, "data": omniglot_folder}
     assert split_kwargs("Omniglot-v0", "validation", given) == {
         "order": "sequential",
         "data": omniglot_folder,

@@ -91,7 +91,7 @@ class Omniglot(Task):
     | `order` | `"random"` | or `"sequential"`: episode k asks for picture k of the split, so that an evaluation asks for each once: the test has 400 |
     | `rotate` | `False` | variety for training: an alphabet turned by 90, 180 or 270 degrees is another one; one that is smaller than `ways` is filled up with characters of its own, turned further |
     | `affine` | 0 | variety for training: each picture is turned by up to 10 degrees, scaled and sheared by up to a fifth, and shifted by up to a twentieth of its width, at 1; by twice as much at 2 |
-    | `same` | 0.0 | for training: share of the questions that show the very picture that was learned. From them an agent learns that it is asked for the label of what is alike, before it knows what makes two drawings alike |
+    | `same` | 0.0 | for training: share of the questions that show the drawing that was learned, moved anew by `affine`. From them an agent learns that it is asked for the label of what is alike, before it knows what makes two drawings alike |
     | `data` | `None` | a folder with the archives as released, of `brendenlake/omniglot` on GitHub; `None` is `omniglot/` in `GLIMPSE_DATA`, or the cache |
     | `render_mode` | `None` | or `"rgb_array"`: `render()` draws the present picture, the gaze upon it, and what is learned |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named, such as `"cuda"` |
@@ -235,18 +235,15 @@ class Omniglot(Task):
         size = self.size[character][:, None]
         drawn = draw_words(seeds, episodes, 1 + member.shape[1], VARIETY_STREAM)
         turn = member // size + (integers(drawn[:, :1], 4) if self.rotate else 0)
-        change = integers(drawn[:, 1:], MOVES)
         if self.same:
             again = uniform(draw_words(seeds, episodes, self.queries, SAME_STREAM)) < self.same
             who[:, self.ways :] = xp.where(again, teacher[:, None], who[:, self.ways :])
-            learned = xp.take_along_axis(change[:, : self.ways], target, axis=1)
-            change[:, self.ways :] = xp.where(again, learned, change[:, self.ways :])
         state = {
             "seed": self.backend.copy(seeds),
             "episode": self.backend.copy(episodes),
             "alphabet": self.alphabet[character],
             "picture": (self.first[character][:, None] + member % size) * self.drawers + who,
-            "move": turn % 4 * MOVES + change,
+            "move": turn % 4 * MOVES + integers(drawn[:, 1:], MOVES),
             "target": target,
             "time": xp.zeros_like(index),
             "perfect": xp.ones_like(index, dtype=xp.bool),

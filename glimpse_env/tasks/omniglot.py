@@ -11,18 +11,15 @@ from glimpse_env.affine import MOVES, moves, padded
 from glimpse_env.backend import Backend
 from glimpse_env.digest import digest_of
 from glimpse_env.fitting import resampled
-from glimpse_env.image_ops import image_ops
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.notices import say_once
 from glimpse_env.omniglot import Background, load_omniglot
 from glimpse_env.path_metrics import coverage, off_image
-from glimpse_env.render import draw_gaze
-from glimpse_env.retina import Retina
 from glimpse_env.rng import Array, arrangement, draw_words, integers, uniform
-from glimpse_env.tasks.base import Task, box
-from glimpse_env.tasks.image_task import pair
-from glimpse_env.tasks.records import Outcome, State
+from glimpse_env.tasks.base import box
+from glimpse_env.tasks.records import State
 from glimpse_env.tasks.sequence import check_count
+from glimpse_env.tasks.walk import Schedule, Walk
 
 VARIETY_STREAM = 1
 """The random stream of turns and jitter; stream 0 chooses the pictures."""
@@ -37,7 +34,7 @@ SHADE = 3
 """By how much a learned picture that has not been shown yet is darkened in a frame."""
 
 
-class Omniglot(Task):
+class Omniglot(Walk):
     """Say which of several characters, each seen once, was drawn again by another person.
 
     ## Description
@@ -108,8 +105,6 @@ class Omniglot(Task):
     splits = SPLITS
     variety = ("rotate", "affine", "queries", "same")
     group_key = "alphabet"
-    retina: Retina
-    canvas_size: tuple[int, int]
 
     def __init__(
         self,
@@ -130,42 +125,35 @@ class Omniglot(Task):
         same: float = 0.0,
         data: str | None = None,
     ) -> None:
-        super().__init__(backend)
+        super().__init__(backend, patch=patch, scales=scales, saccades=saccades)
         for name, value in (("support_glimpses", support_glimpses), ("query_glimpses", query_glimpses)):
             check_count(name, value)
         check_count("ways", ways, 2)
         check_count("queries", queries)
-        if saccades not in ("absolute", "relative"):
-            raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
         if order not in ("random", "sequential"):
             raise ValueError(f'order must be "random" or "sequential", got {order!r}')
         if not 0 <= affine <= 2:
             raise ValueError(f"affine must be from 0 (none) to 2, got {affine!r}")
         if not 0 <= same <= 1:
             raise ValueError(f"same is a share in [0, 1], got {same!r}")
-        self.same = float(same)
         self.ways, self.queries, self.order, self.rotate = int(ways), int(queries), order, bool(rotate)
-        self.saccades, self.affine = saccades, float(affine)
-        self.ops, self.retina = image_ops(backend), Retina(pair(patch), scales).checked()
-        self._take(split, background, data)
-        self._schedule(support_glimpses, query_glimpses)
-        self.max_answers = self.queries
+        self.affine, self.same = float(affine), float(same)
+        size = self._take(split, background, data)
+        shown = np.repeat(np.arange(ways + queries), [support_glimpses] * ways + [query_glimpses] * queries)
+        last = np.append(np.diff(shown) > 0, True)  # glimpse of a picture
+        self.learning, self.per_query = support_glimpses * self.ways, query_glimpses
         self.answer_names = tuple(str(number) for number in range(1, self.ways + 1))
-        self.gazes = ("random", "centre") if saccades == "absolute" else ()
-        self.roles = {"glimpse": "glimpse", "location": "place", "label": "bits", "time": "clock"}
-        self.action_roles = {"location": "place" if saccades == "absolute" else "saccade", "answer": "class"}
-        self.observation_space = spaces.Dict(
-            {
-                "glimpse": box(0, 1, (scales, 1, *self.retina.patch)),
-                "location": box(-1, 1, (2,)),
-                "label": box(0, 1, (self.ways,)),
-                "time": box(0, 1, (1,)),
-            }
+        self.walk(
+            1,
+            size,
+            Schedule(shown, np.maximum(shown - ways, 0), last & (shown >= ways)),
+            {"label": ("bits", box(0, 1, (self.ways,)))},
+            spaces.Discrete(self.ways),
         )
-        self.action_space = spaces.Dict({"location": box(-1, 1, (2,)), "answer": spaces.Discrete(self.ways)})
+        self.labels = backend.asarray(np.eye(ways + queries, self.ways), "float32")
 
-    def _take(self, split: Split, background: Background, data: str | None) -> None:
-        """The characters of the split whose alphabets are large enough."""
+    def _take(self, split: Split, background: Background, data: str | None) -> tuple[int, int]:
+        """The characters of the split whose alphabets are large enough; (height, width) of their pictures."""
         found, backend = load_omniglot(split, background, data), self.backend
         count = np.bincount(found.alphabet, minlength=len(found.names))
         large = count * (4 if self.rotate else 1) >= self.ways
@@ -177,30 +165,17 @@ class Omniglot(Task):
         kept = large[found.alphabet]
         images, alphabet = found.images[kept], found.alphabet[kept]
         self.source, self.group_names, self.drawers = found.source, found.names, images.shape[1]
-        self.asked = 1 if split == "test" else self.drawers  # the last drawings of each character, by as many people
-        self.num_episodes = len(images) * self.asked
-        self.canvas_size = self.image_size = (images.shape[2], images.shape[3])
-        self.pictures = backend.asarray(padded(images.reshape(-1, *self.canvas_size)))
-        self.moves = backend.asarray(moves(images.shape[2], self.affine))
+        self.askers = 1 if split == "test" else self.drawers  # the last drawings of each character, by as many people
+        self.num_episodes = len(images) * self.askers
+        height, width = images.shape[2:]
+        self.image_size = (height, width)
+        self.pictures = backend.asarray(padded(images.reshape(-1, height, width)))
+        self.moves = backend.asarray(moves(height, self.affine))
         self.alphabet, size = backend.asarray(alphabet), count[alphabet]
         self.first = backend.asarray(np.searchsorted(alphabet, alphabet))
         self.size = backend.asarray(size)
         self.pool = backend.asarray(size * -(-self.ways // size) if self.rotate else size)
-        self.row_bytes = self.canvas_size[0] * self.canvas_size[1] * 5
-
-    def _schedule(self, support: int, query: int) -> None:
-        """What is shown at each step, and once more after the last: the number of the picture, its label, the query."""
-        shown = np.repeat(np.arange(self.ways + self.queries), [support] * self.ways + [query] * self.queries)
-        self.horizon, self.learning, self.per_query = len(shown), support * self.ways, query
-        shown = np.append(shown, shown[-1])
-        asked, begins = np.maximum(shown - self.ways, 0), np.append(False, np.diff(shown) > 0)
-        ends = np.append(begins[1:], False)
-        ends[self.horizon - 1] = True
-        labels = np.eye(self.ways + self.queries, self.ways)[shown]
-        clock = np.arange(self.horizon + 1)[:, None] / self.horizon
-        columns = (shown, asked, ends & (shown >= self.ways), begins)
-        self.shown, self.question, self.counts, self.begins = map(self.backend.asarray, columns)
-        self.labels, self.clock = (self.backend.asarray(column, "float32") for column in (labels, clock))
+        return self.image_size
 
     def digest(self) -> str:  # noqa: D102
         return digest_of(*(self.backend.to_numpy(part) for part in (self.pictures, self.alphabet)), self.group_names)
@@ -213,12 +188,12 @@ class Omniglot(Task):
 
     def groups(self, seeds: Array, episodes: Array) -> Array:
         """The number of each episode's alphabet, (N,) int64; in the test, of its run."""
-        return self.alphabet[self.index(seeds, episodes)[0] // self.asked]
+        return self.alphabet[self.index(seeds, episodes)[0] // self.askers]
 
-    def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
-        xp, n = self.backend.xp, seeds.shape[0]
+    def compose(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
+        xp = self.backend.xp
         index, words = self.index(seeds, episodes)
-        character, drawer = index // self.asked, self.drawers - self.asked + index % self.asked
+        character, drawer = index // self.askers, self.drawers - self.askers + index % self.askers
         teacher = integers(words[:, 0], self.drawers - 1)
         teacher = teacher + xp.astype(teacher >= drawer, xp.int64)  # anybody else
         target = integers(words[:, 1 : 1 + self.queries], self.ways)
@@ -232,28 +207,20 @@ class Omniglot(Task):
         who = xp.concat(
             [xp.tile(teacher[:, None], (1, self.ways)), xp.tile(drawer[:, None], (1, self.queries))], axis=1
         )
-        size = self.size[character][:, None]
-        drawn = draw_words(seeds, episodes, 1 + member.shape[1], VARIETY_STREAM)
-        turn = member // size + (integers(drawn[:, :1], 4) if self.rotate else 0)
         if self.same:
             again = uniform(draw_words(seeds, episodes, self.queries, SAME_STREAM)) < self.same
             who[:, self.ways :] = xp.where(again, teacher[:, None], who[:, self.ways :])
-        state = {
-            "seed": self.backend.copy(seeds),
-            "episode": self.backend.copy(episodes),
+        size = self.size[character][:, None]
+        drawn = draw_words(seeds, episodes, 1 + member.shape[1], VARIETY_STREAM)
+        turn = member // size + (integers(drawn[:, :1], 4) if self.rotate else 0)
+        return {
             "alphabet": self.alphabet[character],
             "picture": (self.first[character][:, None] + member % size) * self.drawers + who,
             "move": turn % 4 * MOVES + integers(drawn[:, 1:], MOVES),
             "target": target,
-            "time": xp.zeros_like(index),
-            "perfect": xp.ones_like(index, dtype=xp.bool),
-            "location": xp.zeros((n, 2), dtype=xp.float32, device=self.backend.device),
-            "path": xp.zeros((n, self.horizon + 1, 2), dtype=xp.float32, device=self.backend.device),
         }
-        return {**state, "table": self.ops.summed_area_table(self.present(state))}
 
-    def present(self, state: State) -> Array:
-        """The pictures that are shown now, (N, 1, H, W) uint8."""
+    def present(self, state: State) -> Array:  # noqa: D102
         now = self.backend.rows(state["time"].shape[0]), self.shown[state["time"]]
         return self.drawn(state["picture"][now], state["move"][now])[:, None]
 
@@ -263,43 +230,13 @@ class Omniglot(Task):
             return self.pictures[picture, 1:-1, 1:-1]
         return self.ops.moved(self.pictures, picture, self.moves[move])
 
-    def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
-        return {
-            "glimpse": self.ops.glimpse(state["table"], state["location"], self.retina),
-            "location": self.backend.copy(state["location"]),
-            "label": self.labels[state["time"]],
-            "time": self.clock[state["time"]],
-        }
+    def parts(self, state: State) -> dict[str, Array]:
+        """The label of what is learned."""
+        return {"label": self.labels[self.shown[state["time"]]]}
 
-    def due(self, state: State) -> tuple[Array, Array]:
-        """The label that is asked, (N,) int64, and whether the present answer counts, (N,) bool."""
-        now = state["time"]
-        return state["target"][self.backend.rows(now.shape[0]), self.question[now]], self.counts[now]
-
-    def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
-        xp, (target, scored) = self.backend.xp, self.due(state)
-        right = action["answer"] == target
-        time = self.backend.clip(state["time"] + 1, 0, self.horizon)  # rows that are over wait for their reset
-        terminated = time >= self.horizon
-        perfect = state["perfect"] & (right | ~scored)
-        location = action["location"] if self.saccades == "absolute" else state["location"] + action["location"]
-        location = xp.where(self.begins[time][:, None], 0.0, self.backend.clip(location, -1.0, 1.0))
-        location = xp.where(terminated[:, None], state["location"], location)
-        state["path"][self.backend.rows(time.shape[0]), time] = location
-        state = {**state, "time": time, "location": location, "perfect": perfect}
-        if not self.backend.on_host or bool(xp.any(self.begins[time])):
-            state["table"] = self.ops.summed_area_table(self.present(state))
-        reward = xp.astype(right & scored, xp.float32) / xp.full_like(location[:, 0], self.queries)
-        info = {"target": target, "alphabet": self.backend.copy(state["alphabet"]), "scored": scored}
-        return Outcome(state, reward, terminated, {**info, "correct": xp.where(terminated, perfect, right & scored)})
-
-    def info(self, state: State) -> dict[str, Array]:  # noqa: D102
-        return {"target": self.due(state)[0], "alphabet": self.backend.copy(state["alphabet"])}
-
-    def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "centre" of each picture, at every glimpse."""
-        xp = self.backend.xp
-        return xp.zeros((seeds.shape[0], self.horizon - 1, 2), dtype=xp.float32, device=self.backend.device)
+    def told(self, state: State) -> dict[str, Array]:
+        """The number of the alphabet."""
+        return {"alphabet": self.backend.copy(state["alphabet"])}
 
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
         """Of the glimpses of the first picture that is asked: saccades and entropy, coverage, fixations off it."""
@@ -322,14 +259,10 @@ class Omniglot(Task):
 
     def render(self, state: State, row: int, mode: str) -> np.ndarray:
         """The present picture with the gaze upon it, above those that are learned, of which the seen ones are bright."""
-        alone = {key: value[row : row + 1] for key, value in state.items()}
-        time = min(int(alone["time"][0]), self.horizon - 1)
-        shown = self.backend.to_numpy(self.shown)
-        first = int(np.flatnonzero(shown == shown[time])[0])
-        canvas = self.backend.to_numpy(self.present(alone)[0]).transpose(1, 2, 0)
-        frame = draw_gaze(canvas, self.backend.to_numpy(alone["path"][0])[first : time + 1], self.retina)
-        learned = self.backend.to_numpy(self.drawn(alone["picture"][0, : self.ways], alone["move"][0, : self.ways]))
-        return np.concatenate([frame, strip(learned, int(shown[time]), frame.shape[1])])
+        frame = super().render(state, row, mode)
+        picture, move = (state[name][row, : self.ways] for name in ("picture", "move"))
+        present = int(self.schedule.shown[min(int(state["time"][row]), self.horizon - 1)])
+        return np.concatenate([frame, strip(self.backend.to_numpy(self.drawn(picture, move)), present, frame.shape[1])])
 
 
 def strip(pictures: np.ndarray, present: int, width: int) -> np.ndarray:

@@ -1,0 +1,187 @@
+"""What the tasks have in common that show one canvas after another, each through a few glimpses."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+
+from glimpse_env.backend import Backend
+from glimpse_env.image_ops import image_ops
+from glimpse_env.render import draw_gaze
+from glimpse_env.retina import Retina, check_size
+from glimpse_env.rng import Array
+from glimpse_env.tasks.base import Task, box
+from glimpse_env.tasks.looking import pair
+from glimpse_env.tasks.records import Outcome, State
+
+
+class Schedule(NamedTuple):
+    """What is shown and asked at each of the T steps of an episode, the same in every episode.
+
+    Attributes:
+        shown: (T,) int64, the number of the canvas; it never falls.
+        asked: (T,) int64, the number of the question whose answer is due, or will be due next.
+        scored: (T,) bool, whether the answer of the step counts.
+    """
+
+    shown: np.ndarray
+    asked: np.ndarray
+    scored: np.ndarray
+
+
+class Walk(Task):
+    """A task that shows one canvas after another, each through a few glimpses, and asks one or more questions.
+
+    A subclass calls `walk` once it knows its canvases, and defines `compose` and `present`; `parts` shows more than
+    glimpses. The first fixation on each canvas is its centre. An episode's rewards add up to the share of right answers.
+    `info` has at every step `target`, the answer that is due or will be next, `scored` (whether the answer of this step
+    counts) and `correct` (whether it counts and is right; at the last step, whether all of the episode were).
+
+    Attributes:
+        canvas_size: (height, width) of every canvas.
+        schedule: of an episode.
+    """
+
+    canvas_size: tuple[int, int]
+    schedule: Schedule
+    retina: Retina
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        patch: int | tuple[int, int] = 12,
+        scales: int = 3,
+        saccades: Literal["absolute", "relative"] = "absolute",
+    ) -> None:
+        super().__init__(backend)
+        if saccades not in ("absolute", "relative"):
+            raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
+        self.saccades, self.ops = saccades, image_ops(backend)
+        self.retina = Retina(pair(patch), scales).checked()
+        self.gazes = ("random", "centre") if saccades == "absolute" else ()
+
+    def walk(
+        self,
+        channels: int,
+        size: tuple[int, int],
+        schedule: Schedule,
+        parts: dict[str, tuple[str, spaces.Space]],
+        answer: spaces.Space,
+        role: str = "class",
+    ) -> None:
+        """Set the schedule, the spaces and the roles.
+
+        Args:
+            channels: of a canvas.
+            size: (height, width) of a canvas.
+            schedule: of an episode.
+            parts: role and space of each part of the observation beside the glimpse, the place and the clock.
+            answer: the space of an answer.
+            role: the role of an answer.
+
+        Raises:
+            ValueError: for a canvas that is too large for a table.
+        """
+        check_size(size)
+        self.canvas_size, self.schedule, self.horizon = size, schedule, len(schedule.shown)
+        self.row_bytes = channels * (size[0] * size[1] + 4 * (size[0] + 1) * (size[1] + 1))
+        self.max_answers = int(schedule.scored.sum())
+        begins = np.append(np.append(False, np.diff(schedule.shown) > 0), False)
+        # One row more, for what follows the last step: there the last canvas stays, and nothing counts.
+        self.shown, self.asked = (self.backend.asarray(np.append(column, column[-1])) for column in schedule[:2])
+        self.scored, self.begins = map(self.backend.asarray, (np.append(schedule.scored, False), begins))
+        self.clock = self.backend.asarray(np.arange(self.horizon + 1)[:, None] / self.horizon, "float32")
+        seen = {
+            "glimpse": ("glimpse", box(0, 1, (self.retina.scales, channels, *self.retina.patch))),
+            "location": ("place", box(-1, 1, (2,))),
+            **parts,
+            "time": ("clock", box(0, 1, (1,))),
+        }
+        self.roles = {name: role for name, (role, _) in seen.items()}
+        self.observation_space = spaces.Dict({name: space for name, (_, space) in seen.items()})
+        self.action_roles = {"location": "place" if self.saccades == "absolute" else "saccade", "answer": role}
+        self.action_space = spaces.Dict({"location": box(-1, 1, (2,)), "answer": answer})
+
+    @abstractmethod
+    def compose(self, seeds: Array, episodes: Array) -> State:
+        """What these episodes (N,) show and ask: `target` (N, Q), and what `present` and `parts` need."""
+
+    @abstractmethod
+    def present(self, state: State) -> Array:
+        """The canvases that are shown now, (N, C, H, W) uint8."""
+
+    def parts(self, state: State) -> dict[str, Array]:
+        """Further parts of the observation, (N, …) each."""
+        return {}
+
+    def told(self, state: State) -> dict[str, Array]:
+        """Further entries of `info`, (N, …) each."""
+        return {}
+
+    def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
+        xp, n = self.backend.xp, seeds.shape[0]
+        state = {
+            "seed": self.backend.copy(seeds),
+            "episode": self.backend.copy(episodes),
+            **self.compose(seeds, episodes),
+            "time": xp.zeros_like(episodes),
+            "perfect": xp.ones_like(episodes, dtype=xp.bool),
+            "location": xp.zeros((n, 2), dtype=xp.float32, device=self.backend.device),
+            "path": xp.zeros((n, self.horizon + 1, 2), dtype=xp.float32, device=self.backend.device),
+        }
+        return {**state, "table": self.ops.summed_area_table(self.present(state))}
+
+    def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
+        return {
+            "glimpse": self.ops.glimpse(state["table"], state["location"], self.retina),
+            "location": self.backend.copy(state["location"]),
+            **self.parts(state),
+            "time": self.clock[state["time"]],
+        }
+
+    def due(self, state: State) -> tuple[Array, Array]:
+        """The answer that is due or will be next, (N,) int64, and whether the present answer counts, (N,) bool."""
+        now = state["time"]
+        return state["target"][self.backend.rows(now.shape[0]), self.asked[now]], self.scored[now]
+
+    def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
+        xp, (target, scored) = self.backend.xp, self.due(state)
+        right = action["answer"] == target
+        time = self.backend.clip(state["time"] + 1, 0, self.horizon)  # rows that are over wait for their reset
+        terminated = time >= self.horizon
+        perfect = state["perfect"] & (right | ~scored)
+        location = action["location"] if self.saccades == "absolute" else state["location"] + action["location"]
+        location = xp.where(self.begins[time][:, None], 0.0, self.backend.clip(location, -1.0, 1.0))
+        location = xp.where(terminated[:, None], state["location"], location)
+        state["path"][self.backend.rows(time.shape[0]), time] = location
+        state = {**state, "time": time, "location": location, "perfect": perfect}
+        if not self.backend.on_host or bool(xp.any(self.begins[time])):
+            state["table"] = self.ops.summed_area_table(self.present(state))
+        reward = xp.astype(right & scored, xp.float32) / xp.full_like(location[:, 0], self.max_answers)
+        info = {"target": target, **self.told(state), "scored": scored}
+        return Outcome(state, reward, terminated, {**info, "correct": xp.where(terminated, perfect, right & scored)})
+
+    def info(self, state: State) -> dict[str, Array]:  # noqa: D102
+        return {"target": self.due(state)[0], **self.told(state)}
+
+    def measures(self) -> dict[str, Any]:
+        """The width and height of a cell of the finest patch where a place is in [-1, 1]."""
+        height, width = self.canvas_size
+        return {"glimpse_cell": (2 / width, 2 / height)}
+
+    def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
+        """The "centre" of each canvas, at every glimpse."""
+        xp = self.backend.xp
+        return xp.zeros((seeds.shape[0], self.horizon - 1, 2), dtype=xp.float32, device=self.backend.device)
+
+    def render(self, state: State, row: int, mode: str) -> np.ndarray:
+        """The present canvas with the gaze upon it."""
+        alone = {key: value[row : row + 1] for key, value in state.items()}
+        time = min(int(alone["time"][0]), self.horizon - 1)
+        first = int(np.flatnonzero(self.schedule.shown == self.schedule.shown[time])[0])
+        canvas = self.backend.to_numpy(self.present(alone)[0]).transpose(1, 2, 0)
+        return draw_gaze(canvas, self.backend.to_numpy(alone["path"][0])[first : time + 1], self.retina)

@@ -43,7 +43,8 @@ def collect(
             distributions, all others are the likeliest.
         std: standard deviation of the places that are drawn, in the policy's unit.
         given: (T, N, …) or (T - 1, N, …) actions by part, in place of the agent's: a scripted gaze.
-        led: (N,) bool, the rows whose actions are given; None for all of them.
+        led: (N,) bool, the rows whose actions are drawn around what is given, by the same noise as the others'; None:
+            all rows do exactly what is given.
         watch: keep what the memory did; this reads ahead step by step.
 
     Raises:
@@ -155,14 +156,16 @@ def _choose(
         if scripted and led is None:
             actions[name] = given[name][step]
             continue
-        drawn = head.draw(params, noise[name][step], std * decision.unit) if name in noise else head.mode(params)
-        actions[name] = torch.where(led[:, None], given[name][step], drawn) if scripted and led is not None else drawn
+        deviation = std * decision.unit
+        drawn = head.draw(params, noise[name][step], deviation) if name in noise else head.mode(params)
+        if scripted and led is not None:
+            shown = head.draw(head.around(given[name][step]), noise[name][step], deviation)
+            drawn = torch.where(led[:, None], shown, drawn)
+        actions[name] = drawn
     return actions
 
 
-def _demonstrated(
-    agent: Any, name: str, decided: Decision, given: Mapping[str, Tensor], std: float | Tensor
-) -> Tensor:
+def _demonstrated(agent: Any, name: str, decided: Decision, given: Mapping[str, Tensor], std: float | Tensor) -> Tensor:
     """(T, N) log-probability of the actions that are given for a part; 0 where none is."""
     params, steps = decided.params[name], len(given[name])
     unit = decided.unit if isinstance(decided.unit, float) else decided.unit[:steps]

@@ -47,7 +47,7 @@ def test_draws_follow_the_density() -> None:
     made = head()
     params = made(torch.randn(1, 7), view(made, torch.rand(1, 3, 12, 20), torch.zeros(1, 2))).expand(200_000, -1, -1)
     noise = made.noise(torch.rand(len(params), made.noise_size, generator=torch.Generator().manual_seed(1)))
-    places = made.draw(params, noise, 0.2)
+    places = made.draw(params, noise, 0.1)
     share = params[0, :, 0].softmax(0)
     nearest = (places[:, None] - params[0, None, :, 1:]).div(made.cell).square().sum(-1).argmin(1)
     found = torch.bincount(nearest, minlength=len(share)) / len(places)

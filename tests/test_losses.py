@@ -287,17 +287,13 @@ def test_the_state_is_passed_and_nothing_is_hidden(config: AgentConfig):
 def test_rows_that_were_led_are_imitated_and_take_no_part_in_the_policy_gradient():
     torch.manual_seed(0)
     log_prob, led = torch.randn(3, 4, requires_grad=True), torch.tensor([True, False, False, True])
-    demonstrated, here = torch.randn(3, 4, requires_grad=True), torch.zeros(3, 4, 2)
-    places = here.clone()
-    places[:, 0], places[0, 3] = 0.5, 0.2  # row 3 is led to a place once, and then to stay
+    demonstrated = torch.randn(3, 4, requires_grad=True)
     trajectory = episodes(
         [3, 3, 2, 3],
         log_prob={"location": log_prob},
         reward=torch.rand(3, 4),
         led=led,
         demonstrated={"location": demonstrated},
-        actions={"location": places},
-        observations={"location": here},
     )
     others = trajectory._replace(
         **{name: getattr(trajectory, name)[:, ~led] for name in ("reward", "alive", "log_likelihood", "scored")},
@@ -308,5 +304,5 @@ def test_rows_that_were_led_are_imitated_and_take_no_part_in_the_policy_gradient
     both = policy_gradient(trajectory, HEADS, trajectory.reward, 0.7)
     torch.testing.assert_close(both.policy, policy_gradient(others, HEADS, others.reward, 0.7).policy / 2)
     copied = imitation(trajectory, "location")
-    counted = demonstrated[0].sum() + demonstrated[1, :2].sum()  # where another step follows, and no row is led to stay
-    torch.testing.assert_close(copied, -counted / 6 / 2)
+    counted = demonstrated[0].sum() + demonstrated[1, [0, 1, 3]].sum()  # of every row, where another step follows
+    torch.testing.assert_close(copied, -counted / 7 / 2)

@@ -85,6 +85,10 @@ class Head(nn.Module):
         """The random numbers that `draw` takes, of uniform ones (…, noise_size) in [0, 1)."""
         return uniform
 
+    def around(self, action: Tensor) -> Tensor:
+        """The parameters (B, …) of a distribution around an action, of parts that a script may choose."""
+        raise NotImplementedError
+
     def draw(self, params: Tensor, noise: Tensor, deviation: Tensor | float) -> Tensor:
         """An action drawn from the distribution.
 

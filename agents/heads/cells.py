@@ -21,8 +21,10 @@ STRIDE = 4
 """Cells of the overview, or of a patch, that one cell of a map is wide."""
 REACH = 1.5
 """How far a look inhibits the return to the cells around it, in cells."""
-INHIBITION = 4.0
-"""What a look takes from the logit of its own cell, before any training."""
+INHIBITION = 8.0
+"""What a look takes from the logit of its own cell."""
+CORRECTION = -4.0
+"""The logit of a patch's cell, before any training."""
 
 
 class CellHead(Head):
@@ -33,8 +35,9 @@ class CellHead(Head):
     sum_k p_k N(place; mean_k, deviation²): a cell by p, then a place around its mean. The overview's cells that were
     looked at are less probable (inhibition of return: Itti, Koch & Niebur 1998, section 3).
 
-    An overview is coarse, and what it finds is not met exactly. So the patches of the glimpse have cells too, by which
-    a look that came near is corrected. The same convolutions read the patches of all scales.
+    An overview is coarse, and what it finds is not met exactly. So the patches of the glimpse have cells too, which are
+    not inhibited: by these a look that came near is corrected, and stays. The same convolutions read the patches of all
+    scales.
 
     The overview's map is made once an episode, by `survey`; the features, which say what was found so far, are added to
     all cells at each step. Deviations are in cells of the overview's map, and a mean is at most one cell from the
@@ -67,7 +70,6 @@ class CellHead(Head):
         self.out = nn.Linear(last, 3)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
-        self.inhibition = nn.Parameter(torch.tensor(INHIBITION))
         cell = torch.tensor([2 * STRIDE / shape[1], 2 * STRIDE / shape[0]])
         centre = middles(*shape) * cell - 1
         self.patches = None
@@ -75,17 +77,17 @@ class CellHead(Head):
             scales, channels, *patch = view.glimpse
             self.patches = convolutions(channels)
             self.scale = nn.Parameter(torch.zeros(scales, 1, last))
-            self.correction = nn.Parameter(torch.tensor(-INHIBITION))
+            self.correction = nn.Parameter(torch.tensor(CORRECTION))
             width = STRIDE * torch.tensor(view.cell) * 2 ** torch.arange(scales)[:, None, None]
-            around = (middles(*patch) - torch.tensor(patch[::-1]) / (2 * STRIDE)) * width
-            self.register_buffer("around", around.flatten(0, 1), persistent=False)
-            self.register_buffer("width", width.expand_as(around).flatten(0, 1), persistent=False)
+            shift = (middles(*patch) - torch.tensor(patch[::-1]) / (2 * STRIDE)) * width
+            self.register_buffer("shift", shift.flatten(0, 1), persistent=False)
+            self.register_buffer("width", width.expand_as(shift).flatten(0, 1), persistent=False)
         self.register_buffer("centre", centre, persistent=False)
         self.register_buffer("cell", cell, persistent=False)
 
     centre: Tensor
     cell: Tensor
-    around: Tensor
+    shift: Tensor
     width: Tensor
 
     def survey(self, overview: Tensor) -> Tensor:
@@ -101,15 +103,15 @@ class CellHead(Head):
         """(B, F) to (B, K, 3): the logit of each cell, and its mean (x, y)."""
         assert view.survey is not None
         cells, middle, reach = view.survey.cells, self.centre, self.cell
-        inhibited = self.inhibition.relu() * view.survey.visited
+        inhibited = INHIBITION * view.survey.visited
         if self.patches is not None:
             assert view.glimpse is not None
             assert view.here is not None
             seen = self.patches(view.glimpse.flatten(0, 1)).mT.unflatten(0, view.glimpse.shape[:2]) + self.scale
             cells = torch.cat([cells, seen.flatten(1, 2)], dim=1)
-            middle = torch.cat([middle.expand(len(cells), -1, 2), view.here[:, None] + self.around], dim=1)
+            middle = torch.cat([middle.expand(len(cells), -1, 2), view.here[:, None] + self.shift], dim=1)
             reach = torch.cat([reach.expand(len(self.centre), 2), self.width])
-            corrects = -self.correction.expand(len(cells), len(self.around))
+            corrects = -self.correction.expand(len(cells), len(self.shift))
             inhibited = torch.cat([inhibited, corrects], dim=1)
         found = self.found(features.detach())[:, None]
         out = self.out(torch.relu(self.mix(torch.relu(cells + found))))
@@ -122,6 +124,10 @@ class CellHead(Head):
     def noise(self, uniform: Tensor) -> Tensor:
         """(…, 3): a uniform number for the cell, and two standard normal ones."""
         return torch.cat([uniform[..., :1], standard_normal(uniform[..., 2:])], dim=-1)
+
+    def around(self, action: Tensor) -> Tensor:
+        """A single cell, with this mean."""
+        return torch.cat([torch.zeros_like(action[..., :1]), action], dim=-1)[..., None, :]
 
     def draw(self, params: Tensor, noise: Tensor, deviation: Tensor | float) -> Tensor:
         """(B, 2), a place around the mean of a cell that is drawn."""

@@ -127,6 +127,10 @@ class PlaceHead(Head):
         """(…, D) standard normal numbers."""
         return standard_normal(uniform)[..., : self.part.values]
 
+    def around(self, action: Tensor) -> Tensor:
+        """The place itself."""
+        return action
+
     def draw(self, params: Tensor, noise: Tensor, deviation: Tensor | float) -> Tensor:
         """A place around the mean."""
         return params + deviation * noise

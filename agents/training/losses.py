@@ -60,11 +60,10 @@ def imitation(trajectory: Trajectory, place: str) -> Tensor:
     """Mean of -log p over the places that the oracle looks at, in nats, times the share of rows that it led.
 
     The other rows count too, so that the policy learns what to do where its own looks take it (Ross, Gordon & Bagnell
-    2011, "DAgger"). Of being led to stay nothing is learned: that would be most of what led rows show.
+    2011, "DAgger"); and those that are led are led near the oracle's places, not onto them.
     """
     assert trajectory.led is not None
-    stays = trajectory.led & (trajectory.actions[place] == trajectory.observations[place]).all(-1)
-    counts = (following(trajectory.alive) & ~stays).to(torch.float32)
+    counts = following(trajectory.alive).to(torch.float32)
     share = trajectory.led.to(torch.float32).mean()
     return -share * (trajectory.demonstrated[place] * counts).sum() / all_mean(counts.sum()).clamp(min=1)
 

@@ -101,8 +101,9 @@ class Recipe:
     edge_weight: float = 0.0
     """Weight of the squared distance by which the policy's mean lies beyond the canvas, which brings it back."""
     led: float = 0.0
-    """Share of the episodes in which the environment's oracle leads the gaze, at first. There the answer is learned
-    from what is to be seen, and the policy imitates the oracle; in all other episodes it learns by REINFORCE."""
+    """Share of the episodes in which the environment's oracle leads the gaze, up to `std`, at first. There the answer
+    is learned from what is to be seen; in all others the policy learns by REINFORCE. In all of them it imitates the
+    oracle as well, and that counts as much as this share."""
     led_end: float | None = None
     """The same at the end, towards which it falls evenly; None leaves it as it is."""
     estimator: str = "gain"

@@ -19,6 +19,7 @@ from glimpse_env.tasks.recall import AssociativeRecall
 from glimpse_env.tasks.records import Outcome, State, Story, Whole
 from glimpse_env.tasks.repeat_copy import RepeatCopy
 from glimpse_env.tasks.roles import check_roles
+from glimpse_env.tasks.sort_of_clevr import SortOfCLEVR
 from glimpse_env.tasks.traffic_signs import TrafficSigns
 
 __all__ = ["TASKS", "Outcome", "State", "Story", "Task", "TaskRow", "Whole", "make_task", "register_task"]
@@ -101,6 +102,7 @@ register_task("ClutteredMNIST100-v0", Classify, size=100, pieces=8, patch=12, sc
 register_task("Classify-v0", Classify, dataset=None, num_glimpses=8)
 register_task("TrafficSigns-v0", TrafficSigns)
 register_task("Omniglot-v0", Omniglot)
+register_task("SortOfCLEVR-v0", SortOfCLEVR)
 register_task("Copy-v0", Copy)
 register_task("RepeatCopy-v0", RepeatCopy)
 register_task("AssociativeRecall-v0", AssociativeRecall)

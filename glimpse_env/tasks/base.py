@@ -42,6 +42,7 @@ class Task(Remade, ABC):
         splits: values of the argument `split`; () where episodes are made up.
         variety: arguments for training alone.
         group_key, group_names: the key of `info` that groups episodes, and the names of its values from 0 on.
+        group_families: values of it that are reported together, by a name of theirs.
         episode_metrics: keys of the last step's `info` that an evaluation averages.
         gazes: the names of the scripted gazes.
         canvas_size: (height, width) in pixels; None without a canvas.
@@ -66,6 +67,7 @@ class Task(Remade, ABC):
     variety: ClassVar[tuple[str, ...]] = ()
     group_key: str = ""
     group_names: tuple[str, ...] = ()
+    group_families: ClassVar[dict[str, tuple[int, ...]]] = {}
     episode_metrics: tuple[str, ...] = ()
     gazes: tuple[str, ...] = ()
     canvas_size: tuple[int, int] | None = None
@@ -203,7 +205,7 @@ class Task(Remade, ABC):
         """The part of the environments' `metadata` about this task, in plain values."""
         names = (
             *("horizon", "roles", "action_roles", "interactive", "max_answers", "answer_names", "words"),
-            *("num_episodes", "group_key", "group_names", "episode_metrics", "gazes", "source"),
+            *("num_episodes", "group_key", "group_names", "group_families", "episode_metrics", "gazes", "source"),
         )
         settings = {name: getattr(self, name) for name in names}
         return {"render_modes": list(self.render_modes), "names": self.names(), **settings, **self.measures()}

@@ -95,7 +95,7 @@ class Trajectory(NamedTuple):
     episodes: np.ndarray
     watched: Watched | None = None
     led: Tensor | None = None
-    demonstrated: Mapping[str, Tensor] = {}  # noqa: RUF012
+    demonstrated: Mapping[str, Tensor] = {}
 
     def last(self) -> Tensor:
         """(N,) int64, the last decision of each episode."""

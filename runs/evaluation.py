@@ -60,9 +60,10 @@ def evaluate_checkpoint(
         (where they were found, "" where episodes are made up) and `classes` (of images), and where the environment
         tells right answers `error`: percent of wrong answers, or bits per sequence where answers are bits. Of images
         also `split`, `error_interval` (95 %, Wilson), `error_by_class` and `confusion` (K, K), [class, answer].
-        Where the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, and `error_random_gaze` and
-        `return_random_gaze`; where it reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI
-        `error_by_task`, and with a gaze `support_hit_rate`.
+        Where the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, `error_random_gaze` and
+        `return_random_gaze`, and where episodes are of several kinds `error_by_group` and, of each family of kinds,
+        `error_FAMILY` (percent of the episodes with a wrong answer). Where it reads, `unit`, `bits` per sequence,
+        `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a gaze `support_hit_rate`.
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, or no such images or data.
@@ -151,7 +152,21 @@ def _measured(
     gaze = "random" if alone else recipe.gaze
     result = evaluate(agent, env, numbers, seed=TEST_SEED, gaze=gaze, observer=observer)
     control = result if alone else control
-    return report_of(agent, result, control, env.metadata["horizon"] if acts else None)
+    report = report_of(agent, result, control, env.metadata["horizon"] if acts else None)
+    return report | (by_group(result.error_by_group, env.metadata) if acts else {})
+
+
+def by_group(errors: dict[int, float], metadata: dict[str, Any]) -> dict[str, Any]:
+    """`error_by_group` by the groups' names, and the mean of each family of groups; {} where there are no groups."""
+    names, families = metadata.get("group_names", ()), metadata.get("group_families", {})
+    report: dict[str, Any] = {}
+    if errors and names:
+        report["error_by_group"] = {names[number]: round(error, 4) for number, error in errors.items()}
+    for family, numbers in families.items():
+        found = [errors[number] for number in numbers if number in errors]
+        if found:
+            report[f"error_{family}"] = round(sum(found) / len(found), 4)
+    return report
 
 
 def report_of(
@@ -190,6 +205,8 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         more = f" and {len(classes) - 20} more" if len(classes) > 20 else ""
         lines.append(f"  classes: {', '.join(classes[:20])}{more}")
     lines += [f"  error in task {task:<6} {error:6.2f} %" for task, error in report.get("error_by_task", {}).items()]
+    for group, error in report.get("error_by_group", {}).items():
+        lines.append(f"  error, {group:<50} {error:6.2f} %")
     for glimpse, error in enumerate(report.get("error_by_glimpse", []), 1):
         lines.append(f"  error after {glimpse:>2} glimpse{'s' if glimpse > 1 else ' '}   {error:6.2f} %")
     if "unit" in report:

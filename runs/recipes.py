@@ -253,6 +253,25 @@ OMNIGLOT = replace(
 """It is to begin with the weights of `omniglot-one`: `--init-from`."""
 
 
+# Asked after its last glimpse, several times: the memory holds what was seen, and the question is one slot more.
+SORT_OF_CLEVR_AFTER = Recipe(
+    "sort-of-clevr-after",
+    EnvConfig("SortOfCLEVR-v0", arguments=("ask=after", "queries=10")),
+    replace(reader(slots=32, heads=4, hops=3), glimpse_encoder="patches"),
+    episodes=1_000_000,
+    batch=128,
+    optimizer="muon",
+    lr=3e-3,
+    max_grad_norm=1.0,
+)
+SORT_OF_CLEVR = replace(
+    SORT_OF_CLEVR_AFTER,
+    name="sort-of-clevr",
+    env=EnvConfig("SortOfCLEVR-v0"),
+    answer_weights="later",
+)
+
+
 JOIN = Recipe(
     "join",
     EnvConfig("MODULE:ID"),
@@ -281,6 +300,12 @@ RECIPES: dict[str, Recipe] = {
         *RECALL,
         OMNIGLOT_ONE,
         OMNIGLOT,
+        SORT_OF_CLEVR,
+        SORT_OF_CLEVR_AFTER,
+        *(
+            replace(recipe, name=f"{recipe.name}-random", gaze="random")
+            for recipe in (SORT_OF_CLEVR, SORT_OF_CLEVR_AFTER)
+        ),
         JOIN,
         ap_gym("circle-square", "CircleSquare-v0", 64_000, estimator="gain"),
         ap_gym("circle-square-random", "CircleSquare-v0", 64_000, "random", estimator="gain"),

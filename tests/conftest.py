@@ -69,6 +69,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "RepeatCopy-v0": {"bits": 5, "max_length": 3, "max_repeats": 3},
     "AssociativeRecall-v0": {"rows": 2, "max_items": 3},
     "MQAR-v0": {"length": 12, "pairs": 2, "vocabulary": 300},
+    "SortOfCLEVR-v0": {
+        **{"ask": "after", "queries": 2, "size": 30, "radius": 2, "objects": 3, "num_glimpses": 3},
+        **{"patch": (4, 6), "scales": 2},
+    },
 }
 """Arguments that make short episodes of a row of `TASKS`."""
 

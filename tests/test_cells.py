@@ -110,8 +110,7 @@ def test_the_cells_of_the_patches_lie_where_the_patches_show_them() -> None:
         y = -0.4 + 0.02 * 2**scale * torch.tensor([-2.0, 2.0])
         torch.testing.assert_close(cells[scale, ..., 0], x.expand(2, 3))
         torch.testing.assert_close(cells[scale, ..., 1], y[:, None].expand(2, 3))
-    assert float(params[0, 15:, 0].softmax(0).sum()) == 1
-    assert float(params[0, :, 0].softmax(0)[15:].sum()) < 0.2  # before any training it looks elsewhere
+    assert int(params[0, :, 0].argmax()) < 15  # before any training it looks elsewhere
 
 
 def test_a_look_that_came_near_is_corrected_by_what_the_glimpse_shows() -> None:

@@ -135,6 +135,7 @@ def plan(
     config: SceneConfig,
     order: Order = "random",
     sizes: Array | None = None,
+    index: Array | None = None,
 ) -> Plan:
     """The draws of `compose`.
 
@@ -142,11 +143,13 @@ def plan(
         images: the shape of the images, (M, C, h, w).
         seeds, episodes, config, order: as there.
         sizes: (M, 2) int64, height and width of each image, where they differ.
+        index: (N,) int64, the images to be shown; None for those of `order`.
     """
     count, _, *shape = images
     xp, where, pieces, out = array_namespace(seeds), device(seeds), config.pieces, config.overhang
     words = draw_words(seeds, episodes, 3 + 5 * pieces)
-    index = integers(words[:, 0], count) if order == "random" else episodes % count
+    if index is None:
+        index = integers(words[:, 0], count) if order == "random" else episodes % count
 
     def integer(*values: int) -> Array:
         return xp.asarray(values, dtype=xp.int64, device=where)

@@ -304,5 +304,5 @@ def test_rows_that_were_led_are_imitated_and_take_no_part_in_the_policy_gradient
     both = policy_gradient(trajectory, HEADS, trajectory.reward, 0.7)
     torch.testing.assert_close(both.policy, policy_gradient(others, HEADS, others.reward, 0.7).policy / 2)
     copied = imitation(trajectory, "location")
-    counted = demonstrated[0].sum() + demonstrated[1, [0, 1, 3]].sum()  # of every row, where another step follows
-    torch.testing.assert_close(copied, -counted / 7 / 2)
+    counted = demonstrated[0].sum() + demonstrated[1, 1]  # where another step follows, and the gaze led itself so far
+    torch.testing.assert_close(copied, -counted / 5 / 2)

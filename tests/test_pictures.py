@@ -126,7 +126,7 @@ def test_each_picture_lies_anywhere_in_the_room_it_leaves(mixed: str) -> None:
 
 def test_pieces_are_cut_from_anywhere_in_pictures_of_many_sizes(mixed: str) -> None:
     task = task_of(mixed, pieces=3, piece_size=(5, 4), size=30)
-    scheme = task._plan(np.zeros(3000, np.int64), np.arange(3000))
+    scheme = task.planned(np.zeros(3000, np.int64), np.arange(3000))
     assert (scheme.other != scheme.index[:, None]).all()
     room = task.sizes[scheme.other][..., ::-1] - (4, 5)
     assert (scheme.source >= 0).all()

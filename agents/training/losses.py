@@ -59,11 +59,12 @@ def beyond(trajectory: Trajectory, heads: Any) -> Tensor:
 def imitation(trajectory: Trajectory, place: str) -> Tensor:
     """Mean of -log p over the places that the oracle looks at, in nats, times the share of rows that it led.
 
-    The other rows count too, so that the policy learns what to do where its own looks take it (Ross, Gordon & Bagnell
-    2011, "DAgger"); and those that are led are led near the oracle's places, not onto them.
+    It learns what to do where its own looks take it (Ross, Gordon & Bagnell 2011, "DAgger"). So the other rows count
+    too, and of the rows that were led the first decision alone: later ones are made where it would not have looked.
     """
     assert trajectory.led is not None
     counts = following(trajectory.alive).to(torch.float32)
+    counts[1:] *= ~trajectory.led
     share = trajectory.led.to(torch.float32).mean()
     return -share * (trajectory.demonstrated[place] * counts).sum() / all_mean(counts.sum()).clamp(min=1)
 

@@ -13,6 +13,7 @@ from glimpse_env.tasks.babi_gaze import BabiGaze
 from glimpse_env.tasks.base import Task
 from glimpse_env.tasks.classify import Classify
 from glimpse_env.tasks.copy import Copy
+from glimpse_env.tasks.gallery import Gallery
 from glimpse_env.tasks.mqar import MQAR
 from glimpse_env.tasks.omniglot import Omniglot
 from glimpse_env.tasks.recall import AssociativeRecall
@@ -103,6 +104,7 @@ register_task("Classify-v0", Classify, dataset=None, num_glimpses=8)
 register_task("TrafficSigns-v0", TrafficSigns)
 register_task("Omniglot-v0", Omniglot)
 register_task("SortOfCLEVR-v0", SortOfCLEVR)
+register_task("Gallery-v0", Gallery)
 register_task("Copy-v0", Copy)
 register_task("RepeatCopy-v0", RepeatCopy)
 register_task("AssociativeRecall-v0", AssociativeRecall)

@@ -138,9 +138,12 @@ class ImageTask(Looking):
         made = self.compose(seeds, episodes)
         return made.canvas, self.backend.xp.take(self.labels, made.index, axis=0)
 
-    def compose(self, seeds: Array, episodes: Array) -> Scenes:
-        """The scenes of these episodes, both (N,) int64; `position` is that before augmentation."""
-        scheme = self._plan(seeds, episodes)
+    def compose(self, seeds: Array, episodes: Array, index: Array | None = None) -> Scenes:
+        """The scenes of these episodes, both (N,) int64; `position` is that before augmentation.
+
+        `index` (N,) int64 are the images to be shown, in place of those that are drawn.
+        """
+        scheme = self.planned(seeds, episodes, index)
         if self.sizes is None:
             canvas = self.ops.paint(self.images, scheme, self.scene)
         else:
@@ -150,13 +153,14 @@ class ImageTask(Looking):
             canvas = self.ops.augment(canvas, self._changes(seeds, episodes, self._boxes(scheme)), self.augmentation)
         return Scenes(canvas, scheme.index, scheme.position)
 
-    def _plan(self, seeds: Array, episodes: Array) -> Plan:
-        return plan(tuple(self.images.shape), seeds, episodes, self.scene, self.order, self.sizes)
+    def planned(self, seeds: Array, episodes: Array, index: Array | None = None) -> Plan:
+        """What `compose` paints."""
+        return plan(tuple(self.images.shape), seeds, episodes, self.scene, self.order, self.sizes, index)
 
     def shown(self, seeds: Array, episodes: Array) -> tuple[State, Array]:  # noqa: D102
         if self.tables:
             return super().shown(seeds, episodes)
-        index = self._plan(seeds, episodes).index
+        index = self.planned(seeds, episodes).index
         shown = {"image": index}
         if self.cells is not None:
             shown["overview"] = overview_of_images(self.images, index, self.cells)
@@ -172,7 +176,7 @@ class ImageTask(Looking):
         if not self.bare:
             return super().canvas(seed, episode)
         seeds, episodes = (self.backend.asarray([number], "int64") for number in (seed, episode))
-        image = self.images[int(self._plan(seeds, episodes).index[0])]  # itself, which may be large
+        image = self.images[int(self.planned(seeds, episodes).index[0])]  # itself, which may be large
         return self.backend.to_numpy(image).transpose(1, 2, 0)
 
     def _boxes(self, scheme: Plan) -> Array:
@@ -185,12 +189,12 @@ class ImageTask(Looking):
         assert self.augmentation is not None
         return draw_changes(seeds, episodes, self.augmentation, (self.images.shape[1], *self.canvas_size), boxes)
 
-    def target_boxes(self, seeds: Array, episodes: Array) -> Array:
-        """(N, 4) int64 left, top, right, bottom in pixels of the image to be recognised.
+    def target_boxes(self, seeds: Array, episodes: Array, index: Array | None = None) -> Array:
+        """(N, 4) int64 left, top, right, bottom in pixels of the image to be recognised; `index` as in `compose`.
 
         With an overhang, or augmentation, it may stick out of the canvas.
         """
-        boxes = self._boxes(self._plan(seeds, episodes))
+        boxes = self._boxes(self.planned(seeds, episodes, index))
         if self.augmentation is None:
             return boxes
         return augment_boxes(boxes, self._changes(seeds, episodes, boxes), self.canvas_size)

@@ -92,8 +92,9 @@ class EnvSpec(NamedTuple):
         return self._replace(observation={name: self.observation[name] for name in names})
 
     def _without_limits(self) -> EnvSpec:
-        limited = {"count": {"sizes": ()}, "glimpse": {"cell": ()}}
-        parts = {name: part._replace(**limited.get(part.role, {})) for name, part in self.observation.items()}
+        parts = {
+            n: p._replace(cell=(), sizes=() if p.role == "count" else p.sizes) for n, p in self.observation.items()
+        }
         return self._replace(observation=parts)
 
 

@@ -106,7 +106,7 @@ class Asker:
         shown, drawn = labels[each, picture], integers(words[..., 2], self.classes)
         absent = self._absent(words[..., 3], labels)
         half = words[..., 4] < 2**31
-        # Half of the counts are about a class that is drawn, which may be 0; half of what is shown was not there before.
+        # Half of the counts are about any class, which may be 0; half of what is shown was not there before.
         thing = xp.where((kind == 2) & half, drawn, shown)
         probe = xp.where(half & (absent >= 0), absent, shown)
         thing = xp.where(kind == 3, probe, thing)
@@ -150,7 +150,7 @@ class Asker:
         return self._drawn(words, free[:, None])
 
     def _another(self, words: Array, labels: Array, thing: Array) -> Array:
-        """(N, Q) a class of another picture than those of `thing`, each as likely; any other class where all are alike."""
+        """(N, Q) a class of a picture that is no `thing`, each as likely; any other class where there is none."""
         xp = self.backend.xp
         there = xp.any(labels[:, :, None] == self.backend.rows(self.classes), axis=1)[:, None]
         not_it = self.backend.rows(self.classes) != thing[..., None]

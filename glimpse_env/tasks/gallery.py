@@ -77,6 +77,7 @@ class Gallery(Walk):
     | `dataset` | `"mnist"` | or `"fashion_mnist"`, `"kmnist"`, or `None` with `images` |
     | `images`, `labels`, `names`, `classes`, `resize`, `fit`, `channels` | | your own, as in `Classify-v0` |
     | `split` | `"train"` | or `"validation"`, `"test"` |
+    | `order` | `"random"` | or `"sequential"`: the first picture of episode k is image k of the split |
     | `size`, `pieces`, `piece_size`, `blend` | 60, 4, 8, `"add"` | of the canvases, as in `Classify-v0` |
     | `patch`, `scales` | 12, 3 | of the retina |
     | `saccades` | `"absolute"` | or `"relative"` |
@@ -110,6 +111,7 @@ class Gallery(Walk):
         dataset: str | None = "mnist",
         images: str | os.PathLike[str] | Any = None,
         split: Split = "train",
+        order: Literal["random", "sequential"] = "random",
         size: int | tuple[int, int] | None = 60,
         pieces: int = 4,
         patch: int | tuple[int, int] = 12,
@@ -126,16 +128,19 @@ class Gallery(Walk):
             raise ValueError(f"questions must be at most {STRIDE - pictures}, got {questions}")
         if whole and questions > 1:
             raise ValueError("whole=True shows the walk and one question at once: set questions=1")
+        if order not in ("random", "sequential"):
+            raise ValueError(f'order must be "random" or "sequential", got {order!r}')
         self.scenes = Classify(
             backend, dataset=dataset, images=images, split=split, size=size, pieces=pieces, num_glimpses=1, **shown
         )
         height, width = self.scenes.canvas_size
-        self.whole, self.pictures, self.questions = bool(whole), int(pictures), int(questions)
+        self.full, self.pictures, self.questions = bool(whole), int(pictures), int(questions)
         if whole:
             patch, scales = (height, width * (pictures + 1)), 1
         super().__init__(backend, patch=patch, scales=scales, saccades=saccades)
         self.asker = Asker(self.scenes.answer_names, (kinds,) if isinstance(kinds, str) else tuple(kinds), backend)
         self.words, self.answer_names = self.asker.vocabulary.words, self.asker.answers
+        self.order, self.num_episodes = order, self.scenes.num_episodes
         self.source, self.image_size = self.scenes.source, self.scenes.image_size
         self.gazes = (*self.gazes, "oracle") if self.gazes else ()
         by_class = np.argsort(backend.to_numpy(self.scenes.labels), kind="stable")
@@ -152,7 +157,7 @@ class Gallery(Walk):
 
     def _schedule(self, glimpses: int, delay: int) -> Schedule:
         """Canvases 0 to K - 1 are the pictures, then each step of noise is one, then each question."""
-        if self.whole:
+        if self.full:
             return Schedule(np.zeros(1, np.int64), np.zeros(1, np.int64), np.ones(1, bool))
         lengths = [glimpses] * self.pictures + [1] * delay + [glimpses] * self.questions
         shown = np.repeat(np.arange(len(lengths)), lengths)
@@ -167,12 +172,18 @@ class Gallery(Walk):
     def digest(self) -> str:  # noqa: D102
         return self.scenes.digest()
 
+    def numbered(self, episodes: Array) -> Array:
+        """The numbers of the walks (N,) that these episodes show: in order, each image of the split begins one."""
+        return episodes % self.num_episodes if self.order == "sequential" else episodes
+
     def compose(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
-        xp, n, count = self.backend.xp, seeds.shape[0], self.pictures
-        numbers = episodes[:, None] * STRIDE + self.backend.rows(count)
+        xp, n, count, walks = self.backend.xp, seeds.shape[0], self.pictures, self.numbered(episodes)
+        numbers = walks[:, None] * STRIDE + self.backend.rows(count)
         rows = xp.reshape(xp.tile(seeds[:, None], (1, count)), (-1,)), xp.reshape(numbers, (-1,))
         index = xp.reshape(self.scenes.planned(*rows).index, (n, count))
-        words = draw_words(seeds, episodes, self.questions * (DRAWS + 1), QUESTION_STREAM)
+        if self.order == "sequential":
+            index[:, 0] = walks
+        words = draw_words(seeds, walks, self.questions * (DRAWS + 1), QUESTION_STREAM)
         words = xp.reshape(words, (n, self.questions, DRAWS + 1))
         asked = self.asker.ask(words[..., :DRAWS], self.scenes.labels[index])
         probe = self.backend.clip(asked.probe, 0, None)
@@ -188,7 +199,7 @@ class Gallery(Walk):
 
     def present(self, state: State) -> Array:  # noqa: D102
         xp, now = self.backend.xp, self.shown[state["time"]]
-        if self.whole:
+        if self.full:
             pictures = [self._picture(state, xp.full_like(now, number)) for number in range(self.pictures)]
             return xp.concat([*pictures, self._probe(state, xp.zeros_like(now))], axis=3)
         question = self.backend.clip(now - self.first_question, 0, None)
@@ -204,7 +215,7 @@ class Gallery(Walk):
     def _picture(self, state: State, number: Array) -> Array:
         """The canvases of these pictures (N,) of the walk."""
         index = state["index"][self.backend.rows(number.shape[0]), number]
-        return self.scenes.compose(state["seed"], state["episode"] * STRIDE + number, index).canvas
+        return self.scenes.compose(state["seed"], self.numbered(state["episode"]) * STRIDE + number, index).canvas
 
     def _probe(self, state: State, question: Array) -> Array:
         """What these questions (N,) show: a picture, or nothing."""
@@ -215,7 +226,7 @@ class Gallery(Walk):
     def _noise(self, state: State, like: Array) -> Array:
         """Canvases of random cells, other ones at each step."""
         xp, (n, channels, height, width) = self.backend.xp, like.shape
-        numbers = state["episode"] * self.horizon + state["time"]
+        numbers = self.numbered(state["episode"]) * self.horizon + state["time"]
         words = draw_words(state["seed"], numbers, channels * NOISE_CELLS**2, NOISE_STREAM)
         cells = xp.astype(xp.reshape(words >> 24, (n, channels, NOISE_CELLS, NOISE_CELLS)), xp.uint8)
         y, x = (self.backend.rows(side) * NOISE_CELLS // side for side in (height, width))
@@ -225,7 +236,7 @@ class Gallery(Walk):
         """The question, where there is one."""
         xp, now = self.backend.xp, state["time"]
         tokens = state["tokens"][self.backend.rows(now.shape[0]), self.asked[now]]
-        if not self.whole:
+        if not self.full:
             tokens = xp.where((self.shown[now] >= self.first_question)[:, None], tokens, xp.zeros_like(tokens))
         return {"tokens": tokens}
 
@@ -241,14 +252,14 @@ class Gallery(Walk):
         """(N, K, 4) int64 left, top, right, bottom in pixels of the image in each picture of the walk."""
         index = self.compose(seeds, episodes)["index"]
         boxes = [
-            self.scenes.target_boxes(seeds, episodes * STRIDE + number, index[:, number])
+            self.scenes.target_boxes(seeds, self.numbered(episodes) * STRIDE + number, index[:, number])
             for number in range(self.pictures)
         ]
         return self.backend.xp.stack(boxes, axis=1)
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
         """The "oracle": the middle of the image of each picture, at every glimpse; "centre" stays there."""
-        if name != "oracle" or self.whole:
+        if name != "oracle" or self.full:
             return super().scripted(name, seeds, episodes)
         xp = self.backend.xp
         size = self.backend.asarray([self.canvas_size[1], self.canvas_size[0]], "float32")
@@ -266,7 +277,7 @@ class Gallery(Walk):
 
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
         """Of the glimpses of pictures: saccades and entropy, coverage, fixations off them, and hits on their images."""
-        if self.whole:
+        if self.full:
             return super().path_metrics(path, seeds, episodes)
         path = path[:, : self.pictures * self.glimpses].reshape(-1, self.glimpses, 2)
         boxes = self.backend.to_numpy(self.boxes(*(self.backend.asarray(array) for array in (seeds, episodes))))

@@ -1,0 +1,171 @@
+"""A walk through a gallery: what is shown, and what is asked afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glimpse_env.backend import get_backend
+from glimpse_env.gallery_questions import KINDS, MOST, ORDINALS, sentence
+from glimpse_env.tasks.gallery import STRIDE, Gallery
+
+NAMES = ("cat", "dog", "first", "old boot")
+SEEDS, EPISODES = np.full(400, 5), np.arange(400)
+
+
+def make(**changes: Any) -> Gallery:
+    """Of 40 pictures: image k is of class k % 4, and all its pixels are k + 1."""
+    images = np.repeat(np.arange(1, 41, dtype=np.uint8), 64).reshape(40, 8, 8)
+    settings: dict[str, Any] = {"images": images, "labels": np.arange(40) % 4, "names": NAMES, "size": 16}
+    settings |= {"dataset": None, "pieces": 0, "patch": 4, "scales": 2, "split": "all", "num_glimpses": 2}
+    return Gallery(get_backend("numpy"), **{**settings, **changes})
+
+
+def walk_of(task: Gallery, state: dict[str, Any], row: int) -> list[int]:
+    """The classes of the pictures, read off the canvases that are shown."""
+    classes = []
+    for number in range(task.pictures):
+        step = int(np.flatnonzero(task.schedule.shown == number)[0])
+        canvas = task.present({**state, "time": np.full(len(state["time"]), step)})[row]
+        classes.append((int(canvas.max()) - 1) % 4)
+    return classes
+
+
+def expected(question: str, walk: list[int], shown: int | None) -> str:
+    """The right answer to a question in words."""
+    things = [NAMES.index(part) for part in question.split("'")[1::2]]
+    if question.startswith("what was in the"):
+        return NAMES[walk[ORDINALS.index(question.split()[4])]]
+    if question.startswith("in which picture"):
+        return ORDINALS[walk.index(things[0])]
+    if question.startswith("how many"):
+        return str(walk.count(things[0]))
+    if question.startswith("was what is shown"):
+        return "yes" if shown in walk else "no"
+    assert question.startswith("which came first")
+    return NAMES[min(things, key=lambda thing: walk.index(thing) if thing in walk else MOST)]
+
+
+@pytest.mark.parametrize("pictures", [1, 5])
+def test_answers_are_those_of_what_was_shown(pictures: int) -> None:
+    task = make(pictures=pictures, questions=3, delay=1)
+    state = task.begin(SEEDS[:60], EPISODES[:60])
+    said: dict[str, set[str]] = {}
+    for row in range(60):
+        walk = walk_of(task, state, row)
+        for number in range(3):
+            step = int(np.flatnonzero(task.schedule.shown == task.first_question + number)[0])
+            canvas = task.present({**state, "time": np.full(60, step)})[row]
+            shown = (int(canvas.max()) - 1) % 4 if canvas.any() else None
+            question = sentence(task.asker.vocabulary, state["tokens"][row, number])
+            assert (shown is not None) == (question == KINDS["seen"])
+            answer = task.answer_names[state["target"][row, number]]
+            assert answer == expected(question, walk, shown), (question, walk)
+            said.setdefault(question.split()[0], set()).add(answer)
+            rests_on = np.flatnonzero(state["support"][row, number]).tolist()
+            if question.startswith("what was in"):
+                assert rests_on == [ORDINALS.index(question.split()[4])]
+            elif question.startswith("in which"):
+                assert rests_on == [ORDINALS.index(answer)]
+            elif question.startswith("how many"):
+                assert str(len(rests_on)) == answer
+    assert len(said) == len(KINDS)
+    assert said["was"] == {"yes", "no"}
+
+
+def test_what_is_asked_depends_on_nothing_that_tells_the_answer() -> None:
+    """Kinds are as likely, half of the questions whether something was there have yes, and zero may be a count."""
+    state = make(questions=5, pictures=3).begin(SEEDS, EPISODES)
+    assert np.bincount(state["kind"].ravel(), minlength=5).min() > 320
+    task = make(kinds="seen", pictures=2)
+    target = task.begin(SEEDS, EPISODES)["target"]
+    assert 0.4 < (target == task.asker.yes).mean() < 0.6
+    counts = make(kinds=["count"], pictures=3).begin(SEEDS, EPISODES)["target"] - (4 + MOST)
+    assert np.bincount(counts.ravel(), minlength=4)[:3].min() > 40
+
+
+def test_the_question_is_there_in_its_own_steps_and_its_last_answer_counts() -> None:
+    task = make(pictures=2, questions=2, delay=3, kinds="what")
+    assert task.horizon == 2 * 2 + 3 + 2 * 2
+    state = task.begin(SEEDS[:3], EPISODES[:3])
+    scored, asked, empty = [], [], []
+    for step in range(task.horizon):
+        seen = task.observe(state)
+        asked.append(bool(seen["tokens"].any()))
+        empty.append(not seen["glimpse"].any())
+        number = max(0, step - 7) // 2
+        action = {"location": np.full((3, 2), 0.1, np.float32), "answer": state["target"][:, number]}
+        outcome = task.act(state, action)
+        scored.append(bool(outcome.info["scored"].all()))
+        assert bool(outcome.reward.any()) == scored[-1]
+        state = outcome.state
+    assert asked == [False] * 7 + [True] * 4
+    assert empty == asked  # such a question shows nothing
+    assert scored == [False] * 8 + [True, False, True]
+    assert outcome.info["correct"].all()
+    path = state["path"][0, :-1, 0]
+    np.testing.assert_allclose(path, [0, 0.1, 0, 0.1, 0, 0, 0, 0, 0.1, 0, 0.1])  # each canvas begins at its centre
+
+
+def test_noise_is_another_at_each_step_and_in_each_episode() -> None:
+    task = make(pictures=1, delay=4)
+    state = task.begin(SEEDS[:2], EPISODES[:2])
+    noise = np.stack([task.present({**state, "time": np.full(2, 2 + step)}) for step in range(4)])
+    assert len(np.unique(noise.reshape(8, -1), axis=0)) == 8
+    assert 100 < noise.mean() < 155
+
+
+def test_longer_walks_have_the_same_answers_and_words() -> None:
+    short, long = make(pictures=3), make(pictures=12)
+    assert short.answer_names == long.answer_names
+    assert short.words == long.words
+    assert short.observation_space == long.observation_space
+    assert short.action_space == long.action_space
+    assert max(long.begin(SEEDS, EPISODES)["support"].sum(-1).ravel()) > 3
+
+
+def test_the_twin_sees_the_walk_and_the_question_at_once() -> None:
+    plain, twin = make(pictures=3, kinds="seen"), make(pictures=3, kinds="seen", whole=True)
+    assert twin.horizon == 1
+    assert twin.observation_space["glimpse"].shape == (1, 1, 16, 64)
+    one, both = plain.begin(SEEDS[:5], EPISODES[:5]), twin.begin(SEEDS[:5], EPISODES[:5])
+    np.testing.assert_array_equal(one["target"], both["target"])
+    seen = twin.observe(both)
+    shown = [plain.present({**one, "time": np.full(5, step)}) for step in (0, 2, 4, 6)]
+    np.testing.assert_allclose(seen["glimpse"][:, 0] * 255, np.concatenate(shown, axis=3), atol=1e-4)
+    np.testing.assert_array_equal(seen["tokens"], one["tokens"][:, 0])
+
+
+def test_the_oracle_looks_at_each_image() -> None:
+    task = make(pictures=3, num_glimpses=3)
+    path = np.concatenate([np.zeros((400, 1, 2), np.float32), task.gaze("oracle", SEEDS, EPISODES)], axis=1)
+    centre = np.zeros_like(path)
+    hits = [task.path_metrics(p, SEEDS, EPISODES)["attention/target_hit_rate"] for p in (path, centre)]
+    assert hits[0] >= 2 / 3
+    assert hits[1] < hits[0]
+
+
+def test_in_order_each_image_begins_a_walk() -> None:
+    task = make(order="sequential")
+    assert task.num_episodes == 40
+    np.testing.assert_array_equal(task.begin(SEEDS[:40], EPISODES[:40])["index"][:, 0], np.arange(40))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pictures": 13}, "pictures must be at most 12"),
+        ({"questions": STRIDE}, "questions must be at most 58"),
+        ({"kinds": "why"}, "kinds are one or more of what, where, count, seen, order, got why"),
+        ({"kinds": ()}, "got none"),
+        ({"whole": True, "questions": 2}, "set questions=1"),
+        ({"delay": -1}, "delay must be"),
+        ({"order": "up"}, "order must be"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(**change)

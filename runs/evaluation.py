@@ -18,6 +18,7 @@ from glimpse_env.images import Split
 from glimpse_env.tasks import TASKS
 from runs.confusion import Confusion, confusion_lines
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, sample_episodes, task_name
+from runs.traces.recall import recall_hit_rate
 
 TEST_SEED = 2**41
 """Seed of the test scenes. With 10,000 episodes each test image is shown once, in a scene of its own."""
@@ -62,8 +63,9 @@ def evaluate_checkpoint(
         also `split`, `error_interval` (95 %, Wilson), `error_by_class` and `confusion` (K, K), [class, answer].
         Where the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, `error_random_gaze` and
         `return_random_gaze`, and where episodes are of several kinds `error_by_group` and, of each family of kinds,
-        `error_FAMILY` (percent of the episodes with a wrong answer). Where it reads, `unit`, `bits` per sequence,
-        `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a gaze `support_hit_rate`.
+        `error_FAMILY` (percent of the episodes with a wrong answer); of walks `recall_hit_rate` (percent). Where it
+        reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a
+        gaze `support_hit_rate`.
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, or no such images or data.
@@ -153,6 +155,8 @@ def _measured(
     result = evaluate(agent, env, numbers, seed=TEST_SEED, gaze=gaze, observer=observer)
     control = result if alone else control
     report = report_of(agent, result, control, env.metadata["horizon"] if acts else None)
+    recalled = recall_hit_rate(agent, env, episodes, TEST_SEED) if acts and agent.memory.read_size else None
+    report |= {} if recalled is None else {"recall_hit_rate": round(100 * recalled, 4)}
     return report | (by_group(result.error_by_group, env.metadata) if acts else {})
 
 

@@ -13,7 +13,7 @@ from glimpse_env.path_metrics import fixation_entropy, saccade_length
 from glimpse_env.retina import Retina
 from glimpse_env.rng import Array, draw_words, uniform
 from glimpse_env.tasks.copies import Remade
-from glimpse_env.tasks.records import Outcome, State, Story, Whole
+from glimpse_env.tasks.records import Outcome, Schedule, State, Story, Whole
 
 GAZE_STREAM = 2
 """The random stream of the scripted gaze "random"; a task's episodes draw from others."""
@@ -48,6 +48,7 @@ class Task(Remade, ABC):
         canvas_size: (height, width) in pixels; None without a canvas.
         image_size: (height, width) of the image to be recognised, of the largest where they differ; None without one.
         retina: of glimpses; None without them.
+        schedule: which canvas is shown and which question asked at each step; None where there is one canvas.
         row_bytes: what an episode takes at the least: its canvas and the table of its sums; 0 without a canvas.
     """
 
@@ -74,6 +75,7 @@ class Task(Remade, ABC):
     image_size: tuple[int, int] | None = None
     retina: Retina | None = None
     row_bytes: int = 0
+    schedule: Schedule | None = None
     render_modes: tuple[str, ...] = ("rgb_array",)
 
     def __init__(self, backend: Backend) -> None:
@@ -184,6 +186,15 @@ class Task(Remade, ABC):
 
     def target_boxes(self, seeds: Array, episodes: Array) -> Array | None:
         """(N, 4) int64 left, top, right, bottom in pixels of the image to be recognised; None without one."""
+        return None
+
+    def walk_canvases(self, seed: int, episode: int) -> list[np.ndarray]:
+        """The canvases of an episode that shows several, (H, W, C) uint8 each, by the numbers of its schedule; [] of
+        any other."""
+        return []
+
+    def supports(self, seeds: Array, episodes: Array) -> Array | None:
+        """(N, questions, canvases) bool, which canvases each answer rests on; None where that is not known."""
         return None
 
     def class_shapes(self) -> np.ndarray | None:

@@ -15,9 +15,9 @@ from glimpse_env.images import SPLITS, Split
 from glimpse_env.path_metrics import coverage, hit_rate, off_image
 from glimpse_env.rng import Array, draw_words
 from glimpse_env.tasks.classify import Classify
-from glimpse_env.tasks.records import State
+from glimpse_env.tasks.records import Schedule, State
 from glimpse_env.tasks.sequence import check_count
-from glimpse_env.tasks.walk import Schedule, Walk
+from glimpse_env.tasks.walk import Walk
 
 QUESTION_STREAM, NOISE_STREAM = 1, 2
 """The random streams of questions and of noise; 0 makes each picture, under a number of its own."""
@@ -247,6 +247,14 @@ class Gallery(Walk):
     def groups(self, seeds: Array, episodes: Array) -> Array:
         """The kind of each episode's first question, (N,) int64."""
         return self.compose(seeds, episodes)["kind"][:, 0]
+
+    def supports(self, seeds: Array, episodes: Array) -> Array:  # noqa: D102
+        support = self.compose(seeds, episodes)["support"]
+        if self.full:
+            return self.backend.xp.any(support, axis=2, keepdims=True)
+        rest = (*support.shape[:2], int(self.schedule.shown[-1]) + 1 - support.shape[2])
+        none = self.backend.xp.zeros(rest, dtype=self.backend.xp.bool, device=self.backend.device)
+        return self.backend.xp.concat([support, none], axis=2)
 
     def boxes(self, seeds: Array, episodes: Array) -> Array:
         """(N, K, 4) int64 left, top, right, bottom in pixels of the image in each picture of the walk."""

@@ -17,9 +17,9 @@ from glimpse_env.omniglot import Background, load_omniglot
 from glimpse_env.path_metrics import coverage, off_image
 from glimpse_env.rng import Array, arrangement, draw_words, integers, uniform
 from glimpse_env.tasks.base import box
-from glimpse_env.tasks.records import State
+from glimpse_env.tasks.records import Schedule, State
 from glimpse_env.tasks.sequence import check_count
-from glimpse_env.tasks.walk import Schedule, Walk
+from glimpse_env.tasks.walk import Walk
 
 VARIETY_STREAM = 1
 """The random stream of turns and jitter; stream 0 chooses the pictures."""
@@ -237,6 +237,10 @@ class Omniglot(Walk):
     def told(self, state: State) -> dict[str, Array]:
         """The number of the alphabet."""
         return {"alphabet": self.backend.copy(state["alphabet"])}
+
+    def supports(self, seeds: Array, episodes: Array) -> Array:  # noqa: D102
+        target = self.compose(seeds, episodes)["target"]
+        return target[..., None] == self.backend.rows(self.ways + self.queries)
 
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
         """Of the glimpses of the first picture that is asked: saccades and entropy, coverage, fixations off it."""

@@ -1,13 +1,29 @@
-"""What tasks return: the outcome of a step, whole episodes, stories."""
+"""What tasks return: the outcome of a step, schedules, whole episodes, stories."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from glimpse_env.rng import Array
 
 State = dict[str, Array]
 """A batch of episodes: every array has the episode as its first dimension."""
+
+
+class Schedule(NamedTuple):
+    """What is shown and asked at each of the T steps of an episode, the same in every episode.
+
+    Attributes:
+        shown: (T,) int64, the number of the canvas; it never falls.
+        asked: (T,) int64, the number of the question whose answer is due, or will be due next.
+        scored: (T,) bool, whether the answer of the step counts.
+    """
+
+    shown: np.ndarray
+    asked: np.ndarray
+    scored: np.ndarray
 
 
 class Outcome(NamedTuple):

@@ -21,9 +21,9 @@ from glimpse_env.shape_scenes import (
     paint_objects,
     place_objects,
 )
-from glimpse_env.tasks.records import State
+from glimpse_env.tasks.records import Schedule, State
 from glimpse_env.tasks.sequence import check_count
-from glimpse_env.tasks.walk import Schedule, Walk
+from glimpse_env.tasks.walk import Walk
 from glimpse_env.text import Vocabulary
 
 SENTENCES = tuple(kind.format(colour) for kind in QUESTIONS for colour in COLOURS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from gymnasium import spaces
@@ -15,21 +15,7 @@ from glimpse_env.retina import Retina, check_size
 from glimpse_env.rng import Array
 from glimpse_env.tasks.base import Task, box
 from glimpse_env.tasks.looking import pair
-from glimpse_env.tasks.records import Outcome, State
-
-
-class Schedule(NamedTuple):
-    """What is shown and asked at each of the T steps of an episode, the same in every episode.
-
-    Attributes:
-        shown: (T,) int64, the number of the canvas; it never falls.
-        asked: (T,) int64, the number of the question whose answer is due, or will be due next.
-        scored: (T,) bool, whether the answer of the step counts.
-    """
-
-    shown: np.ndarray
-    asked: np.ndarray
-    scored: np.ndarray
+from glimpse_env.tasks.records import Outcome, Schedule, State
 
 
 class Walk(Task):
@@ -177,6 +163,12 @@ class Walk(Task):
         """The "centre" of each canvas, at every glimpse."""
         xp = self.backend.xp
         return xp.zeros((seeds.shape[0], self.horizon - 1, 2), dtype=xp.float32, device=self.backend.device)
+
+    def walk_canvases(self, seed: int, episode: int) -> list[np.ndarray]:  # noqa: D102
+        state = self.begin(*(self.backend.asarray([number], "int64") for number in (seed, episode)))
+        steps = np.unique(self.schedule.shown, return_index=True)[1]
+        shown = [self.present({**state, "time": self.backend.asarray([step], "int64")})[0] for step in steps.tolist()]
+        return [self.backend.to_numpy(canvas).transpose(1, 2, 0) for canvas in shown]
 
     def render(self, state: State, row: int, mode: str) -> np.ndarray:
         """The present canvas with the gaze upon it."""

@@ -13,6 +13,7 @@ from runs.traces.encoding import encode_png
 from runs.traces.layout import WIDTH, above, framed, label, paragraph
 from runs.traces.markdown import outcome
 from runs.traces.panels import glimpses_panel
+from runs.traces.recall_panel import recall_panel, recall_sheet
 from runs.traces.sequence_panel import sequence_panel, sequence_table
 from runs.traces.text_panel import text_panel, text_table
 from runs.traces.trace import Trace
@@ -28,6 +29,7 @@ class Pictures(NamedTuple):
         step: what a step is called.
         sheet: from traces, a title and a subtitle to one picture; of what moves, with a width in pixels too.
         animation: the same as an APNG; None for what does not move.
+        tag: what the panel alone is called in TensorBoard; "" where it is not shown alone.
     """
 
     panel: Callable[[Trace, str], np.ndarray]
@@ -35,6 +37,7 @@ class Pictures(NamedTuple):
     step: str
     sheet: Callable[..., np.ndarray]
     animation: Callable[..., bytes] | None = None
+    tag: str = ""
 
 
 def memory_panel(trace: Trace) -> np.ndarray:
@@ -54,6 +57,7 @@ def memory_sheet(traces: list[Trace], title: str, subtitle: str) -> np.ndarray:
 
 PICTURES: dict[str, Pictures] = {
     "glimpse": Pictures(glimpses_panel, outcome, "glimpse", contact_sheet, animation),
+    "walk": Pictures(recall_panel, outcome, "glimpse", recall_sheet, tag="recall"),
     "tokens": Pictures(text_panel, text_table, "line", memory_sheet),
     "bits": Pictures(sequence_panel, sequence_table, "step", memory_sheet),
     "values": Pictures(sequence_panel, sequence_table, "step", memory_sheet),

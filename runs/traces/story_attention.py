@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.trajectory import Trajectory
-from runs.traces.trace import array, last_correct, lines_at, over_steps, part_of
+from runs.traces.trace import array, last_correct, lines_at, part_of
+from runs.traces.weights import over_steps
 
 REACH = 5
 """Lines before and after a supporting line."""

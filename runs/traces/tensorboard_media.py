@@ -65,14 +65,18 @@ def add_traces(writer: SummaryWriter, traces: list[Trace], step: int, title: str
     """Add episodes, one at least, all of one role.
 
     Glimpses of images, where there are several, have `trace/<i>/gaze`, an animation of each episode, and `trace/sheet`,
-    all of them at once. An agent with a memory has `trace/<i>/memory`, heat maps of its weights, and a table in
-    `trace/<i>/text`.
+    all of them at once. A walk past several pictures has `trace/<i>/recall`. An agent with a memory has
+    `trace/<i>/memory`, heat maps of its weights, and a table in `trace/<i>/text`.
     """
     pictures = pictures_of(traces[0])
     animation = pictures.animation if len(traces[0].seen) > 1 else None
     for number, trace in enumerate(traces):
         if animation is not None:
             add_encoded(writer, f"trace/{number}/gaze", animation([trace], limit=LIMIT), step)
+        if pictures.tag:
+            add_picture(
+                writer, f"trace/{number}/{pictures.tag}", framed(pictures.panel(trace, trace.caption), 20), step
+            )
         if trace.has_memory:
             add_picture(writer, f"trace/{number}/memory", framed(memory_panel(trace), 20), step)
             writer.add_text(f"trace/{number}/text", pictures.table(trace), step)

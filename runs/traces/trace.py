@@ -12,6 +12,8 @@ from agents.trajectory import Trajectory
 from glimpse_env.path_metrics import hits
 from glimpse_env.retina import Retina
 from glimpse_env.text import Vocabulary
+from runs.traces.recall import Walk
+from runs.traces.weights import over_steps
 
 CONTEXT = ("place", "clock", "count", "bag")
 """Roles of parts of an observation that say where and when something was seen; the first other part is drawn."""
@@ -42,6 +44,7 @@ class Trace(NamedTuple):
         gate: (T,) in [0, 1], how much of each step was written.
         contents: (S, width), what lies in the slots at the end.
         step: (S,) int64, the step that lies in each slot at the end, -1 where none does.
+        walk: the canvases that were shown one after the other, and what was asked about them; None where there was one.
         title: what it is called in pictures; "" is by its number.
     """
 
@@ -65,6 +68,7 @@ class Trace(NamedTuple):
     gate: np.ndarray | None = None
     contents: np.ndarray | None = None
     step: np.ndarray | None = None
+    walk: Walk | None = None
     title: str = ""
 
     @property
@@ -143,7 +147,10 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
         "bits": True,
     }
     role = roles[part] if drawable.get(roles[part]) else "values"
-    observed = {name: array(trajectory.observations[name]) for name in (part, place, asked) if name}
+    schedule = task.schedule if role == "glimpse" else None
+    role = role if schedule is None or schedule.shown[schedule.scored][0] < 2 else "walk"
+    spoken = part_of(roles, "tokens")
+    observed = {name: array(trajectory.observations[name]) for name in (part, place, asked, spoken) if name}
     traces = []
     for row, episode in enumerate(trajectory.episodes.tolist()):
         length, alive, scored = int(trajectory.length[row]), trajectory.alive[:, row], trajectory.scored[:, row]
@@ -155,8 +162,11 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
         if place:
             trace = trace._replace(path=observed[place][:length, row])
         if words is not None:
+            said = tuple(map(words.decode, observed[spoken][:length, row]))
             question = words.decode(observed[asked][0, row]) if asked else ""
-            trace = trace._replace(lines=tuple(map(words.decode, seen)), question=question)
+            trace = trace._replace(lines=said, question=question)
+        if role == "walk":
+            trace = trace._replace(walk=walk_of(task, seed, episode, trace.lines))
         if story is not None:
             lines = np.arange(length)
             if place:
@@ -175,6 +185,16 @@ def box_of(task: Any, seed: int, episode: int) -> np.ndarray | None:
     return None if (box[:2] <= 0).all() and (box[2:] >= (width, height)).all() else box
 
 
+def walk_of(task: Any, seed: int, episode: int, lines: tuple[str, ...]) -> Walk:
+    """The walk of an episode, of the words that were seen at each step; () without words."""
+    numbers = (task.backend.asarray(np.array([number], np.int64)) for number in (seed, episode))
+    known, schedule = task.supports(*numbers), task.schedule
+    asked = np.flatnonzero(schedule.scored)
+    support = None if known is None else task.backend.to_numpy(known)[0][schedule.asked[asked]]
+    questions = tuple(lines[step] if lines else "" for step in asked)
+    return Walk(task.walk_canvases(seed, episode), schedule.shown, asked, questions, support)
+
+
 def watched_of(trajectory: Trajectory, row: int, length: int) -> dict[str, Any]:
     """What the memory did in an episode of this length, by the fields of `Trace`."""
     if trajectory.watched is None:
@@ -187,13 +207,6 @@ def watched_of(trajectory: Trajectory, row: int, length: int) -> dict[str, Any]:
     if "step" in fields:  # what was written after the end of a shorter episode is none of its steps
         fields["step"] = np.where(fields["step"] < length, fields["step"], -1)
     return fields
-
-
-def over_steps(read: np.ndarray, step: np.ndarray, steps: int) -> np.ndarray:
-    """(N, H, steps) float64, read weights (N, H, S) of slots, given to the steps (N, S) that these hold; -1 is none."""
-    weights = np.zeros((*read.shape[:2], steps + 1))  # the last is cut off
-    np.put_along_axis(weights, np.broadcast_to(step[:, None], read.shape), read, axis=2)
-    return weights[..., :steps]
 
 
 def part_of(roles: dict[str, str], role: str) -> str:

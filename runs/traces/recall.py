@@ -9,6 +9,9 @@ import numpy as np
 from agents.evaluation import play
 from runs.traces.weights import over_steps
 
+DRAWN = 12
+"""Canvases that a picture has room for."""
+
 WATCHED = 500
 """Episodes of a recall hit rate, at most."""
 
@@ -32,8 +35,8 @@ class Walk(NamedTuple):
 
     @property
     def pictures(self) -> int:
-        """How many canvases were shown before the first question."""
-        return int(self.shown[self.asked[0]]) if len(self.asked) else len(self.canvases)
+        """How many of the canvases that were shown before the first question are drawn: the first, `DRAWN` at most."""
+        return min(DRAWN, int(self.shown[self.asked[0]]) if len(self.asked) else len(self.canvases))
 
 
 def by_canvas(weights: np.ndarray, shown: np.ndarray, canvases: int) -> np.ndarray:

@@ -100,6 +100,8 @@ def pictures_row(trace: Trace, shares: np.ndarray, number: int) -> np.ndarray:
         right = walk.support is not None and bool(walk.support[number, picture])
         shown = thumbnail(trace, picture, brightness=DIM + (1 - DIM) * min(share, 1.0) ** 0.5, right=right)
         panels.append(above([shown, label(percent(share), SMALL, INK if share >= 0.1 else MUTED)], 2, "centre"))
+    rest = 1 - float(shares.sum())
+    panels += [label(f"elsewhere {percent(rest)}", SMALL, MUTED)] if rest >= 0.005 else []
     return flow(panels, INNER, 8, 8)
 
 

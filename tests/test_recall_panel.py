@@ -1,0 +1,91 @@
+"""What was recalled of a walk: the share of the read weight by picture, and its drawing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from agents import AgentConfig
+from agents.evaluation import play
+from agents.loading import make_agent
+from runs.traces.layout import TRUTH
+from runs.traces.pictures import encode, pictures_of
+from runs.traces.recall import DRAWN, by_canvas, recall_hit_rate
+from runs.traces.recall_panel import recall_panel, recalled_at
+from runs.traces.trace import record_traces
+
+
+def gallery(**changes: Any) -> Any:
+    images = np.random.default_rng(0).integers(0, 255, (40, 8, 8), dtype=np.uint8)
+    settings = {"images": images, "labels": np.arange(40) % 4, "dataset": None, "pieces": 0, "size": 16, "split": "all"}
+    settings |= {"patch": 4, "scales": 2, "num_glimpses": 2, "pictures": 3, "questions": 2, "num_envs": 4}
+    settings |= {"backend": "torch", "autoreset_mode": "Disabled", **changes}
+    return gym.make_vec("glimpse_env:Glimpse/Gallery-v0", **settings)
+
+
+def agent_for(env: Any, **options: Any) -> Any:
+    torch.manual_seed(0)
+    memory = {"memory": "episodic", "memory_options": ("slots=16", "heads=2", "hops=2")}
+    return make_agent(env, AgentConfig(**{"width": 32, "core": "none", **memory, **options}))
+
+
+def test_weights_of_steps_become_weights_of_what_was_shown() -> None:
+    weights = np.array([[0.1, 0.2, 0.3, 0.4], [1, 0, 0, 0]])
+    np.testing.assert_allclose(by_canvas(weights, np.array([0, 0, 2, 2]), 3), [[0.3, 0, 0.7], [1, 0, 0]])
+
+
+def test_the_hit_rate_is_the_last_hops_weight_on_what_the_answer_rests_on() -> None:
+    env = gallery()
+    agent = agent_for(env)
+    task, shown = env.unwrapped.task, env.unwrapped.task.schedule.shown
+    total, count = 0.0, 0
+    ((trajectory, _),) = play(agent, env, np.arange(4), seed=3, watch=True)
+    support = task.supports(torch.full((4,), 3), torch.arange(4)).numpy()
+    for row in range(4):
+        for number, step in enumerate(np.flatnonzero(task.schedule.scored)):
+            pictures = np.flatnonzero(support[row, number])
+            if len(pictures):
+                read = trajectory.watched.read[step, row, -1].numpy()  # step t lies in slot t
+                total, count = total + sum(read[s] for s in range(step + 1) if shown[s] in pictures), count + 1
+    assert count > 4
+    assert recall_hit_rate(agent, env, 4, 3) == pytest.approx(total / count, abs=1e-6)
+
+
+def test_there_is_none_without_slots_of_steps_or_a_walk() -> None:
+    env = gallery()
+    assert recall_hit_rate(agent_for(env, memory="none", memory_options=(), core="lstm"), env, 4, 0) is None
+    twin = gallery(whole=True, questions=1)
+    assert recall_hit_rate(agent_for(twin), twin, 4, 0) is None
+
+
+def test_pictures_are_as_bright_as_they_were_recalled_and_the_right_one_is_framed() -> None:
+    env = gallery(kinds="what", questions=1)
+    (trace,) = record_traces(agent_for(env), env, np.arange(1))
+    assert trace.role == "walk"
+    walk = trace.walk
+    assert walk is not None
+    assert walk.pictures == 3
+    assert walk.questions[0].startswith("what was in the")
+    assert trace.read is not None
+    right = int(np.flatnonzero(walk.support[0])[0])  # type: ignore[index]
+    read = np.zeros_like(trace.read)
+    read[walk.asked[0], :, 2 * right : 2 * right + 2] = 0.5
+    alone = trace._replace(read=read)
+    np.testing.assert_allclose(recalled_at(alone, 0), np.eye(3)[[right, right]])
+    panel = recall_panel(alone, "episode 0")
+    assert (panel == TRUTH).all(-1).any()
+    assert panel.astype(float).mean() != recall_panel(trace, "episode 0").astype(float).mean()
+    assert pictures_of(trace).tag == "recall"
+    assert encode([trace, alone], "a walk", "twice", ".png").startswith(b"\x89PNG")
+
+
+def test_long_delays_are_not_drawn() -> None:
+    env = gallery(delay=20, num_envs=1)
+    (trace,) = record_traces(agent_for(env, memory_options=("slots=64", "heads=2")), env, np.arange(1))
+    assert trace.walk is not None
+    assert trace.walk.pictures == DRAWN
+    assert recall_panel(trace, "").shape[1] <= 700

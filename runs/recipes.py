@@ -272,6 +272,23 @@ SORT_OF_CLEVR = replace(
 )
 
 
+# Six questions about each walk. Where an image lies is imitated at first, as in `traffic-signs`.
+GALLERY = Recipe(
+    "gallery",
+    EnvConfig("Gallery-v0", arguments=("questions=6",)),
+    replace(reader(slots=64, heads=4, hops=3), glimpse_encoder="patches"),
+    episodes=200_000,
+    batch=64,
+    optimizer="muon",
+    lr=3e-3,
+    estimator="reinforce",
+    discount=1.0,
+    led=0.5,
+    led_end=0.0,
+    max_grad_norm=1.0,
+)
+
+
 JOIN = Recipe(
     "join",
     EnvConfig("MODULE:ID"),
@@ -306,6 +323,9 @@ RECIPES: dict[str, Recipe] = {
             replace(recipe, name=f"{recipe.name}-random", gaze="random")
             for recipe in (SORT_OF_CLEVR, SORT_OF_CLEVR_AFTER)
         ),
+        GALLERY,
+        replace(GALLERY, name="gallery-random", gaze="random", led=0.0, led_end=None),
+        replace(GALLERY, name="gallery-none", agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches")),
         JOIN,
         ap_gym("circle-square", "CircleSquare-v0", 64_000, estimator="gain"),
         ap_gym("circle-square-random", "CircleSquare-v0", 64_000, "random", estimator="gain"),

@@ -9,7 +9,7 @@ import pytest
 
 from glimpse_env.backend import get_backend
 from glimpse_env.gallery_questions import KINDS, MOST, ORDINALS, sentence
-from glimpse_env.tasks.gallery import STRIDE, Gallery
+from glimpse_env.tasks.gallery import Gallery
 
 NAMES = ("cat", "dog", "first", "old boot")
 SEEDS, EPISODES = np.full(400, 5), np.arange(400)
@@ -19,7 +19,7 @@ def make(**changes: Any) -> Gallery:
     """Of 40 pictures: image k is of class k % 4, and all its pixels are k + 1."""
     images = np.repeat(np.arange(1, 41, dtype=np.uint8), 64).reshape(40, 8, 8)
     settings: dict[str, Any] = {"images": images, "labels": np.arange(40) % 4, "names": NAMES, "size": 16}
-    settings |= {"dataset": None, "pieces": 0, "patch": 4, "scales": 2, "split": "all", "num_glimpses": 2}
+    settings |= {"dataset": None, "pieces": 0, "patch": 4, "scales": 2, "split": "all", "num_glimpses": 2, "looks": 2}
     return Gallery(get_backend("numpy"), **{**settings, **changes})
 
 
@@ -147,6 +147,15 @@ def test_the_oracle_looks_at_each_image() -> None:
     assert hits[1] < hits[0]
 
 
+def test_what_a_question_shows_is_in_the_middle_without_clutter() -> None:
+    task = make(kinds="seen", pieces=2, piece_size=3, pictures=2)
+    state = task.begin(SEEDS[:20], EPISODES[:20])
+    canvas = task.present({**state, "time": np.full(20, 4)})
+    expected = np.zeros_like(canvas)
+    expected[:, :, 4:12, 4:12] = state["index"][:, 2, None, None, None] + 1
+    np.testing.assert_array_equal(canvas, expected)
+
+
 def test_in_order_each_image_begins_a_walk() -> None:
     task = make(order="sequential")
     assert task.num_episodes == 40
@@ -157,7 +166,8 @@ def test_in_order_each_image_begins_a_walk() -> None:
     ("change", "message"),
     [
         ({"pictures": 13}, "pictures must be at most 12"),
-        ({"questions": STRIDE}, "questions must be at most 58"),
+        ({"questions": 0}, "questions must be"),
+        ({"looks": 0}, "looks must be"),
         ({"kinds": "why"}, "kinds are one or more of what, where, count, seen, order, got why"),
         ({"kinds": ()}, "got none"),
         ({"whole": True, "questions": 2}, "set questions=1"),

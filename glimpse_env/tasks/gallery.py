@@ -22,8 +22,8 @@ from glimpse_env.tasks.walk import Walk
 QUESTION_STREAM, NOISE_STREAM = 1, 2
 """The random streams of questions and of noise; 0 makes each picture, under a number of its own."""
 
-STRIDE = 64
-"""Numbers of pictures that an episode takes: its own, and those of its questions."""
+STRIDE = MOST
+"""Numbers of pictures that an episode takes."""
 
 NOISE_CELLS = 8
 """Cells along each side of a canvas of noise."""
@@ -63,13 +63,14 @@ class Gallery(Walk):
     as likely.
 
     ## Episode End
-    `terminated` after (pictures + questions) * num_glimpses + delay steps. Never truncated.
+    `terminated` after pictures * num_glimpses + delay + questions * looks steps. Never truncated.
 
     ## Arguments
     | name | default | meaning |
     |---|---|---|
     | `pictures` | 6 | of a walk, from 1 to 12 |
-    | `num_glimpses` | 4 | glimpses of each picture, and steps of each question |
+    | `num_glimpses` | 4 | glimpses of each picture |
+    | `looks` | 1 | steps of each question, and glimpses of what it shows: a picture in the middle, without clutter |
     | `delay` | 0 | steps of noise between the pictures and the questions |
     | `questions` | 1 | of an episode, one after the other: in training the same walk serves several |
     | `kinds` | all | of `"what"`, `"where"`, `"count"`, `"seen"` and `"order"`, one name or several |
@@ -104,6 +105,7 @@ class Gallery(Walk):
         *,
         pictures: int = 6,
         num_glimpses: int = 4,
+        looks: int = 1,
         delay: int = 0,
         questions: int = 1,
         kinds: str | Sequence[str] = tuple(KINDS),
@@ -119,13 +121,14 @@ class Gallery(Walk):
         saccades: Literal["absolute", "relative"] = "absolute",
         **shown: Any,
     ) -> None:
-        for name, value in (("pictures", pictures), ("num_glimpses", num_glimpses), ("questions", questions)):
+        for name, value in (
+            *(("pictures", pictures), ("num_glimpses", num_glimpses)),
+            *(("looks", looks), ("questions", questions)),
+        ):
             check_count(name, value)
         check_count("delay", delay, 0)
         if pictures > MOST:
             raise ValueError(f"pictures must be at most {MOST}, got {pictures}")
-        if pictures + questions > STRIDE:
-            raise ValueError(f"questions must be at most {STRIDE - pictures}, got {questions}")
         if whole and questions > 1:
             raise ValueError("whole=True shows the walk and one question at once: set questions=1")
         if order not in ("random", "sequential"):
@@ -150,16 +153,16 @@ class Gallery(Walk):
         self.walk(
             self.scenes.images.shape[1],
             (height, width * (pictures + 1) if whole else width),
-            self._schedule(int(num_glimpses), int(delay)),
+            self._schedule(int(num_glimpses), int(delay), int(looks)),
             {"tokens": ("tokens", spaces.MultiDiscrete(np.full(WORDS, len(self.words))))},
             spaces.Discrete(len(self.answer_names)),
         )
 
-    def _schedule(self, glimpses: int, delay: int) -> Schedule:
+    def _schedule(self, glimpses: int, delay: int, looks: int) -> Schedule:
         """Canvases 0 to K - 1 are the pictures, then each step of noise is one, then each question."""
         if self.full:
             return Schedule(np.zeros(1, np.int64), np.zeros(1, np.int64), np.ones(1, bool))
-        lengths = [glimpses] * self.pictures + [1] * delay + [glimpses] * self.questions
+        lengths = [glimpses] * self.pictures + [1] * delay + [looks] * self.questions
         shown = np.repeat(np.arange(len(lengths)), lengths)
         self.first_question, self.glimpses = self.pictures + delay, glimpses
         asked = np.maximum(shown - self.first_question, 0)
@@ -218,9 +221,10 @@ class Gallery(Walk):
         return self.scenes.compose(state["seed"], self.numbered(state["episode"]) * STRIDE + number, index).canvas
 
     def _probe(self, state: State, question: Array) -> Array:
-        """What these questions (N,) show: a picture, or nothing."""
-        seen = self._picture(state, self.pictures + question)
-        probed = state["probed"][self.backend.rows(question.shape[0]), question]
+        """What these questions (N,) show: an image, or nothing."""
+        each = self.backend.rows(question.shape[0])
+        seen = self.scenes.alone(state["index"][each, self.pictures + question])
+        probed = state["probed"][each, question]
         return self.backend.xp.where(probed[:, None, None, None], seen, self.backend.xp.zeros_like(seen))
 
     def _noise(self, state: State, like: Array) -> Array:

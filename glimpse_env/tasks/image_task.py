@@ -144,14 +144,25 @@ class ImageTask(Looking):
         `index` (N,) int64 are the images to be shown, in place of those that are drawn.
         """
         scheme = self.planned(seeds, episodes, index)
-        if self.sizes is None:
-            canvas = self.ops.paint(self.images, scheme, self.scene)
-        else:
-            on_host = Plan(*map(self.backend.to_numpy, scheme))
-            canvas = self.backend.asarray(paint_rows(self.images, on_host, self.scene))
+        canvas = self._painted(scheme, self.scene)
         if self.augmentation is not None:
             canvas = self.ops.augment(canvas, self._changes(seeds, episodes, self._boxes(scheme)), self.augmentation)
         return Scenes(canvas, scheme.index, scheme.position)
+
+    def alone(self, index: Array) -> Array:
+        """Canvases (N, C, H, W) uint8 of these images (N,) in the middle, with nothing else."""
+        xp, canvas = self.backend.xp, self.backend.asarray(self.scene.size, "int64")
+        size = self.backend.asarray([self.image_size], "int64") if self.sizes is None else self.sizes[index]
+        position = xp.flip((canvas - size) // 2, axis=1) + xp.zeros_like(index)[:, None]
+        none = xp.zeros((index.shape[0], 0), dtype=xp.int64, device=self.backend.device)
+        places = xp.zeros((index.shape[0], 0, 2), dtype=xp.int64, device=self.backend.device)
+        return self._painted(Plan(index, position, none, places, places), self.scene._replace(pieces=0, overhang=0))
+
+    def _painted(self, scheme: Plan, scene: SceneConfig) -> Array:
+        if self.sizes is None:
+            return self.ops.paint(self.images, scheme, scene)
+        on_host = Plan(*map(self.backend.to_numpy, scheme))
+        return self.backend.asarray(paint_rows(self.images, on_host, scene))
 
     def planned(self, seeds: Array, episodes: Array, index: Array | None = None) -> Plan:
         """What `compose` paints."""

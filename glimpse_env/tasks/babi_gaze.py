@@ -10,6 +10,7 @@ from gymnasium import spaces
 from glimpse_env.backend import Backend
 from glimpse_env.path_metrics import story_coverage
 from glimpse_env.rng import Array, draw_words, uniform
+from glimpse_env.tasks.arguments import check_choices
 from glimpse_env.tasks.babi_task import BabiTask, tokens
 from glimpse_env.tasks.base import box
 from glimpse_env.tasks.records import Outcome, State
@@ -97,8 +98,7 @@ class BabiGaze(BabiTask):
             raise ValueError(f"scales must be 1 to 6 (3 to 729 lines), got {scales}")
         if start not in ("last", "centre", "random"):
             raise ValueError(f'start must be "last", "centre" or "random", got {start!r}')
-        if saccades not in ("absolute", "relative"):
-            raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
+        check_choices(saccades=saccades)
         super().__init__(backend, **story)
         self.horizon, self.scales, self.start, self.saccades = num_glimpses, scales, start, saccades
         words = len(self.words)

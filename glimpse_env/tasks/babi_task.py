@@ -16,6 +16,7 @@ from glimpse_env.digest import digest_of
 from glimpse_env.images import Split
 from glimpse_env.notices import from_home
 from glimpse_env.rng import Array, draw_words, integers
+from glimpse_env.tasks.arguments import check_choices
 from glimpse_env.tasks.base import Task
 from glimpse_env.tasks.records import Outcome, State, Story
 
@@ -54,8 +55,7 @@ class BabiTask(Task):
         super().__init__(backend)
         if split not in SPLITS:
             raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
-        if order not in ("random", "sequential"):
-            raise ValueError(f'order must be "random" or "sequential", got {order!r}')
+        check_choices(order=order)
         if size == "100k" and split == "test" and vocabulary is not None and answers is not None:
             size = "10k"  # the same questions, and no others need be generated
         self.stories = stories = load_babi(task, size, language, data, vocabulary, answers)

@@ -6,16 +6,9 @@ from gymnasium import spaces
 
 from glimpse_env.backend import Backend
 from glimpse_env.rng import Array, bits, draw_words
+from glimpse_env.tasks.arguments import check_count, check_range
 from glimpse_env.tasks.base import box
-from glimpse_env.tasks.sequence import (
-    BITS_STREAM,
-    LENGTH_STREAM,
-    Script,
-    SequenceTask,
-    between,
-    check_count,
-    check_range,
-)
+from glimpse_env.tasks.sequence import BITS_STREAM, LENGTH_STREAM, Script, SequenceTask, between
 
 
 class Copy(SequenceTask):

@@ -14,9 +14,9 @@ from glimpse_env.gallery_questions import DRAWS, KINDS, MOST, WORDS, Asker
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.path_metrics import coverage, hit_rate, off_image
 from glimpse_env.rng import Array, draw_words
+from glimpse_env.tasks.arguments import check_choices, check_count, check_counts
 from glimpse_env.tasks.classify import Classify
 from glimpse_env.tasks.records import Schedule, State
-from glimpse_env.tasks.sequence import check_count
 from glimpse_env.tasks.walk import Walk
 
 QUESTION_STREAM, NOISE_STREAM = 1, 2
@@ -121,18 +121,13 @@ class Gallery(Walk):
         saccades: Literal["absolute", "relative"] = "absolute",
         **shown: Any,
     ) -> None:
-        for name, value in (
-            *(("pictures", pictures), ("num_glimpses", num_glimpses)),
-            *(("looks", looks), ("questions", questions)),
-        ):
-            check_count(name, value)
+        check_counts(pictures=pictures, num_glimpses=num_glimpses, looks=looks, questions=questions)
         check_count("delay", delay, 0)
         if pictures > MOST:
             raise ValueError(f"pictures must be at most {MOST}, got {pictures}")
         if whole and questions > 1:
             raise ValueError("whole=True shows the walk and one question at once: set questions=1")
-        if order not in ("random", "sequential"):
-            raise ValueError(f'order must be "random" or "sequential", got {order!r}')
+        check_choices(order=order)
         self.scenes = Classify(
             backend, dataset=dataset, images=images, split=split, size=size, pieces=pieces, num_glimpses=1, **shown
         )

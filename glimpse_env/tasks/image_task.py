@@ -24,6 +24,7 @@ from glimpse_env.pictures import Pictures
 from glimpse_env.retina import MAX_PIXELS, MAX_SCALES, glimpse_of_images
 from glimpse_env.rng import Array
 from glimpse_env.scenes import Blend, Plan, SceneConfig, Scenes, paint_rows, plan
+from glimpse_env.tasks.arguments import check_choices
 from glimpse_env.tasks.looking import Looking, pair
 from glimpse_env.tasks.records import State
 
@@ -84,8 +85,7 @@ class ImageTask(Looking):
             )
         if images is None and not (labels is None and names is None):
             raise ValueError("labels= and names= belong to images=; a named dataset has its own")
-        if order not in ("random", "sequential"):
-            raise ValueError(f'order must be "random" or "sequential", got {order!r}')
+        check_choices(order=order)
         if is_dataset(images):
             self.arguments["images"] = images if isinstance(images, SharedDataset) else SharedDataset(images)
         canvas = None if size is None else pair(size)

@@ -16,6 +16,7 @@ from glimpse_env.path_metrics import coverage, hit_rate, off_image
 from glimpse_env.render import draw_gaze
 from glimpse_env.retina import Retina, check_size
 from glimpse_env.rng import Array, draw_words, uniform
+from glimpse_env.tasks.arguments import check_choices
 from glimpse_env.tasks.base import Task, box
 from glimpse_env.tasks.records import Outcome, State
 
@@ -55,10 +56,7 @@ class Looking(Task):
         super().__init__(backend)
         if num_glimpses < 1:
             raise ValueError(f"num_glimpses must be at least 1, got {num_glimpses}")
-        if start not in ("centre", "random"):
-            raise ValueError(f'start must be "centre" or "random", got {start!r}')
-        if saccades not in ("absolute", "relative"):
-            raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
+        check_choices(start=start, saccades=saccades)
         self.ops = image_ops(backend)
         self.horizon, self.start, self.saccades = num_glimpses, start, saccades
         self.clock = backend.asarray([[step / num_glimpses] for step in range(num_glimpses + 1)], "float32")

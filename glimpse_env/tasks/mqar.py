@@ -10,7 +10,8 @@ from gymnasium import spaces
 
 from glimpse_env.backend import Backend
 from glimpse_env.rng import Array, arrangement, draw_words, integers
-from glimpse_env.tasks.sequence import BITS_STREAM, Script, SequenceTask, check_count
+from glimpse_env.tasks.arguments import check_count
+from glimpse_env.tasks.sequence import BITS_STREAM, Script, SequenceTask
 
 FILLER_STREAM = 1
 """The random stream of the tokens that are neither pairs nor queries; stream 0 makes those."""

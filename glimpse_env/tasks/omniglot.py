@@ -16,9 +16,9 @@ from glimpse_env.notices import say_once
 from glimpse_env.omniglot import Background, load_omniglot
 from glimpse_env.path_metrics import coverage, off_image
 from glimpse_env.rng import Array, arrangement, draw_words, integers, uniform
+from glimpse_env.tasks.arguments import check_choices, check_count, check_counts
 from glimpse_env.tasks.base import box
 from glimpse_env.tasks.records import Schedule, State
-from glimpse_env.tasks.sequence import check_count
 from glimpse_env.tasks.walk import Walk
 
 VARIETY_STREAM = 1
@@ -126,12 +126,9 @@ class Omniglot(Walk):
         data: str | None = None,
     ) -> None:
         super().__init__(backend, patch=patch, scales=scales, saccades=saccades)
-        for name, value in (("support_glimpses", support_glimpses), ("query_glimpses", query_glimpses)):
-            check_count(name, value)
+        check_counts(support_glimpses=support_glimpses, query_glimpses=query_glimpses, queries=queries)
         check_count("ways", ways, 2)
-        check_count("queries", queries)
-        if order not in ("random", "sequential"):
-            raise ValueError(f'order must be "random" or "sequential", got {order!r}')
+        check_choices(order=order)
         if not 0 <= affine <= 2:
             raise ValueError(f"affine must be from 0 (none) to 2, got {affine!r}")
         if not 0 <= same <= 1:

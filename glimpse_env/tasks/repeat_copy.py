@@ -7,8 +7,9 @@ from gymnasium import spaces
 
 from glimpse_env.backend import Backend
 from glimpse_env.rng import Array, draw_words
+from glimpse_env.tasks.arguments import check_count, check_range
 from glimpse_env.tasks.copy import draw_vectors, write_copies
-from glimpse_env.tasks.sequence import LENGTH_STREAM, Script, SequenceTask, between, check_count, check_range
+from glimpse_env.tasks.sequence import LENGTH_STREAM, Script, SequenceTask, between
 
 
 class RepeatCopy(SequenceTask):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -135,25 +134,3 @@ class SequenceTask(Task):
 def between(words: Array, low: int, high: int) -> Array:
     """Words mapped to integers from `low` to `high`, both included."""
     return low + integers(words, high - low + 1)
-
-
-def check_range(name: str, low: int, high: int, least: int = 1) -> None:
-    """See that `min_name` and `max_name` are integers of at least `least`, in order.
-
-    Raises:
-        ValueError: where they are not.
-    """
-    if not (isinstance(low, Integral) and isinstance(high, Integral) and least <= low <= high):
-        raise ValueError(
-            f"min_{name} and max_{name} must be integers with {least} <= min_{name} <= max_{name}, got {low!r} and {high!r}"
-        )
-
-
-def check_count(name: str, value: int, least: int = 1) -> None:
-    """See that an argument is an integer of at least `least`.
-
-    Raises:
-        ValueError: where it is not.
-    """
-    if not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")

@@ -21,8 +21,8 @@ from glimpse_env.shape_scenes import (
     paint_objects,
     place_objects,
 )
+from glimpse_env.tasks.arguments import check_choice, check_count, check_counts
 from glimpse_env.tasks.records import Schedule, State
-from glimpse_env.tasks.sequence import check_count
 from glimpse_env.tasks.walk import Walk
 from glimpse_env.text import Vocabulary
 
@@ -113,16 +113,12 @@ class SortOfCLEVR(Walk):
         scales: int = 3,
         saccades: Literal["absolute", "relative"] = "absolute",
     ) -> None:
-        for name, value, least in (
-            *(("queries", queries, 1), ("num_glimpses", num_glimpses, 1)),
-            *(("objects", objects, 2), ("radius", radius, 1), ("size", size, 1)),
-        ):
-            check_count(name, value, least)
+        check_counts(queries=queries, num_glimpses=num_glimpses, radius=radius, size=size)
+        check_count("objects", objects, 2)
+        check_choice("ask", ask, ("before", "after"))
         if whole:
             num_glimpses, patch, scales = 1, size, 1
         super().__init__(backend, patch=patch, scales=scales, saccades=saccades)
-        if ask not in ("before", "after"):
-            raise ValueError(f'ask must be "before" or "after", got {ask!r}')
         if ask == "before" and queries != 1:
             raise ValueError(f'queries={queries}: several questions are asked after: set ask="after"')
         if objects > len(COLOURS):

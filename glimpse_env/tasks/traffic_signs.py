@@ -16,6 +16,7 @@ from glimpse_env.images import SPLITS, Split
 from glimpse_env.rng import Array, draw_words, integers, uniform
 from glimpse_env.sign_scenes import NUMBERS, Arrangement, areas, arrange, largest, paint, plain
 from glimpse_env.street_scenes import CATEGORIES, CATEGORY, CLASSES, load_street_scenes
+from glimpse_env.tasks.arguments import check_choice, check_choices
 from glimpse_env.tasks.looking import Looking
 from glimpse_env.tasks.records import Outcome, State
 
@@ -108,12 +109,10 @@ class TrafficSigns(Looking):
         **looking: Any,
     ) -> None:
         super().__init__(backend, num_glimpses=num_glimpses, patch=patch, scales=scales, **looking)
-        if answer not in ("category", "categories", "class"):
-            raise ValueError(f'answer must be "category", "categories" or "class", got {answer!r}')
+        check_choice("answer", answer, ("category", "categories", "class"))
+        check_choices(order=order)
         if not 0 <= composed <= 1:
             raise ValueError(f"composed is a share in [0, 1], got {composed!r}")
-        if order not in ("random", "sequential"):
-            raise ValueError(f'order must be "random" or "sequential", got {order!r}')
         self.scenes_of = load_street_scenes(data, split, Fitting.of("pad", resize, None))
         self.answer, self.composed, self.order = answer, composed, order
         self.source = self.scenes_of.source

@@ -13,6 +13,7 @@ from glimpse_env.image_ops import image_ops
 from glimpse_env.render import draw_gaze
 from glimpse_env.retina import Retina, check_size
 from glimpse_env.rng import Array
+from glimpse_env.tasks.arguments import check_choices
 from glimpse_env.tasks.base import Task, box
 from glimpse_env.tasks.looking import pair
 from glimpse_env.tasks.records import Outcome, Schedule, State
@@ -44,8 +45,7 @@ class Walk(Task):
         saccades: Literal["absolute", "relative"] = "absolute",
     ) -> None:
         super().__init__(backend)
-        if saccades not in ("absolute", "relative"):
-            raise ValueError(f'saccades must be "absolute" or "relative", got {saccades!r}')
+        check_choices(saccades=saccades)
         self.saccades, self.ops = saccades, image_ops(backend)
         self.retina = Retina(pair(patch), scales).checked()
         self.gazes = ("random", "centre") if saccades == "absolute" else ()

@@ -1,0 +1,80 @@
+"""What was seen is asked about later: a gaze and a memory in one agent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agents import AgentConfig
+from agents.training.recipe import EnvConfig, Recipe
+from runs.recipes.recall import reader
+
+# Several questions about the same learned pictures: seeing those is most of what an episode costs. Of five ways, the
+# agent begins to learn after some 1,600 episodes; without `alike` it is at chance after 3,000. So it is with several
+# glimpses of a question, which are more like each other than like what was learned.
+OMNIGLOT_ONE = Recipe(
+    "omniglot-one",
+    EnvConfig("Omniglot-v0", arguments=("query_glimpses=1", "rotate=True", "affine=1.0", "queries=10")),
+    replace(reader(slots=64, heads=4, hops=2, alike=3), glimpse_encoder="blocks"),
+    "centre",
+    episodes=100_000,
+    batch=32,
+    optimizer="muon",
+    lr=3e-3,
+    max_grad_norm=1.0,
+)
+OMNIGLOT = replace(
+    OMNIGLOT_ONE,
+    name="omniglot",
+    env=replace(OMNIGLOT_ONE.env, arguments=("query_glimpses=3", *OMNIGLOT_ONE.env.arguments[1:])),
+    gaze="learned",
+    lr=2e-3,
+    answer_weights="later",
+)
+"""It is to begin with the weights of `omniglot-one`: `--init-from`."""
+
+
+# Asked after its last glimpse, several times: the memory holds what was seen, and the question is one slot more.
+SORT_OF_CLEVR_AFTER = Recipe(
+    "sort-of-clevr-after",
+    EnvConfig("SortOfCLEVR-v0", arguments=("ask=after", "queries=10")),
+    replace(reader(slots=32, heads=4, hops=3), glimpse_encoder="patches"),
+    episodes=1_000_000,
+    batch=128,
+    optimizer="muon",
+    lr=3e-3,
+    max_grad_norm=1.0,
+)
+SORT_OF_CLEVR = replace(
+    SORT_OF_CLEVR_AFTER,
+    name="sort-of-clevr",
+    env=EnvConfig("SortOfCLEVR-v0"),
+    answer_weights="later",
+)
+
+
+# Six questions about each walk. Where an image lies is imitated at first, as in `traffic-signs`.
+GALLERY = Recipe(
+    "gallery",
+    EnvConfig("Gallery-v0", arguments=("questions=6",)),
+    replace(reader(slots=64, heads=4, hops=3), glimpse_encoder="patches"),
+    episodes=200_000,
+    batch=64,
+    optimizer="muon",
+    lr=3e-3,
+    estimator="reinforce",
+    discount=1.0,
+    led=0.5,
+    led_end=0.0,
+    max_grad_norm=1.0,
+)
+
+WALK_RECIPES = (
+    OMNIGLOT_ONE,
+    OMNIGLOT,
+    SORT_OF_CLEVR,
+    SORT_OF_CLEVR_AFTER,
+    *(replace(recipe, name=f"{recipe.name}-random", gaze="random") for recipe in (SORT_OF_CLEVR, SORT_OF_CLEVR_AFTER)),
+    GALLERY,
+    replace(GALLERY, name="gallery-random", gaze="random", led=0.0, led_end=None),
+    replace(GALLERY, name="gallery-none", agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches")),
+)

@@ -189,13 +189,14 @@ class SortOfCLEVR(Walk):
         return xp.concat([middle - self.radius, middle + self.radius + 1], axis=1)
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "oracle": the object of the first question, then all objects in turn; "centre" stays there."""
+        """The "oracle": all objects in turn, that of a question which is asked before first; "centre" stays there."""
         if name != "oracle":
             return super().scripted(name, seeds, episodes)
         xp, middle = self.backend.xp, self.objects(seeds, episodes).middle
         colour = draw_questions(seeds, episodes, self.queries, self.count)[1][:, :1]
         turn = self.backend.rows(self.horizon - 1)[None]
-        number = xp.where(turn == 0, colour, (turn + colour) % self.count)
+        number = (turn + (colour if self.ask == "before" else 0)) % self.count
+        number = number + xp.zeros_like(colour)
         places = xp.take_along_axis(middle, xp.tile(number[..., None], (1, 1, 2)), axis=1)
         path = (2 * xp.astype(places, xp.float32) + 1) / self.size - 1
         begins = self.begins[1 : self.horizon][None, :, None]

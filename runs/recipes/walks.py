@@ -33,23 +33,25 @@ OMNIGLOT = replace(
 """It is to begin with the weights of `omniglot-one`: `--init-from`."""
 
 
-# Asked after its last glimpse, several times: the memory holds what was seen, and the question is one slot more.
+# Asked after its last glimpse, several times: the memory holds what was seen, and the question is one slot more. With
+# an object in each slot the agent learns within minutes; with random places it is at chance after 180,000 questions. So
+# the oracle leads at first. The gaze sees the clock: which object is next depends on it.
 SORT_OF_CLEVR_AFTER = Recipe(
     "sort-of-clevr-after",
     EnvConfig("SortOfCLEVR-v0", arguments=("ask=after", "queries=10")),
-    replace(reader(slots=32, heads=4, hops=3), glimpse_encoder="patches"),
-    episodes=1_000_000,
+    replace(reader(slots=32, heads=4, hops=3), glimpse_encoder="patches", ignore=()),
+    episodes=200_000,
     batch=128,
     optimizer="muon",
     lr=3e-3,
+    gaze_lr=1.0,
+    estimator="reinforce",
+    discount=1.0,
+    led=1.0,
+    led_end=0.25,
     max_grad_norm=1.0,
 )
-SORT_OF_CLEVR = replace(
-    SORT_OF_CLEVR_AFTER,
-    name="sort-of-clevr",
-    env=EnvConfig("SortOfCLEVR-v0"),
-    answer_weights="later",
-)
+SORT_OF_CLEVR = replace(SORT_OF_CLEVR_AFTER, name="sort-of-clevr", env=EnvConfig("SortOfCLEVR-v0"))
 
 
 # Six questions about each walk. Where an image lies is imitated at first, as in `traffic-signs`.
@@ -73,7 +75,10 @@ WALK_RECIPES = (
     OMNIGLOT,
     SORT_OF_CLEVR,
     SORT_OF_CLEVR_AFTER,
-    *(replace(recipe, name=f"{recipe.name}-random", gaze="random") for recipe in (SORT_OF_CLEVR, SORT_OF_CLEVR_AFTER)),
+    *(
+        replace(recipe, name=f"{recipe.name}-random", gaze="random", led=0.0, led_end=None)
+        for recipe in (SORT_OF_CLEVR, SORT_OF_CLEVR_AFTER)
+    ),
     GALLERY,
     replace(GALLERY, name="gallery-random", gaze="random", led=0.0, led_end=None),
     replace(GALLERY, name="gallery-none", agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches")),

@@ -20,6 +20,7 @@ def main(
     episodes: int | None = None,
     images: Path | None = None,
     split: Split | None = None,
+    gaze: str = "",
     data: Path | None = None,
     arguments: tuple[str, ...] = (),
     memory_options: tuple[str, ...] = (),
@@ -34,6 +35,7 @@ def main(
         images: Your own canvases in place of generated scenes: an .npz file with images, labels and the
             names of the classes, or a folder.
         split: train, validation, test, or all of your own images; test, and all of images that it was not trained on.
+        gaze: As trained, or a scripted one of the environment's in its place: random, oracle, centre, …
         data: Your own stories, a folder or archive in bAbI's format.
         arguments: Of the task, in place of those trained with, such as min_length=120 max_length=120.
         memory_options: Of the memory, in place of those trained with, such as slots=256 for longer sequences.
@@ -46,6 +48,7 @@ def main(
             episodes=episodes,
             images=images,
             split=split,
+            gaze=gaze,
             data=data,
             arguments=arguments,
             memory_options=memory_options,

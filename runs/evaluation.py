@@ -37,6 +37,7 @@ def evaluate_checkpoint(
     episodes: int | None = None,
     images: Path | None = None,
     split: Split | None = None,
+    gaze: str = "",
     data: Path | None = None,
     arguments: tuple[str, ...] = (),
     memory_options: tuple[str, ...] = (),
@@ -51,6 +52,7 @@ def evaluate_checkpoint(
             place of the recipe's test scenes.
         split: which of the images, scenes or questions; None is the test split, or all of `images` that the agent was
             not trained on.
+        gaze: a scripted gaze of the environment's, such as "oracle"; "" is as the agent was trained to look.
         data: a folder or archive of files in bAbI's format, in place of those that are found.
         arguments: of the task, in place of those trained with, such as ("min_length=120", "max_length=120").
         memory_options: of the memory, in place of those trained with, such as ("slots=256",) for longer sequences.
@@ -69,7 +71,7 @@ def evaluate_checkpoint(
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, or no such images or data.
-        ValueError: for a damaged checkpoint, or images, a split, data or memory options that do not fit it.
+        ValueError: for a damaged checkpoint, or images, a split, a gaze, data or memory options that do not fit it.
     """
     began, where = time.monotonic(), pick_device(device)
     values = load_checked(checkpoint)
@@ -88,7 +90,12 @@ def evaluate_checkpoint(
     if episodes < 1:
         raise ValueError(f"episodes must be at least 1, got {episodes}")
     env_id = recipe.env.id if name is None else f"Glimpse/{name}"
-    report: dict[str, Any] = {"recipe": recipe.name, "env_id": env_id, "episodes": episodes, "gaze": recipe.gaze}
+    report: dict[str, Any] = {
+        "recipe": recipe.name,
+        "env_id": env_id,
+        "episodes": episodes,
+        "gaze": gaze or recipe.gaze,
+    }
     report["data"] = env.metadata.get("source", "")
     if "classes" in (shown := names_of(env.metadata)):
         report["classes"] = shown["classes"]
@@ -100,7 +107,7 @@ def evaluate_checkpoint(
         report["arguments"] = list(arguments)
     if memory_options:
         report["memory_options"] = list(memory_options)
-    report |= _measured(recipe, agent, env, episodes, confusion)
+    report |= _measured(gaze or recipe.gaze, agent, env, episodes, confusion)
     if confusion is not None:
         report |= {"split": env.unwrapped.task.arguments["split"], **confusion.report()}
     return {**report, "seconds": round(time.monotonic() - began, 2)}
@@ -139,23 +146,21 @@ def _own_env(
     return env
 
 
-def _measured(
-    recipe: Recipe, agent: AttentionAgent, env: Any, episodes: int, observer: Observer | None
-) -> dict[str, Any]:
-    """The figures: as the agent was trained to look, which is observed, and where there is a random gaze with that."""
+def _measured(gaze: str, agent: AttentionAgent, env: Any, episodes: int, observer: Observer | None) -> dict[str, Any]:
+    """The figures with a gaze, "learned" or scripted, which is observed, and where there is a random one with that."""
     acts = env.metadata.get("interactive", True)
     control = None
     numbers: Any = episodes if acts else sample_episodes(episodes, episodes_in(env), more=True)
     scripted = "random" in env.metadata.get("gazes", ())
     # With one glimpse, or trained for random places, there is no gaze of its own to play.
-    alone = scripted and (recipe.gaze == "random" or env.metadata["horizon"] == 1)
+    alone = scripted and (gaze == "random" or env.metadata["horizon"] == 1)
     if scripted and not alone:
         control = evaluate(agent, env, numbers, seed=TEST_SEED, gaze="random")
-    gaze = "random" if alone else recipe.gaze
+    gaze = "random" if alone else gaze
     result = evaluate(agent, env, numbers, seed=TEST_SEED, gaze=gaze, observer=observer)
     control = result if alone else control
     report = report_of(agent, result, control, env.metadata["horizon"] if acts else None)
-    recalled = recall_hit_rate(agent, env, episodes, TEST_SEED) if acts and agent.memory.read_size else None
+    recalled = recall_hit_rate(agent, env, episodes, TEST_SEED, gaze) if acts and agent.memory.read_size else None
     report |= {} if recalled is None else {"recall_hit_rate": round(100 * recalled, 4)}
     return report | (by_group(result.error_by_group, env.metadata) if acts else {})
 

@@ -63,6 +63,17 @@ def test_training_images_are_not_scored_unless_asked_for(run: Path, images: str,
     assert (others["split"], others["episodes"]) == ("all", 30)
 
 
+def test_a_scripted_gaze_takes_the_place_of_the_learned_one(run: Path, images: str) -> None:
+    learned, random, oracle = (
+        evaluate_checkpoint(run, images=Path(images), gaze=gaze, device="cpu") for gaze in ("", "random", "oracle")
+    )
+    assert [report["gaze"] for report in (learned, random, oracle)] == ["learned", "random", "oracle"]
+    assert random["error"] == learned["error_random_gaze"] == random["error_random_gaze"]
+    assert oracle["error_random_gaze"] == learned["error_random_gaze"]
+    with pytest.raises(ValueError, match="no scripted gaze 'elsewhere'; it has random, oracle"):
+        evaluate_checkpoint(run, images=Path(images), gaze="elsewhere", device="cpu")
+
+
 def test_a_split_of_what_has_none_is_refused(tmp_path: Path) -> None:
     recipe = Recipe("toy", EnvConfig("Copy-v0"), AgentConfig(width=8, core="lstm"), episodes=2, batch=2)
     train(recipe, tmp_path, device="cpu", quiet=True)

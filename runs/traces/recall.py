@@ -44,7 +44,7 @@ def by_canvas(weights: np.ndarray, shown: np.ndarray, canvases: int) -> np.ndarr
     return weights @ np.eye(canvases)[shown]
 
 
-def recall_hit_rate(agent: Any, env: Any, episodes: int, seed: int) -> float | None:
+def recall_hit_rate(agent: Any, env: Any, episodes: int, seed: int, gaze: str = "learned") -> float | None:
     """The share of the last hop's read weight, at the scored answers, that lies on what the answers rest on; mean over
     heads. In [0, 1]; answers that rest on nothing are left out.
 
@@ -55,6 +55,7 @@ def recall_hit_rate(agent: Any, env: Any, episodes: int, seed: int) -> float | N
         env: a vector environment of Glimpse's.
         episodes: how many, from 0 on; no more than `WATCHED` are played.
         seed: of the environment.
+        gaze: "learned", or a scripted one of the environment's.
     """
     task = env.unwrapped.task
     if task.schedule is None or int(task.schedule.shown[-1]) < 1:
@@ -67,7 +68,7 @@ def recall_hit_rate(agent: Any, env: Any, episodes: int, seed: int) -> float | N
     support, shown = task.backend.to_numpy(known), task.schedule.shown
     asked, question = np.flatnonzero(task.schedule.scored), task.schedule.asked[task.schedule.scored]
     total = count = 0.0
-    for trajectory, kept in play(agent, env, numbers, seed=seed, watch=True):
+    for trajectory, kept in play(agent, env, numbers, seed=seed, gaze=gaze, watch=True):
         watched = trajectory.watched
         if watched is None or watched.read is None or watched.step is None:
             return None

@@ -122,6 +122,15 @@ def test_the_twin_sees_the_whole_scene_at_once() -> None:
     )
 
 
+def test_an_overview_shows_the_scene_in_cells_and_nothing_beside_a_question() -> None:
+    task = make(ask="after", num_glimpses=1, size=40, radius=3, overview=10)
+    state = task.begin(SEEDS[:2], EPISODES[:2])
+    cells = task.canvas(5, 0).reshape(10, 4, 10, 4, 3).mean((1, 3)).transpose(2, 0, 1) / 255
+    np.testing.assert_allclose(task.observe(state)["overview"][0], cells, atol=1e-6)
+    outcome = task.act(state, {"location": np.zeros((2, 2), np.float32), "answer": np.zeros(2, np.int64)})
+    assert not task.observe(outcome.state)["overview"].any()
+
+
 def test_the_oracle_looks_at_what_is_asked_for_and_then_at_all_others() -> None:
     task = make(num_glimpses=8)
     path = task.gaze("oracle", SEEDS, EPISODES)

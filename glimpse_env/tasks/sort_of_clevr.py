@@ -56,6 +56,7 @@ class SortOfCLEVR(Walk):
     | `location` | `Box(-1, 1, (2,), float32)` | the present fixation |
     | `tokens` | `MultiDiscrete` of 10 words | the question; zeros while there is none |
     | `time` | `Box(0, 1, (1,), float32)` | steps taken, as a share of the episode |
+    | `overview` | `Box(0, 1, (3, rows, columns), float32)` | with `overview=`: means over the cells of a grid that covers the scene; the same at every glimpse |
 
     ## Rewards
     1 / queries for each right answer. With `ask="before"` the answer at the last glimpse counts, with `"after"` that at
@@ -79,6 +80,7 @@ class SortOfCLEVR(Walk):
     | `size` | 75 | side of the scene in pixels |
     | `objects` | 6 | from 2 to 6, of the first colours |
     | `radius` | 5 | of an object, in pixels |
+    | `overview` | `None` | or cells of an overview along a side, or (rows, columns) |
     | `patch` | 12 | size of a patch in cells, one number or (height, width) |
     | `scales` | 3 | patches of a glimpse |
     | `saccades` | `"absolute"` | or `"relative"` |
@@ -109,6 +111,7 @@ class SortOfCLEVR(Walk):
         size: int = 75,
         objects: int = 6,
         radius: int = 5,
+        overview: int | tuple[int, int] | None = None,
         patch: int | tuple[int, int] = 12,
         scales: int = 3,
         saccades: Literal["absolute", "relative"] = "absolute",
@@ -140,6 +143,7 @@ class SortOfCLEVR(Walk):
             self._schedule(),
             {"tokens": ("tokens", spaces.MultiDiscrete(np.full(longest, len(VOCABULARY))))},
             spaces.Discrete(len(ANSWERS)),
+            cells=overview,
         )
 
     def _schedule(self) -> Schedule:

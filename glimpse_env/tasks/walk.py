@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from glimpse_env.backend import Backend
 from glimpse_env.image_ops import image_ops
+from glimpse_env.overview import checked_overview, overview
 from glimpse_env.render import draw_gaze
 from glimpse_env.retina import Retina, check_size
 from glimpse_env.rng import Array
@@ -29,6 +30,7 @@ class Walk(Task):
 
     Attributes:
         canvas_size: (height, width) of every canvas.
+        cells: (rows, columns) of the overview of the present canvas; None without one.
         schedule: of an episode.
     """
 
@@ -58,6 +60,7 @@ class Walk(Task):
         parts: dict[str, tuple[str, spaces.Space]],
         answer: spaces.Space,
         role: str = "class",
+        cells: Any = None,
     ) -> None:
         """Set the schedule, the spaces and the roles.
 
@@ -68,12 +71,14 @@ class Walk(Task):
             parts: role and space of each part of the observation beside the glimpse, the place and the clock.
             answer: the space of an answer.
             role: the role of an answer.
+            cells: the argument `overview`, as `checked_overview` takes it.
 
         Raises:
-            ValueError: for a canvas that is too large for a table.
+            ValueError: for a canvas that is too large for a table, or an overview that does not suit it.
         """
         check_size(size)
         self.canvas_size, self.schedule, self.horizon = size, schedule, len(schedule.shown)
+        self.cells = checked_overview(cells, size)
         self.row_bytes = channels * (size[0] * size[1] + 4 * (size[0] + 1) * (size[1] + 1))
         self.max_answers = int(schedule.scored.sum())
         begins = np.append(np.append(False, np.diff(schedule.shown) > 0), False)
@@ -87,6 +92,8 @@ class Walk(Task):
             **parts,
             "time": ("clock", box(0, 1, (1,))),
         }
+        if self.cells is not None:
+            seen["overview"] = ("overview", box(0, 1, (channels, *self.cells)))
         self.roles = {name: role for name, (role, _) in seen.items()}
         self.observation_space = spaces.Dict({name: space for name, (_, space) in seen.items()})
         self.action_roles = {"location": "place" if self.saccades == "absolute" else "saccade", "answer": role}
@@ -119,15 +126,21 @@ class Walk(Task):
             "location": xp.zeros((n, 2), dtype=xp.float32, device=self.backend.device),
             "path": xp.zeros((n, self.horizon + 1, 2), dtype=xp.float32, device=self.backend.device),
         }
-        return {**state, "table": self.ops.summed_area_table(self.present(state))}
+        return {**state, **self.summed(state)}
+
+    def summed(self, state: State) -> State:
+        """What glimpses of the canvases that are shown now are taken from, and the overview where there is one."""
+        table = self.ops.summed_area_table(self.present(state))
+        return {"table": table, **({} if self.cells is None else {"overview": overview(table, self.cells)})}
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
-        return {
+        seen = {
             "glimpse": self.ops.glimpse(state["table"], state["location"], self.retina),
             "location": self.backend.copy(state["location"]),
             **self.parts(state),
             "time": self.clock[state["time"]],
         }
+        return seen if self.cells is None else {**seen, "overview": self.backend.copy(state["overview"])}
 
     def due(self, state: State) -> tuple[Array, Array]:
         """The answer that is due or will be next, (N,) int64, and whether the present answer counts, (N,) bool."""
@@ -146,7 +159,7 @@ class Walk(Task):
         state["path"][self.backend.rows(time.shape[0]), time] = location
         state = {**state, "time": time, "location": location, "perfect": perfect}
         if not self.backend.on_host or bool(xp.any(self.begins[time])):
-            state["table"] = self.ops.summed_area_table(self.present(state))
+            state = {**state, **self.summed(state)}
         reward = xp.astype(right & scored, xp.float32) / xp.full_like(location[:, 0], self.max_answers)
         info = {"target": target, **self.told(state), "scored": scored}
         return Outcome(state, reward, terminated, {**info, "correct": xp.where(terminated, perfect, right & scored)})

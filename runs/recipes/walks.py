@@ -35,23 +35,28 @@ OMNIGLOT = replace(
 
 # Asked after its last glimpse, several times: the memory holds what was seen, and the question is one slot more. With
 # an object in each slot the agent learns within minutes; with random places it is at chance after 180,000 questions. So
-# the oracle leads at first. The gaze sees the clock: which object is next depends on it.
+# the oracle leads at first, and the gaze chooses among the cells of an overview, which the answer does not see.
 SORT_OF_CLEVR_AFTER = Recipe(
     "sort-of-clevr-after",
-    EnvConfig("SortOfCLEVR-v0", arguments=("ask=after", "queries=10")),
-    replace(reader(slots=32, heads=4, hops=3), glimpse_encoder="patches", ignore=()),
+    EnvConfig("SortOfCLEVR-v0", arguments=("ask=after", "queries=10", "overview=36")),
+    replace(
+        reader(slots=32, heads=4, hops=3), glimpse_encoder="patches", saccades="cells", ignore=("time", "overview")
+    ),
     episodes=200_000,
     batch=128,
     optimizer="muon",
     lr=3e-3,
     gaze_lr=1.0,
+    std=0.25,
     estimator="reinforce",
     discount=1.0,
-    led=1.0,
-    led_end=0.25,
+    led=0.9,
+    led_end=0.1,
     max_grad_norm=1.0,
 )
-SORT_OF_CLEVR = replace(SORT_OF_CLEVR_AFTER, name="sort-of-clevr", env=EnvConfig("SortOfCLEVR-v0"))
+SORT_OF_CLEVR = replace(
+    SORT_OF_CLEVR_AFTER, name="sort-of-clevr", env=EnvConfig("SortOfCLEVR-v0", arguments=("overview=36",))
+)
 
 
 # Six questions about each walk. Where an image lies is imitated at first, as in `traffic-signs`.

@@ -15,13 +15,15 @@ TRAFFIC_SIGNS = replace(
     name="traffic-signs",
     env=EnvConfig("TrafficSigns-v0", resize=680, patch=20, scales=3, arguments=("composed=0.8", "overview=204")),
     agent=AgentConfig(width=160, glimpse_encoder="patches", core="max", saccades="cells", ignore=("time", "overview")),
-    episodes=60_000,
+    episodes=100_000,
     batch=16,
     lr=3e-3,
     gaze_lr=1.0,
-    led=1.0,
-    led_end=0.5,
+    led=0.5,
+    led_end=0.25,
+    imitation=5.0,
     std=0.5,
+    std_end=0.2,
 )
 # Icons of 48 to 256 pixels, anywhere on a canvas of 256 (`runs.icon_set`).
 ICONS = replace(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from agents import AgentConfig
+from agents.training.recipe import EnvConfig, Recipe
 from glimpse_env.backend import get_backend
 from glimpse_env.shape_scenes import COLOURS, QUESTIONS, place_objects
 from glimpse_env.tasks.sort_of_clevr import SortOfCLEVR
+from runs.evaluation import by_group, evaluate_checkpoint
+from runs.training import train
 
 SEEDS, EPISODES = np.full(300, 5), np.arange(300)
 
@@ -162,8 +167,6 @@ def test_wrong_arguments_are_refused(change: dict[str, Any], message: str) -> No
 
 
 def test_kinds_are_reported_by_name_and_in_families() -> None:
-    from runs.evaluation import by_group
-
     report = by_group({0: 10.0, 1: 20.0, 3: 50.0}, make().metadata())
     assert report["error_by_group"] == {"what shape is the … object": 10, "is the … object on the left": 20} | {
         "what shape is nearest to the … object": 50
@@ -171,3 +174,17 @@ def test_kinds_are_reported_by_name_and_in_families() -> None:
     assert report["error_nonrelational"] == 15
     assert report["error_relational"] == 50
     assert len(QUESTIONS) == len(make().group_names)
+
+
+def test_an_evaluation_tells_the_errors_by_kind_and_those_of_the_steps_that_ask(tmp_path: Path) -> None:
+    settings = ("ask=after", "queries=2", "num_glimpses=3", "size=30", "radius=2")
+    recipe = Recipe(
+        "toy", EnvConfig("SortOfCLEVR-v0", arguments=settings), AgentConfig(width=8), episodes=4, batch=2, gaze="random"
+    )
+    train(recipe, tmp_path, device="cpu", quiet=True)
+    report = evaluate_checkpoint(tmp_path, episodes=60, device="cpu")
+    assert len(report["error_by_glimpse"]) == 1  # one question, after three glimpses
+    assert report["error_by_glimpse"][-1] == report["error"]
+    assert len(report["error_by_group"]) == 6
+    halves = report["error_relational"], report["error_nonrelational"]
+    assert min(halves) <= report["error"] <= max(halves)

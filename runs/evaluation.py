@@ -162,14 +162,12 @@ def _measured(gaze: str, agent: AttentionAgent, env: Any, episodes: int, observe
     result = evaluate(agent, env, numbers, seed=TEST_SEED, gaze=gaze, observer=observer)
     control = result if alone else control
     report = report_of(agent, result, control, env.metadata["horizon"] if acts else None)
-    schedule = getattr(env.unwrapped.task, "schedule", None) if acts and scripted else None
-    if (
-        schedule is not None and "error_by_glimpse" in report
-    ):  # of what is shown with a question: before it, none is due
+    schedule = getattr(getattr(env.unwrapped, "task", None), "schedule", None)  # other people's environments have none
+    if schedule is not None:  # of what is shown with a question: before it, no answer is due
         due = np.isin(schedule.shown, schedule.shown[schedule.scored])
         report["error_by_glimpse"] = [error for error, asked in zip(result.error_by_step, due, strict=True) if asked]
-    recalled = recall_hit_rate(agent, env, episodes, TEST_SEED, gaze) if acts and agent.memory.read_size else None
-    report |= {} if recalled is None else {"recall_hit_rate": round(100 * recalled, 4)}
+        recalled = recall_hit_rate(agent, env, episodes, TEST_SEED, gaze) if agent.memory.read_size else None
+        report |= {} if recalled is None else {"recall_hit_rate": round(100 * recalled, 4)}
     return report | (by_group(result.error_by_group, env.metadata) if acts else {})
 
 

@@ -11,8 +11,8 @@ from runs.recipes.recall import reader
 # Several questions about the same learned pictures: seeing those is most of what an episode costs. Half of them show
 # the drawing that was learned: without these, twenty ways are at chance after 5,000 episodes. A memory that begins by
 # likeness (`alike`) learns sooner.
-OMNIGLOT_ONE = Recipe(
-    "omniglot-one",
+OMNIGLOT = Recipe(
+    "omniglot",
     EnvConfig("Omniglot-v0", arguments=("query_glimpses=1", "rotate=True", "affine=1.0", "queries=10", "same=0.5")),
     replace(reader(slots=64, heads=4, hops=1, alike=6), glimpse_encoder="blocks", channels=16),
     "centre",
@@ -22,17 +22,16 @@ OMNIGLOT_ONE = Recipe(
     lr=3e-3,
     max_grad_norm=1.0,
 )
-OMNIGLOT = replace(
-    OMNIGLOT_ONE,
-    name="omniglot",
-    env=replace(OMNIGLOT_ONE.env, arguments=("query_glimpses=3", *OMNIGLOT_ONE.env.arguments[1:])),
+# Three glimpses of a question. From nothing it is not learned: the question's own glimpses are what is most like it.
+OMNIGLOT_GAZE = replace(
+    OMNIGLOT,
+    name="omniglot-gaze",
+    env=replace(OMNIGLOT.env, arguments=("query_glimpses=3", *OMNIGLOT.env.arguments[1:])),
     gaze="learned",
     lr=2e-3,
     answer_weights="later",
+    init_from="runs/pretrained/omniglot.pt",
 )
-"""It is to begin with the weights of `omniglot-one`: `--init-from`."""
-
-
 # Asked after its last glimpse, several times: the memory holds what was seen, and the question is one slot more. With
 # an object in each slot the agent learns within minutes; with random places, or while the gaze learns too, it is at
 # chance after 180,000 questions. So it learns to answer first, where the oracle looks; and then to look for itself,
@@ -44,33 +43,31 @@ SORT_OF_CLEVR_AFTER_ORACLE = Recipe(
         reader(slots=32, heads=4, hops=3), glimpse_encoder="patches", saccades="cells", ignore=("time", "overview")
     ),
     "oracle",
-    episodes=100_000,
+    episodes=60_000,
     batch=128,
     optimizer="muon",
     lr=3e-3,
     max_grad_norm=1.0,
 )
-SORT_OF_CLEVR_ORACLE = replace(
+SORT_OF_CLEVR_AFTER = replace(
     SORT_OF_CLEVR_AFTER_ORACLE,
-    name="sort-of-clevr-oracle",
+    name="sort-of-clevr-after",
+    gaze="learned",
+    lr=2e-3,
+    gaze_lr=1.5,
+    std=0.25,
+    estimator="reinforce",
+    discount=1.0,
+    led=0.5,
+    led_end=0.1,
+    init_from="runs/pretrained/sort-of-clevr-after-oracle.pt",
+)
+# The question is there at every glimpse, and the answer at the last one counts.
+SORT_OF_CLEVR = replace(
+    SORT_OF_CLEVR_AFTER,
+    name="sort-of-clevr",
     env=EnvConfig("SortOfCLEVR-v0", arguments=("overview=36",)),
     episodes=400_000,
-)
-SORT_OF_CLEVR_AFTER, SORT_OF_CLEVR = (
-    replace(
-        recipe,
-        name=recipe.name.removesuffix("-oracle"),
-        gaze="learned",
-        lr=2e-3,
-        gaze_lr=1.5,
-        std=0.25,
-        estimator="reinforce",
-        discount=1.0,
-        led=0.5,
-        led_end=0.1,
-        init_from=f"runs/pretrained/{recipe.name}.pt",
-    )
-    for recipe in (SORT_OF_CLEVR_AFTER_ORACLE, SORT_OF_CLEVR_ORACLE)
 )
 # Six questions about each walk. Where an image lies is imitated at first, as in `traffic-signs`.
 GALLERY = Recipe(
@@ -89,13 +86,11 @@ GALLERY = Recipe(
 )
 
 WALK_RECIPES = (
-    OMNIGLOT_ONE,
     OMNIGLOT,
-    SORT_OF_CLEVR_ORACLE,
+    OMNIGLOT_GAZE,
     SORT_OF_CLEVR_AFTER_ORACLE,
     SORT_OF_CLEVR,
     SORT_OF_CLEVR_AFTER,
-    replace(SORT_OF_CLEVR_ORACLE, name="sort-of-clevr-random", gaze="random"),
     replace(SORT_OF_CLEVR_AFTER_ORACLE, name="sort-of-clevr-after-random", gaze="random"),
     GALLERY,
     replace(GALLERY, name="gallery-random", gaze="random", led=0.0, led_end=None),

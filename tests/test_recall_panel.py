@@ -84,7 +84,7 @@ def test_pictures_are_as_bright_as_they_were_recalled_and_the_right_one_is_frame
 
 
 def test_long_delays_are_not_drawn() -> None:
-    env = gallery(delay=20, num_envs=1)
+    env = gallery(delay=30, num_envs=1)
     (trace,) = record_traces(agent_for(env, memory_options=("slots=64", "heads=2")), env, np.arange(1))
     assert trace.walk is not None
     assert trace.walk.pictures == DRAWN

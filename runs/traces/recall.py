@@ -9,7 +9,7 @@ import numpy as np
 from agents.evaluation import play
 from runs.traces.weights import over_steps
 
-DRAWN = 12
+DRAWN = 24
 """Canvases that a picture has room for."""
 
 WATCHED = 500

@@ -141,12 +141,14 @@ def gate_bars(gate: np.ndarray, across: int) -> np.ndarray:
 
 
 def question_line(trace: Trace, number: int) -> np.ndarray:
-    """A question in words, its answer with a tick, or with a cross and the truth."""
+    """What a question shows and says, its answer with a tick, or with a cross and the truth."""
     walk = trace.walk
     assert walk is not None
     answer, target = int(trace.answer[number]), int(trace.target[number])
     correct = answer == target
-    parts = [label(walk.questions[number] + "?", SMALL, weight=600)] if walk.questions[number] else []
+    asked = int(walk.shown[walk.asked[number]])
+    parts = [thumbnail(trace, asked, path=True)] if walk.canvases[asked].any() else []
+    parts += [label(walk.questions[number] + "?", SMALL, weight=600)] if walk.questions[number] else []
     parts += [mark(correct, SMALL), label(trace.name(answer), SMALL, TRUTH if correct else WRONG, 600)]
     if not correct:
         parts.append(label(f"it is {trace.name(target)}", SMALL))

@@ -305,4 +305,4 @@ def test_rows_that_were_led_are_imitated_and_take_no_part_in_the_policy_gradient
     torch.testing.assert_close(both.policy, policy_gradient(others, HEADS, others.reward, 0.7).policy / 2)
     copied = imitation(trajectory, "location")
     counted = demonstrated[0].sum() + demonstrated[1, 1]  # where another step follows, and the gaze led itself so far
-    torch.testing.assert_close(copied, -counted / 5)
+    torch.testing.assert_close(copied, -counted / 5 / 2)

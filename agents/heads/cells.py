@@ -15,7 +15,7 @@ from agents.spec import PartSpec
 if TYPE_CHECKING:
     from agents.config import AgentConfig
 
-CHANNELS = (16, 24, 32)
+CHANNELS = (8, 12, 16)
 """Of the convolutions over the overview, and over the patches of a glimpse."""
 STRIDE = 4
 """Cells of the overview, or of a patch, that one cell of a map is wide."""

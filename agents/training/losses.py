@@ -57,7 +57,7 @@ def beyond(trajectory: Trajectory, heads: Any) -> Tensor:
 
 
 def imitation(trajectory: Trajectory, place: str) -> Tensor:
-    """Mean of -log p over the places that the oracle looks at, in nats.
+    """Mean of -log p over the places that the oracle looks at, in nats, times the share of rows that it led.
 
     It learns what to do where its own looks take it (Ross, Gordon & Bagnell 2011, "DAgger"). So the other rows count
     too, and of the rows that were led the first decision alone: later ones are made where it would not have looked.
@@ -65,7 +65,8 @@ def imitation(trajectory: Trajectory, place: str) -> Tensor:
     assert trajectory.led is not None
     counts = following(trajectory.alive).to(torch.float32)
     counts[1:] *= ~trajectory.led
-    return -(trajectory.demonstrated[place] * counts).sum() / all_mean(counts.sum()).clamp(min=1)
+    share = trajectory.led.to(torch.float32).mean()
+    return -share * (trajectory.demonstrated[place] * counts).sum() / all_mean(counts.sum()).clamp(min=1)
 
 
 def trajectory_loss(
@@ -117,6 +118,6 @@ def trajectory_loss(
         scalars |= policy.scalars
         if trajectory.led is not None and (place := agent.place_part()) in drawn:
             copied = imitation(trajectory, place)
-            loss = loss + recipe.imitation * copied
+            loss = loss + copied
             scalars["train/imitation_loss"] = copied.detach()
     return loss, scalars

@@ -103,11 +103,9 @@ class Recipe:
     led: float = 0.0
     """Share of the episodes in which the environment's oracle leads the gaze, up to `std`, at first. There the answer
     is learned from what is to be seen; in all others the policy learns by REINFORCE. In all of them it imitates the
-    oracle as well."""
+    oracle as well, and that counts as much as this share."""
     led_end: float | None = None
     """The same at the end, towards which it falls evenly; None leaves it as it is."""
-    imitation: float = 1.0
-    """Weight of imitating the oracle that leads, beside the policy gradient, which is noisier."""
     estimator: str = "gain"
     """What a step earns a policy, a row of `agents.training.estimators.ESTIMATORS`. "gain": what it adds to the
     log-likelihood of the target; "reinforce": the environment's own reward."""

@@ -69,7 +69,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "RepeatCopy-v0": {"bits": 5, "max_length": 3, "max_repeats": 3},
     "AssociativeRecall-v0": {"rows": 2, "max_items": 3},
     "MQAR-v0": {"length": 12, "pairs": 2, "vocabulary": 300},
-    "Gallery-v0": {"pictures": 3, "num_glimpses": 2, "delay": 1, "questions": 2, "patch": (8, 10), "scales": 3},
+    "Gallery-v0": {"pictures": 3, "num_glimpses": 2, "delay": 1, "patch": (8, 10), "scales": 3},
     "SortOfCLEVR-v0": {
         **{"ask": "after", "queries": 2, "size": 30, "radius": 2, "objects": 3, "num_glimpses": 3},
         **{"patch": (4, 6), "scales": 2},

@@ -16,8 +16,9 @@ demo: venv
 train: venv
 	$(BIN)/python -m runs.train $(RECIPE) $(ARGS)
 
+# In two workers, one a core of a small machine: half as long as in one.
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 # These have environments of their own: other people's libraries, and the ends of what pyproject.toml allows.
 test-interop: .venv-interop/installed

@@ -62,6 +62,18 @@ def test_there_is_none_without_slots_of_steps_or_a_walk() -> None:
     assert recall_hit_rate(agent_for(twin), twin, 4, 0) is None
 
 
+def test_slots_that_were_overwritten_since_are_not_taken_for_other_steps() -> None:
+    few = {"memory_options": ("slots=6", "heads=2", "hops=2")}
+    env = gallery(kinds="what")  # eight steps; the first of two answers comes before the last step
+    assert recall_hit_rate(agent_for(env, **few), env, 4, 0) is None
+    (trace, *_) = record_traces(agent_for(env, **few), env, np.arange(4))
+    assert len(recalled_at(trace, 0)) == 0
+    assert len(recalled_at(trace, 1)) == 2  # after the last step nothing was written
+    assert recall_panel(trace, "episode 0").size
+    once = gallery(kinds="what", questions=1)
+    assert recall_hit_rate(agent_for(once, **few), once, 4, 0) is not None
+
+
 def test_pictures_are_as_bright_as_they_were_recalled_and_the_right_one_is_framed() -> None:
     env = gallery(kinds="what", questions=1)
     (trace,) = record_traces(agent_for(env), env, np.arange(1))

@@ -103,7 +103,7 @@ class CellHead(Head):
         """(B, F) to (B, K, 3): the logit of each cell, and its mean (x, y)."""
         assert view.survey is not None
         cells, middle, reach = view.survey.cells, self.centre, self.cell
-        inhibited = INHIBITION * view.survey.visited
+        bias = -INHIBITION * view.survey.visited
         if self.patches is not None:
             assert view.glimpse is not None
             assert view.here is not None
@@ -111,11 +111,10 @@ class CellHead(Head):
             cells = torch.cat([cells, seen.flatten(1, 2)], dim=1)
             middle = torch.cat([middle.expand(len(cells), -1, 2), view.here[:, None] + self.shift], dim=1)
             reach = torch.cat([reach.expand(len(self.centre), 2), self.width])
-            corrects = -self.correction.expand(len(cells), len(self.shift))
-            inhibited = torch.cat([inhibited, corrects], dim=1)
+            bias = torch.cat([bias, self.correction.expand(len(cells), len(self.shift))], dim=1)
         found = self.found(features.detach())[:, None]
         out = self.out(torch.relu(self.mix(torch.relu(cells + found))))
-        return torch.cat([(out[..., 0] - inhibited)[..., None], middle + out[..., 1:].tanh() * reach], dim=-1)
+        return torch.cat([(out[..., 0] + bias)[..., None], middle + out[..., 1:].tanh() * reach], dim=-1)
 
     def mode(self, params: Tensor) -> Tensor:
         """(B, 2), the mean of the likeliest cell."""

@@ -25,7 +25,8 @@ from glimpse_env.retina import MAX_PIXELS, MAX_SCALES, glimpse_of_images
 from glimpse_env.rng import Array
 from glimpse_env.scenes import Blend, Plan, SceneConfig, Scenes, paint_rows, plan
 from glimpse_env.tasks.arguments import check_choices
-from glimpse_env.tasks.looking import Looking, pair
+from glimpse_env.tasks.glimpsing import pair
+from glimpse_env.tasks.looking import Looking
 from glimpse_env.tasks.records import State
 
 PIXELS_A_GLIMPSE = 2**17

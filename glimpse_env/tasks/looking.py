@@ -1,47 +1,39 @@
-"""What the tasks have in common that look at canvases through glimpses: the gaze, the retina, the overview."""
+"""What the tasks have in common that show one canvas, and want one answer at the end."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.image_ops import image_ops
-from glimpse_env.overview import checked_overview, overview
 from glimpse_env.path_metrics import coverage, hit_rate, off_image
 from glimpse_env.render import draw_gaze
-from glimpse_env.retina import Retina, check_size
 from glimpse_env.rng import Array, draw_words, uniform
 from glimpse_env.tasks.arguments import check_choices
-from glimpse_env.tasks.base import Task, box
+from glimpse_env.tasks.glimpsing import GlimpseTask
 from glimpse_env.tasks.records import Outcome, State
 
 START_STREAM = 1
 """The random stream of the first fixation; stream 0 makes the scene."""
 
 
-class Looking(Task):
+class Looking(GlimpseTask):
     """A task about canvases that are seen through glimpses, with one answer at the end.
 
     A subclass knows its canvases: it calls `look` once it knows their size, and defines `scenes` and `target_boxes`.
 
     Attributes:
-        ops: the loops over pixels.
         fills_canvas: whether what is to be recognised does.
         padded: whether what lies around it is padding.
-        cells: (rows, columns) of the overview; None without one.
         tables: whether each episode has a canvas and a table of its sums. A subclass that does without says what is
             shown by `shown` and `glimpse`; `row_bytes` is then 0, and states that are saved are of another form.
     """
 
-    canvas_size: tuple[int, int]
     fills_canvas = False
     padded = False
-    retina: Retina
 
     def __init__(
         self,
@@ -53,14 +45,12 @@ class Looking(Task):
         start: Literal["centre", "random"] = "centre",
         saccades: Literal["absolute", "relative"] = "absolute",
     ) -> None:
-        super().__init__(backend)
+        super().__init__(backend, patch=patch, scales=scales, saccades=saccades)
         if num_glimpses < 1:
             raise ValueError(f"num_glimpses must be at least 1, got {num_glimpses}")
-        check_choices(start=start, saccades=saccades)
-        self.ops = image_ops(backend)
-        self.horizon, self.start, self.saccades = num_glimpses, start, saccades
+        check_choices(start=start)
+        self.horizon, self.start = num_glimpses, start
         self.clock = backend.asarray([[step / num_glimpses] for step in range(num_glimpses + 1)], "float32")
-        self.retina = Retina(pair(patch), scales).checked()
         self.gazes = ("random", "oracle") if saccades == "absolute" else ()
 
     def look(
@@ -86,22 +76,8 @@ class Looking(Task):
         Raises:
             ValueError: for a canvas that is too large for a table, or an overview that does not suit it.
         """
-        self.canvas_size, self.tables = size, tables
-        self.cells = checked_overview(cells, size)
-        if tables:
-            check_size(size)
-            self.row_bytes = channels * (size[0] * size[1] + 4 * (size[0] + 1) * (size[1] + 1))
-        seen = {
-            "glimpse": ("glimpse", box(0, 1, (self.retina.scales, channels, *self.retina.patch))),
-            "location": ("place", box(-1, 1, (2,))),
-            "time": ("clock", box(0, 1, (1,))),
-        }
-        if self.cells is not None:
-            seen["overview"] = ("overview", box(0, 1, (channels, *self.cells)))
-        self.roles = {name: role for name, (role, _) in seen.items()}
-        self.observation_space = spaces.Dict({name: space for name, (_, space) in seen.items()})
-        self.action_roles = {"location": "place" if self.saccades == "absolute" else "saccade", "answer": role}
-        self.action_space = spaces.Dict({"location": box(-1, 1, (2,)), "answer": answer})
+        self.tables = tables
+        self.see(channels, size, {}, answer, role, cells, tables=tables)
 
     @abstractmethod
     def scenes(self, seeds: Array, episodes: Array) -> tuple[Array, Array]:
@@ -121,11 +97,6 @@ class Looking(Task):
         and the right answers (N, …)."""
         canvas, target = self.scenes(seeds, episodes)
         return self.summed(canvas), target
-
-    def summed(self, canvas: Array) -> State:
-        """What glimpses of canvases (N, C, H, W) uint8 are taken from, and the overview where there is one."""
-        table = self.ops.summed_area_table(canvas)
-        return {"table": table, **({} if self.cells is None else {"overview": overview(table, self.cells)})}
 
     def glimpse(self, state: State) -> Array:
         """What the retina sees, (N, scales, C, height, width) float32 in [0, 1]."""
@@ -167,11 +138,6 @@ class Looking(Task):
         info = {**self.info(state), "scored": terminated, "correct": correct}
         return Outcome({**state, "time": time, "location": location}, reward, terminated, info)
 
-    def measures(self) -> dict[str, Any]:
-        """The width and height of a cell of the finest patch where a place is in [-1, 1]."""
-        height, width = self.canvas_size
-        return {"glimpse_cell": (2 / width, 2 / height)}
-
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         return {"target": self.backend.copy(state["target"])}
 
@@ -206,18 +172,3 @@ class Looking(Task):
         if boxes is not None:
             metrics["attention/target_hit_rate"] = hit_rate(path, boxes, self.canvas_size)
         return metrics
-
-
-def pair(value: Any) -> tuple[int, int]:
-    """(height, width) from one integer or two, of Python or NumPy.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    try:
-        height, width = (value, value) if isinstance(value, Integral) else value
-    except (TypeError, ValueError):
-        height = width = None
-    if not (isinstance(height, Integral) and isinstance(width, Integral)):
-        raise ValueError(f"size, patch and piece_size are one integer or two, (height, width), got {value!r}")
-    return int(height), int(width)

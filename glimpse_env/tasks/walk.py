@@ -9,18 +9,13 @@ import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.image_ops import image_ops
-from glimpse_env.overview import checked_overview, overview
 from glimpse_env.render import draw_gaze
-from glimpse_env.retina import Retina, check_size
 from glimpse_env.rng import Array
-from glimpse_env.tasks.arguments import check_choices
-from glimpse_env.tasks.base import Task, box
-from glimpse_env.tasks.looking import pair
+from glimpse_env.tasks.glimpsing import GlimpseTask
 from glimpse_env.tasks.records import Outcome, Schedule, State
 
 
-class Walk(Task):
+class Walk(GlimpseTask):
     """A task that shows one canvas after another, each through a few glimpses, and asks one or more questions.
 
     A subclass calls `walk` once it knows its canvases, and defines `compose` and `present`; `parts` shows more than
@@ -29,14 +24,10 @@ class Walk(Task):
     counts) and `correct` (whether it counts and is right; at the last step, whether all of the episode were).
 
     Attributes:
-        canvas_size: (height, width) of every canvas.
-        cells: (rows, columns) of the overview of the present canvas; None without one.
         schedule: of an episode.
     """
 
-    canvas_size: tuple[int, int]
     schedule: Schedule
-    retina: Retina
 
     def __init__(
         self,
@@ -46,10 +37,7 @@ class Walk(Task):
         scales: int = 3,
         saccades: Literal["absolute", "relative"] = "absolute",
     ) -> None:
-        super().__init__(backend)
-        check_choices(saccades=saccades)
-        self.saccades, self.ops = saccades, image_ops(backend)
-        self.retina = Retina(pair(patch), scales).checked()
+        super().__init__(backend, patch=patch, scales=scales, saccades=saccades)
         self.gazes = ("random", "centre") if saccades == "absolute" else ()
 
     def walk(
@@ -76,28 +64,14 @@ class Walk(Task):
         Raises:
             ValueError: for a canvas that is too large for a table, or an overview that does not suit it.
         """
-        check_size(size)
-        self.canvas_size, self.schedule, self.horizon = size, schedule, len(schedule.shown)
-        self.cells = checked_overview(cells, size)
-        self.row_bytes = channels * (size[0] * size[1] + 4 * (size[0] + 1) * (size[1] + 1))
+        self.see(channels, size, parts, answer, role, cells)
+        self.schedule, self.horizon = schedule, len(schedule.shown)
         self.max_answers = int(schedule.scored.sum())
         begins = np.append(np.append(False, np.diff(schedule.shown) > 0), False)
         # One row more, for what follows the last step: there the last canvas stays, and nothing counts.
         self.shown, self.asked = (self.backend.asarray(np.append(column, column[-1])) for column in schedule[:2])
         self.scored, self.begins = map(self.backend.asarray, (np.append(schedule.scored, False), begins))
         self.clock = self.backend.asarray(np.arange(self.horizon + 1)[:, None] / self.horizon, "float32")
-        seen = {
-            "glimpse": ("glimpse", box(0, 1, (self.retina.scales, channels, *self.retina.patch))),
-            "location": ("place", box(-1, 1, (2,))),
-            **parts,
-            "time": ("clock", box(0, 1, (1,))),
-        }
-        if self.cells is not None:
-            seen["overview"] = ("overview", box(0, 1, (channels, *self.cells)))
-        self.roles = {name: role for name, (role, _) in seen.items()}
-        self.observation_space = spaces.Dict({name: space for name, (_, space) in seen.items()})
-        self.action_roles = {"location": "place" if self.saccades == "absolute" else "saccade", "answer": role}
-        self.action_space = spaces.Dict({"location": box(-1, 1, (2,)), "answer": answer})
 
     @abstractmethod
     def compose(self, seeds: Array, episodes: Array) -> State:
@@ -126,12 +100,7 @@ class Walk(Task):
             "location": xp.zeros((n, 2), dtype=xp.float32, device=self.backend.device),
             "path": xp.zeros((n, self.horizon + 1, 2), dtype=xp.float32, device=self.backend.device),
         }
-        return {**state, **self.summed(state)}
-
-    def summed(self, state: State) -> State:
-        """What glimpses of the canvases that are shown now are taken from, and the overview where there is one."""
-        table = self.ops.summed_area_table(self.present(state))
-        return {"table": table, **({} if self.cells is None else {"overview": overview(table, self.cells)})}
+        return {**state, **self.summed(self.present(state))}
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
         seen = {
@@ -159,18 +128,13 @@ class Walk(Task):
         state["path"][self.backend.rows(time.shape[0]), time] = location
         state = {**state, "time": time, "location": location, "perfect": perfect}
         if not self.backend.on_host or bool(xp.any(self.begins[time])):
-            state = {**state, **self.summed(state)}
+            state = {**state, **self.summed(self.present(state))}
         reward = xp.astype(right & scored, xp.float32) / xp.full_like(location[:, 0], self.max_answers)
         info = {"target": target, **self.told(state), "scored": scored}
         return Outcome(state, reward, terminated, {**info, "correct": xp.where(terminated, perfect, right & scored)})
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         return {"target": self.due(state)[0], **self.told(state)}
-
-    def measures(self) -> dict[str, Any]:
-        """The width and height of a cell of the finest patch where a place is in [-1, 1]."""
-        height, width = self.canvas_size
-        return {"glimpse_cell": (2 / width, 2 / height)}
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
         """The "centre" of each canvas, at every glimpse."""

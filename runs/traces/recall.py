@@ -44,11 +44,17 @@ def by_canvas(weights: np.ndarray, shown: np.ndarray, canvases: int) -> np.ndarr
     return weights @ np.eye(canvases)[shown]
 
 
+def overwritten(slots: int, step: int, steps: int) -> bool:
+    """Whether a slot that could be read at a step, from 0, held another by the end of an episode of so many steps: what
+    it held is known of the end alone."""
+    return step < steps - 1 and slots < steps
+
+
 def recall_hit_rate(agent: Any, env: Any, episodes: int, seed: int, gaze: str = "learned") -> float | None:
     """The share of the last hop's read weight, at the scored answers, that lies on what the answers rest on; mean over
     heads. In [0, 1]; answers that rest on nothing are left out.
 
-    None where slots do not hold steps, or it is not known what answers rest on.
+    None where slots do not hold steps, were overwritten after an answer, or it is not known what answers rest on.
 
     Args:
         agent: whose memory is watched.
@@ -71,6 +77,8 @@ def recall_hit_rate(agent: Any, env: Any, episodes: int, seed: int, gaze: str = 
     for trajectory, kept in play(agent, env, numbers, seed=seed, gaze=gaze, watch=True):
         watched = trajectory.watched
         if watched is None or watched.read is None or watched.step is None:
+            return None
+        if overwritten(watched.step.shape[1], int(asked[0]), len(shown)):
             return None
         read = watched.read[asked, :kept, -1].cpu().numpy().swapaxes(0, 1)  # (N, A, slots)
         weights = over_steps(read, watched.step[:kept].cpu().numpy(), len(shown))

@@ -24,7 +24,7 @@ from runs.traces.layout import (
     mark,
     paragraph,
 )  # fmt: skip
-from runs.traces.recall import by_canvas
+from runs.traces.recall import Walk, by_canvas, overwritten
 from runs.traces.trace import Trace
 from runs.traces.weights import over_steps
 
@@ -66,12 +66,12 @@ def recall_sheet(traces: list[Trace], title: str, subtitle: str, width: int = WI
 
 def recalled_at(trace: Trace, number: int) -> np.ndarray:
     """(hops, pictures) the read weight that each picture got at this question; (0, pictures) without a memory of
-    steps."""
+    steps, or of those that were overwritten since."""
     walk = trace.walk
     assert walk is not None
-    if trace.read is None or trace.step is None:
-        return np.zeros((0, walk.pictures))
     step = int(walk.asked[number])
+    if trace.read is None or trace.step is None or overwritten(len(trace.step), step, len(walk.shown)):
+        return np.zeros((0, walk.pictures))
     weights = over_steps(trace.read[step][None], trace.step[None], len(walk.shown))[0]
     return by_canvas(weights, walk.shown, len(walk.canvases))[:, : walk.pictures]
 
@@ -85,7 +85,7 @@ def seen_row(trace: Trace) -> np.ndarray:
     for number in range(walk.pictures):
         parts = [thumbnail(trace, number, path=True)]
         if trace.gate is not None:
-            parts.append(gate_bars(trace.gate[: len(walk.shown)][walk.shown[: len(trace.gate)] == number], width(walk)))
+            parts.append(gate_bars(trace.gate[walk.shown == number], width(walk)))
         panels.append(above([label(str(number + 1), SMALL, MUTED), *parts], 4, "centre"))
     note = "as seen" + (", and below how much of each look was written" if trace.gate is not None else "")
     return above([label(note, SMALL, MUTED), flow(panels, INNER, 8, 8)], 4)
@@ -105,10 +105,9 @@ def pictures_row(trace: Trace, shares: np.ndarray, number: int) -> np.ndarray:
     return flow(panels, INNER, 8, 8)
 
 
-def width(walk: object) -> int:
+def width(walk: Walk) -> int:
     """Of a picture in pixels."""
-    pictures = getattr(walk, "pictures", 1)
-    return (INNER - 8 * (ACROSS - 1)) // min(ACROSS, max(3, pictures)) - 2 * FRAME
+    return (INNER - 8 * (ACROSS - 1)) // min(ACROSS, max(3, walk.pictures)) - 2 * FRAME
 
 
 def thumbnail(
@@ -121,7 +120,7 @@ def thumbnail(
     assert trace.path is not None
     canvas = walk.canvases[number]
     factor = width(walk) / max(canvas.shape[:2])
-    fixations = trace.path[: len(walk.shown)][walk.shown[: len(trace.path)] == number]
+    fixations = trace.path[walk.shown == number]
     picture = render.show_canvas(canvas, factor, fixations, trace.retina)
     if path:
         points = render.gaze_points(fixations, canvas.shape, factor)

@@ -74,6 +74,9 @@ SMALL: dict[str, dict[str, Any]] = {
         **{"ask": "after", "queries": 2, "size": 30, "radius": 2, "objects": 3, "num_glimpses": 3},
         **{"patch": (4, 6), "scales": 2},
     },
+    "WhatThenWhere-v0": {"delay": (1, 2), "num_glimpses": 2, "patch": (8, 10), "scales": 2},
+    "ChangeDetection-v0": {"delay": (1, 3), "num_glimpses": 2, "cell": 8, "patch": (4, 6), "scales": 2},
+    "VisuomotorMapping-v0": {"trials": 3, "patch": (4, 6)},
 }
 """Arguments that make short episodes of a row of `TASKS`."""
 

@@ -11,6 +11,7 @@ from glimpse_env.backend import Backend
 from glimpse_env.tasks.babi import Babi
 from glimpse_env.tasks.babi_gaze import BabiGaze
 from glimpse_env.tasks.base import Task
+from glimpse_env.tasks.change_detection import ChangeDetection
 from glimpse_env.tasks.classify import Classify
 from glimpse_env.tasks.copy import Copy
 from glimpse_env.tasks.gallery import Gallery
@@ -22,6 +23,8 @@ from glimpse_env.tasks.repeat_copy import RepeatCopy
 from glimpse_env.tasks.roles import check_roles
 from glimpse_env.tasks.sort_of_clevr import SortOfCLEVR
 from glimpse_env.tasks.traffic_signs import TrafficSigns
+from glimpse_env.tasks.visuomotor_mapping import VisuomotorMapping
+from glimpse_env.tasks.what_then_where import WhatThenWhere
 
 __all__ = ["TASKS", "Outcome", "State", "Story", "Task", "TaskRow", "Whole", "make_task", "register_task"]
 
@@ -105,6 +108,9 @@ register_task("TrafficSigns-v0", TrafficSigns)
 register_task("Omniglot-v0", Omniglot)
 register_task("SortOfCLEVR-v0", SortOfCLEVR)
 register_task("Gallery-v0", Gallery)
+register_task("WhatThenWhere-v0", WhatThenWhere)
+register_task("ChangeDetection-v0", ChangeDetection)
+register_task("VisuomotorMapping-v0", VisuomotorMapping)
 register_task("Copy-v0", Copy)
 register_task("RepeatCopy-v0", RepeatCopy)
 register_task("AssociativeRecall-v0", AssociativeRecall)

@@ -48,7 +48,8 @@ class Task(Remade, ABC):
         canvas_size: (height, width) in pixels; None without a canvas.
         image_size: (height, width) of the image to be recognised, of the largest where they differ; None without one.
         retina: of glimpses; None without them.
-        schedule: which canvas is shown and which question asked at each step; None where there is one canvas.
+        schedule: which canvas is shown and which question asked at each step of the longest episode; None where there
+            is one canvas.
         row_bytes: what an episode takes at the least: its canvas and the table of its sums; 0 without a canvas.
     """
 
@@ -192,6 +193,10 @@ class Task(Remade, ABC):
         """The canvases of an episode that shows several, (H, W, C) uint8 each, by the numbers of its schedule; [] of
         any other."""
         return []
+
+    def schedule_of(self, seed: int, episode: int) -> Schedule | None:
+        """The schedule of an episode, which may leave out steps of the longest one's."""
+        return self.schedule
 
     def supports(self, seeds: Array, episodes: Array) -> Array | None:
         """(N, questions, canvases) bool, which canvases each answer rests on; None where that is not known."""

@@ -14,8 +14,9 @@ from glimpse_env.gallery_questions import DRAWS, KINDS, MOST, WORDS, Asker
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.path_metrics import coverage, hit_rate, off_image
 from glimpse_env.rng import Array, draw_words
-from glimpse_env.tasks.arguments import check_choices, check_count, check_counts
+from glimpse_env.tasks.arguments import check_choices, check_counts
 from glimpse_env.tasks.classify import Classify
+from glimpse_env.tasks.delays import Delays, checked_delays
 from glimpse_env.tasks.records import Schedule, State
 from glimpse_env.tasks.walk import Walk
 
@@ -52,6 +53,7 @@ class Gallery(Walk):
     | `glimpse` | `Box(0, 1, (scales, channels, height, width), float32)` | the retina's patches, finest first; zero outside the canvas, and with a question that shows nothing |
     | `location` | `Box(-1, 1, (2,), float32)` | the present fixation |
     | `tokens` | `MultiDiscrete` of 9 words | the question; zeros while there is none |
+    | `picture` | `Box(0, 1, (13,), float32)` | which picture is shown, one of twelve; the last: none of them |
     | `time` | `Box(0, 1, (1,), float32)` | steps taken, as a share of the episode |
 
     ## Rewards
@@ -71,7 +73,7 @@ class Gallery(Walk):
     | `pictures` | 6 | of a walk, from 1 to 12 |
     | `num_glimpses` | 4 | glimpses of each picture |
     | `looks` | 1 | steps of each question, and glimpses of what it shows: a picture in the middle, without clutter |
-    | `delay` | 0 | steps of noise between the pictures and the questions |
+    | `delay` | 0 | steps of noise between the pictures and the questions; of several numbers each episode draws one |
     | `questions` | 1 | of an episode, one after the other: in training the same walk serves several |
     | `kinds` | all | of `"what"`, `"where"`, `"count"`, `"seen"` and `"order"`, one name or several |
     | `whole` | `False` | the twin that sees the whole walk at once: one glimpse of all canvases side by side, and of what the question shows, pixel by pixel; `patch` and `scales` are then theirs. With one question |
@@ -106,7 +108,7 @@ class Gallery(Walk):
         pictures: int = 6,
         num_glimpses: int = 4,
         looks: int = 1,
-        delay: int = 0,
+        delay: int | Sequence[int] = 0,
         questions: int = 1,
         kinds: str | Sequence[str] = tuple(KINDS),
         whole: bool = False,
@@ -122,7 +124,7 @@ class Gallery(Walk):
         **shown: Any,
     ) -> None:
         check_counts(pictures=pictures, num_glimpses=num_glimpses, looks=looks, questions=questions)
-        check_count("delay", delay, 0)
+        lengths = checked_delays(delay)
         if pictures > MOST:
             raise ValueError(f"pictures must be at most {MOST}, got {pictures}")
         if whole and questions > 1:
@@ -143,23 +145,31 @@ class Gallery(Walk):
         self.gazes = (*self.gazes, "oracle") if self.gazes else ()
         by_class = np.argsort(backend.to_numpy(self.scenes.labels), kind="stable")
         counts = np.bincount(backend.to_numpy(self.scenes.labels), minlength=self.asker.classes)
+        self.one_of = backend.asarray(np.eye(MOST + 1), "float32")
         self.by_class, self.counts = backend.asarray(by_class), backend.asarray(counts)
         self.starts = backend.asarray(np.cumsum(counts) - counts)
+        schedule = self._schedule(int(num_glimpses), max(lengths), int(looks))
+        noise = (schedule.shown >= self.pictures) & (schedule.shown < self.first_question)
         self.walk(
             self.scenes.images.shape[1],
             (height, width * (pictures + 1) if whole else width),
-            self._schedule(int(num_glimpses), int(delay), int(looks)),
-            {"tokens": ("tokens", spaces.MultiDiscrete(np.full(WORDS, len(self.words))))},
+            schedule,
+            {
+                "tokens": ("tokens", spaces.MultiDiscrete(np.full(WORDS, len(self.words)))),
+                "picture": ("values", spaces.Box(0, 1, (MOST + 1,), np.float32)),
+            },
             spaces.Discrete(len(self.answer_names)),
+            delays=Delays(np.where(noise, 0, -1), lengths),
         )
 
     def _schedule(self, glimpses: int, delay: int, looks: int) -> Schedule:
         """Canvases 0 to K - 1 are the pictures, then each step of noise is one, then each question."""
+        self.first_question, self.glimpses = self.pictures, glimpses
         if self.full:
             return Schedule(np.zeros(1, np.int64), np.zeros(1, np.int64), np.ones(1, bool))
         lengths = [glimpses] * self.pictures + [1] * delay + [looks] * self.questions
         shown = np.repeat(np.arange(len(lengths)), lengths)
-        self.first_question, self.glimpses = self.pictures + delay, glimpses
+        self.first_question += delay
         asked = np.maximum(shown - self.first_question, 0)
         last = np.append(np.diff(shown) > 0, True)
         return Schedule(shown, asked, last & (shown >= self.first_question))
@@ -196,7 +206,7 @@ class Gallery(Walk):
         }
 
     def present(self, state: State) -> Array:  # noqa: D102
-        xp, now = self.backend.xp, self.shown[state["time"]]
+        xp, now = self.backend.xp, self.shown[self.now(state)]
         if self.full:
             pictures = [self._picture(state, xp.full_like(now, number)) for number in range(self.pictures)]
             return xp.concat([*pictures, self._probe(state, xp.zeros_like(now))], axis=3)
@@ -232,16 +242,18 @@ class Gallery(Walk):
         return cells[:, :, y[:, None], x]
 
     def parts(self, state: State) -> dict[str, Array]:
-        """The question, where there is one."""
-        xp, now = self.backend.xp, state["time"]
+        """The question, where there is one, and the number of the picture."""
+        xp, now = self.backend.xp, self.now(state)
         tokens = state["tokens"][self.backend.rows(now.shape[0]), self.asked[now]]
         if not self.full:
             tokens = xp.where((self.shown[now] >= self.first_question)[:, None], tokens, xp.zeros_like(tokens))
-        return {"tokens": tokens}
+        number = xp.where((self.shown[now] < self.pictures) & (not self.full), self.shown[now], MOST)
+        return {"tokens": tokens, "picture": self.one_of[number]}
 
     def told(self, state: State) -> dict[str, Array]:
         """The kind of the question."""
-        return {"question": state["kind"][self.backend.rows(state["time"].shape[0]), self.asked[state["time"]]]}
+        now = self.now(state)
+        return {"question": state["kind"][self.backend.rows(now.shape[0]), self.asked[now]]}
 
     def groups(self, seeds: Array, episodes: Array) -> Array:
         """The kind of each episode's first question, (N,) int64."""

@@ -69,20 +69,50 @@ SORT_OF_CLEVR = replace(
     env=EnvConfig("SortOfCLEVR-v0", arguments=("overview=36",)),
     episodes=400_000,
 )
-# Six questions about each walk. Where an image lies is imitated at first, as in `traffic-signs`.
-GALLERY = Recipe(
-    "gallery",
+# Six questions about each walk. As above: first where the oracle looks, then for itself.
+GALLERY_ORACLE = Recipe(
+    "gallery-oracle",
     EnvConfig("Gallery-v0", arguments=("questions=6",)),
     replace(reader(slots=64, heads=4, hops=3), glimpse_encoder="patches"),
-    episodes=200_000,
+    "oracle",
+    episodes=60_000,
     batch=64,
     optimizer="muon",
     lr=3e-3,
+    max_grad_norm=1.0,
+)
+GALLERY = replace(
+    GALLERY_ORACLE,
+    name="gallery",
+    gaze="learned",
+    lr=2e-3,
     estimator="reinforce",
     discount=1.0,
     led=0.5,
-    led_end=0.0,
-    max_grad_norm=1.0,
+    led_end=0.1,
+    init_from="runs/pretrained/gallery-oracle.pt",
+)
+# Delays of Psychlab's training. Those held out: `runs.evaluate --arguments delay=16,64`, and so on.
+WHAT_THEN_WHERE = replace(
+    GALLERY_ORACLE,
+    name="what-then-where",
+    env=EnvConfig("WhatThenWhere-v0", arguments=("delay=(4, 8, 32, 128)",)),
+    agent=replace(reader(slots=272, heads=4, hops=3), glimpse_encoder="patches"),
+)
+CHANGE_DETECTION = replace(
+    WHAT_THEN_WHERE,
+    name="change-detection",
+    env=EnvConfig("ChangeDetection-v0", arguments=("delay=(2, 4, 8, 64, 128)",)),
+)
+# Nothing tells what is right but the reward: an answer is drawn, and what it earned stands in the memory.
+VISUOMOTOR = replace(
+    GALLERY_ORACLE,
+    name="visuomotor",
+    env=EnvConfig("VisuomotorMapping-v0"),
+    gaze="centre",
+    answer_signal="reward",
+    estimator="reinforce",
+    discount=0.0,
 )
 
 WALK_RECIPES = (
@@ -92,7 +122,15 @@ WALK_RECIPES = (
     SORT_OF_CLEVR,
     SORT_OF_CLEVR_AFTER,
     replace(SORT_OF_CLEVR_AFTER_ORACLE, name="sort-of-clevr-after-random", gaze="random"),
+    GALLERY_ORACLE,
     GALLERY,
-    replace(GALLERY, name="gallery-random", gaze="random", led=0.0, led_end=None),
-    replace(GALLERY, name="gallery-none", agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches")),
+    replace(GALLERY_ORACLE, name="gallery-random", gaze="random"),
+    replace(
+        GALLERY_ORACLE,
+        name="gallery-none",
+        agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches"),
+    ),
+    WHAT_THEN_WHERE,
+    CHANGE_DETECTION,
+    VISUOMOTOR,
 )

@@ -188,7 +188,7 @@ def box_of(task: Any, seed: int, episode: int) -> np.ndarray | None:
 def walk_of(task: Any, seed: int, episode: int, lines: tuple[str, ...]) -> Walk:
     """The walk of an episode, of the words that were seen at each step; () without words."""
     numbers = (task.backend.asarray(np.array([number], np.int64)) for number in (seed, episode))
-    known, schedule = task.supports(*numbers), task.schedule
+    known, schedule = task.supports(*numbers), task.schedule_of(seed, episode)
     asked = np.flatnonzero(schedule.scored)
     support = None if known is None else task.backend.to_numpy(known)[0][schedule.asked[asked]]
     questions = tuple(lines[step] if lines else "" for step in asked)

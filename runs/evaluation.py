@@ -166,7 +166,7 @@ def _measured(gaze: str, agent: AttentionAgent, env: Any, episodes: int, observe
     if schedule is not None:  # of what is shown with a question: before it, no answer is due
         due = np.isin(schedule.shown, schedule.shown[schedule.scored])
         report["error_by_glimpse"] = [error for error, asked in zip(result.error_by_step, due, strict=True) if asked]
-        recalled = recall_hit_rate(agent, env, episodes, TEST_SEED, gaze) if agent.memory.read_size else None
+        recalled = recall_hit_rate(agent, env, episodes, TEST_SEED, gaze)
         report |= {} if recalled is None else {"recall_hit_rate": round(100 * recalled, 4)}
     return report | (by_group(result.error_by_group, env.metadata) if acts else {})
 

@@ -33,7 +33,8 @@ def heatmap(
 ) -> dict[str, Any]:
     """Draw where a trained agent looks, over many episodes: by glimpse, by class, on the canvas and on the target.
 
-    For stories: along the lines, around those that the answer rests on, and over the words.
+    For stories: along the lines, around those that the answer rests on, and over the words. Of a memory of several
+    pictures: which of them is recalled for which kind of question.
 
     Args:
         checkpoint: A weight file, a training's checkpoint or folder, or the name of a pretrained agent.

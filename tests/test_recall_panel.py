@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import gymnasium as gym
@@ -12,9 +13,11 @@ import torch
 from agents import AgentConfig
 from agents.evaluation import play
 from agents.loading import make_agent
+from runs.traces.heat import heat
 from runs.traces.layout import TRUTH
 from runs.traces.pictures import encode, pictures_of
-from runs.traces.recall import DRAWN, by_canvas, recall_hit_rate
+from runs.traces.recall import DRAWN, Recalled, by_canvas, recall_hit_rate, recalled_of
+from runs.traces.recall_maps import recall_maps
 from runs.traces.recall_panel import recall_panel, recalled_at
 from runs.traces.trace import record_traces
 
@@ -101,3 +104,56 @@ def test_long_delays_are_not_drawn() -> None:
     assert trace.walk is not None
     assert trace.walk.pictures == DRAWN
     assert recall_panel(trace, "").shape[1] <= 700
+
+
+def test_what_is_recalled_for_each_kind_of_question_is_a_mean_over_its_answers() -> None:
+    rng, env = np.random.default_rng(0), gallery(pictures=3, questions=2)
+    canvases = int(env.unwrapped.task.schedule.shown[-1]) + 1
+    weight, rests_on = rng.random((50, 2, canvases)), rng.random((50, 2, canvases)) < 0.3
+    rests_on[..., 3:] = False
+    kind = rng.integers(0, 5, 50)
+    maps = recall_maps(env, Recalled(weight, rests_on, kind, np.ones(50, bool)))
+    assert maps.by_kind.shape == (5, 3, canvases)
+    for g in range(5):
+        hits = []
+        for k in range(3):
+            rows = [
+                weight[n, a]
+                for n in range(50)
+                for a in range(2)
+                if kind[n] == g and rests_on[n, a].any() and np.flatnonzero(rests_on[n, a])[0] == k
+            ]
+            assert maps.answers_by_kind[g, k] == len(rows)
+            np.testing.assert_allclose(maps.by_kind[g, k], np.mean(rows, axis=0) if rows else 0)
+        for n, a in itertools.product(range(50), range(2)):
+            if kind[n] == g and rests_on[n, a].any():
+                hits.append(weight[n, a][rests_on[n, a]].sum())
+        assert maps.hit_rate_by_kind[g] == pytest.approx(np.mean(hits))
+
+
+def test_delays_of_several_lengths_are_followed_episode_by_episode() -> None:
+    """The weight on what the answer rests on is that of an oracle that reads the pictures' own steps."""
+    env = gallery(kinds="what", questions=1, delay=(0, 2, 5))
+    task, numbers = env.unwrapped.task, np.arange(4)
+    agent = agent_for(env)
+    (trajectory, _), *_ = play(agent, env, numbers, seed=0, watch=True)
+    found = recalled_of(env, 0, trajectory)
+    for row, episode in enumerate(numbers):
+        schedule = task.schedule_of(0, int(episode))
+        steps = len(schedule.shown)
+        assert steps == trajectory.length[row]
+        read = trajectory.watched.read[steps - 1, row, -1].cpu().numpy()
+        held = trajectory.watched.step[row].cpu().numpy()
+        for canvas in range(found.weight.shape[2]):
+            here = [slot for slot, step in enumerate(held) if 0 <= step < steps and schedule.shown[step] == canvas]
+            assert found.weight[row, 0, canvas] == pytest.approx(read[here].sum())
+        assert found.weight[row, 0].sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_picture_of_what_is_recalled() -> None:
+    env = gallery(questions=1)
+    picture, numbers = heat(agent_for(env), env, 30, "title", "source", gaze="oracle")
+    assert (picture.ndim, picture.dtype) == (3, np.uint8)
+    assert picture.shape[1] > 400
+    assert numbers["kinds"] == env.unwrapped.task.group_names
+    assert len(numbers["by_kind"]) == 5

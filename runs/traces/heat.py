@@ -1,4 +1,4 @@
-"""Where an agent attends, over many episodes: the picture and the numbers, of images or of stories."""
+"""Where an agent attends, over many episodes: the picture and the numbers, of images, of walks or of stories."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from runs.saliency_prior import SaliencyPrior
 from runs.traces.encoding import encode_png
 from runs.traces.fixations import fixations_of, heat_maps
 from runs.traces.heat_pictures import heat_sheet
+from runs.traces.recall import recalled_of, recalls_are_known
+from runs.traces.recall_maps import recall_maps, recall_sheet
 from runs.traces.story_attention import attention_of, story_maps
 from runs.traces.story_sheet import story_sheet
 
@@ -28,6 +30,7 @@ Kind = tuple[Callable[..., Any], Callable[..., Any], Callable[..., np.ndarray]]
 among them; means over all episodes; and the picture."""
 
 IMAGES: Kind = (fixations_of, heat_maps, heat_sheet)
+WALKS: Kind = (recalled_of, recall_maps, recall_sheet)
 STORIES: Kind = (attention_of, story_maps, story_sheet)
 
 
@@ -42,7 +45,7 @@ def heat(
     seed: int = 0,
     prior: SaliencyPrior | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Heat maps of an agent of images or of stories.
+    """Heat maps of an agent of images, of walks that it recalls, or of stories.
 
     Args:
         agent: with its weights.
@@ -55,23 +58,25 @@ def heat(
         prior: with which the gaze's agreement is measured.
 
     Returns:
-        (height, width, 3) uint8 RGB; and `episodes`, `error` in percent, the fields of `HeatMaps` or `StoryMaps`, and
-        with a prior `saliency_agreement`, the normalised scanpath saliency of the fixations that were chosen.
+        (height, width, 3) uint8 RGB; and `episodes`, `error` in percent, the fields of `HeatMaps`, `RecallMaps` or
+        `StoryMaps`, and with a prior `saliency_agreement`, the normalised scanpath saliency of the fixations that were
+        chosen.
 
     Raises:
         ValueError: for no episodes, an unknown gaze, an environment of neither images nor stories, an agent that sees
             all at once, or a memory that cannot be drawn over a story.
     """
-    images = env.unwrapped.task.image_size is not None
-    record_of, maps_of, draw = IMAGES if images else STORIES
-    if images and env.metadata["horizon"] == 1:
+    task = env.unwrapped.task
+    images, walks = task.image_size is not None, recalls_are_known(agent, task) and task.schedule.shown[-1] > 1
+    record_of, maps_of, draw = WALKS if walks else IMAGES if images else STORIES
+    if (images or walks) and env.metadata["horizon"] == 1:
         raise ValueError("this agent sees the whole image in a single glimpse: it has no gaze to draw")
     looks = agent.spec.named("place") is not None
     chosen = sample_episodes(episodes, episodes_in(env), more=images)
     if not looks:  # short stories first: all of a batch are as long as the longest
         chosen = chosen[np.argsort(env.unwrapped.lengths(seed, chosen), kind="stable")]
     batches, agreement = [], []
-    for trajectory, kept in play(agent, env, chosen, seed=seed, gaze=gaze, watch=not looks):
+    for trajectory, kept in play(agent, env, chosen, seed=seed, gaze=gaze, watch=walks or not looks):
         record = record_of(env, seed, trajectory)
         batches.append(type(record)(*(values[:kept] for values in record)))
         if prior is not None:
@@ -81,7 +86,7 @@ def heat(
     measured: dict[str, Any] = {"episodes": len(chosen), "error": 100 * float(1 - record.correct.mean())}
     if prior is not None:
         measured["saliency_agreement"] = float(torch.cat(agreement, 1).mean())
-    how = f"{gaze} gaze" if looks else f"{agent.config.memory} memory, last recall"
+    how = f"{gaze} gaze" if looks and not walks else f"{agent.config.memory} memory, last recall"
     picture = draw(env, record, maps, title, subtitle(source, how, measured))
     return picture, {**maps._asdict(), **measured}
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agents.evaluation import play
+from agents.trajectory import Trajectory
 from runs.traces.weights import over_steps
 
 DRAWN = 24
@@ -50,6 +51,57 @@ def overwritten(slots: int, step: int, steps: int) -> bool:
     return step < steps - 1 and slots < steps
 
 
+class Recalled(NamedTuple):
+    """What was recalled in A answers of N episodes that show C canvases.
+
+    Attributes:
+        weight: (N, A, C) float64 in [0, 1], the last hop's read weight on what was shown; mean over heads.
+        rests_on: (N, A, C) bool, what the right answer rests on.
+        kind: (N,) int64, the group of the episode; 0 where there are none.
+        correct: (N,) bool, whether the last answer was right.
+    """
+
+    weight: np.ndarray
+    rests_on: np.ndarray
+    kind: np.ndarray
+    correct: np.ndarray
+
+
+def recalls_are_known(agent: Any, task: Any) -> bool:
+    """Whether an agent remembers, several canvases are shown, and it is known which of them the answers rest on."""
+    if not agent.memory.read_size or task.schedule is None or int(task.schedule.shown[-1]) < 1:
+        return False
+    return task.supports(*(task.backend.asarray([0], "int64") for _ in range(2))) is not None
+
+
+def recalled_of(env: Any, seed: int, trajectory: Trajectory) -> Recalled:
+    """Of a batch of episodes whose memory was watched.
+
+    Raises:
+        ValueError: where the memory does not say what it recalled, or held other steps by an episode's end.
+    """
+    task, watched, episodes = env.unwrapped.task, trajectory.watched, trajectory.episodes
+    if watched is None or watched.read is None or watched.step is None:
+        raise ValueError("this memory does not tell which steps it recalls")
+    numbers = (task.backend.asarray(array, "int64") for array in (np.full_like(episodes, seed), episodes))
+    known = task.backend.to_numpy(task.supports(*numbers))
+    read, step = watched.read[:, :, -1].cpu().numpy(), watched.step.cpu().numpy()
+    weights, rests_on = [], []
+    for row, episode in enumerate(episodes.tolist()):
+        schedule = task.schedule_of(seed, episode)
+        asked, steps = np.flatnonzero(schedule.scored), len(schedule.shown)
+        if overwritten(step.shape[1], int(asked[0]), len(read)):
+            raise ValueError(f"this memory has {step.shape[1]} slots for {len(read)} steps: what it recalled is gone")
+        each = over_steps(read[asked, row][None], step[row : row + 1], steps)[0]
+        weights.append(by_canvas(each, schedule.shown, known.shape[2]))
+        rests_on.append(known[row][schedule.asked[asked]])
+    kind = trajectory.info.get(task.group_key) if task.group_key else None
+    kinds = np.zeros(len(episodes), np.int64) if kind is None else kind.cpu().numpy()
+    assert trajectory.hits is not None, "all of Glimpse's tasks tell the right answers"
+    correct = trajectory.hits.all(-1).gather(0, trajectory.last()[None])[0].cpu().numpy()
+    return Recalled(np.array(weights), np.array(rests_on), kinds, correct)
+
+
 def recall_hit_rate(agent: Any, env: Any, episodes: int, seed: int, gaze: str = "learned") -> float | None:
     """The share of the last hop's read weight, at the scored answers, that lies on what the answers rest on; mean over
     heads. In [0, 1]; answers that rest on nothing are left out.
@@ -63,27 +115,16 @@ def recall_hit_rate(agent: Any, env: Any, episodes: int, seed: int, gaze: str = 
         seed: of the environment.
         gaze: "learned", or a scripted one of the environment's.
     """
-    task = env.unwrapped.task
-    if task.schedule is None or int(task.schedule.shown[-1]) < 1:
+    if not recalls_are_known(agent, env.unwrapped.task):
         return None
     numbers = np.arange(min(episodes, WATCHED))
-    seeds = np.full_like(numbers, seed)
-    known = task.supports(*(task.backend.asarray(array, "int64") for array in (seeds, numbers)))
-    if known is None:
-        return None
-    support, shown = task.backend.to_numpy(known), task.schedule.shown
-    asked, question = np.flatnonzero(task.schedule.scored), task.schedule.asked[task.schedule.scored]
     total = count = 0.0
     for trajectory, kept in play(agent, env, numbers, seed=seed, gaze=gaze, watch=True):
-        watched = trajectory.watched
-        if watched is None or watched.read is None or watched.step is None:
+        try:
+            found = recalled_of(env, seed, trajectory)
+        except ValueError:
             return None
-        if overwritten(watched.step.shape[1], int(asked[0]), len(shown)):
-            return None
-        read = watched.read[asked, :kept, -1].cpu().numpy().swapaxes(0, 1)  # (N, A, slots)
-        weights = over_steps(read, watched.step[:kept].cpu().numpy(), len(shown))
-        rests_on = support[trajectory.episodes[:kept]][:, question]  # (N, A, canvases)
-        right = (by_canvas(weights, shown, support.shape[2]) * rests_on).sum(-1)
-        some = rests_on.any(-1)
-        total, count = total + float(right[some].sum()), count + float(some.sum())
+        some = found.rests_on[:kept].any(-1)
+        total += float((found.weight * found.rests_on)[:kept].sum(-1)[some].sum())
+        count += float(some.sum())
     return total / count if count else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -26,10 +27,11 @@ NAMES = sorted(
 
 
 def small(name: str, folders: dict[str, str]):
-    """The recipe with a small batch, few glimpses, and stories that need not be generated in great number."""
+    """The recipe with a small batch, few glimpses, short delays, and stories that need not be generated in great number."""
     recipe = RECIPES[name]
     arguments = tuple(
-        text.replace("100k", "1k").replace("10k", "1k").replace("joint", "1") for text in recipe.env.arguments
+        re.sub("delay=.*", "delay=(1, 4)", text.replace("100k", "1k").replace("10k", "1k").replace("joint", "1"))
+        for text in recipe.env.arguments
     )
     if recipe.env.id in folders and not recipe.env.id.startswith("Babi"):
         arguments = (*arguments, f"data={folders[recipe.env.id]}")

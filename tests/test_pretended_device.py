@@ -27,7 +27,7 @@ NAMES = sorted(
 
 
 def small(name: str, folders: dict[str, str]):
-    """The recipe with a small batch, few glimpses, short delays, and stories that need not be generated in great number."""
+    """The recipe with a small batch, few glimpses, short delays, and few stories."""
     recipe = RECIPES[name]
     arguments = tuple(
         re.sub("delay=.*", "delay=(1, 4)", text.replace("100k", "1k").replace("10k", "1k").replace("joint", "1"))

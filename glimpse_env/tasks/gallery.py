@@ -141,7 +141,7 @@ class Gallery(Walk):
         self.asker = Asker(self.scenes.answer_names, (kinds,) if isinstance(kinds, str) else tuple(kinds), backend)
         self.words, self.answer_names = self.asker.vocabulary.words, self.asker.answers
         self.order, self.num_episodes = order, self.scenes.num_episodes
-        self.source, self.image_size = self.scenes.source, self.scenes.image_size
+        self.source = self.scenes.source
         self.gazes = (*self.gazes, "oracle") if self.gazes else ()
         by_class = np.argsort(backend.to_numpy(self.scenes.labels), kind="stable")
         counts = np.bincount(backend.to_numpy(self.scenes.labels), minlength=self.asker.classes)

@@ -120,7 +120,7 @@ class VisuomotorMapping(Walk):
         )
         self.items = Items(self.scenes, int(pairs), pool, order)
         self.num_episodes = self.items.num_images
-        self.trials, self.source, self.image_size = int(trials), self.scenes.source, (int(size), int(size))
+        self.trials, self.source = int(trials), self.scenes.source
         trial = np.repeat(np.arange(self.trials), num_glimpses + 1)[:-1]
         into = np.arange(len(trial)) % (num_glimpses + 1)
         told = into == num_glimpses

@@ -125,7 +125,7 @@ class WhatThenWhere(Walk):
             backend, dataset=dataset, images=images, split=split, size=cell, fit="contain", num_glimpses=1, **shown
         )
         self.items, self.full, self.source = Items(scenes, len(DIRECTIONS), pool, order), bool(whole), scenes.source
-        self.image_size, self.num_episodes = (int(cell), int(cell)), self.items.num_images
+        self.num_episodes = self.items.num_images
         self.gazes = (*self.gazes, "oracle") if self.gazes else ()
         steps = [what_glimpses, max(lengths), num_glimpses, max(lengths), 1]
         stage = np.repeat(np.arange(5), [0, 0, 0, 0, 1] if whole else steps)

@@ -13,9 +13,9 @@ from runs.recipes.images import CLUTTERED
 TRAFFIC_SIGNS = replace(
     CLUTTERED,
     name="traffic-signs",
-    env=EnvConfig("TrafficSigns-v0", resize=680, patch=20, scales=3, arguments=("composed=0.8", "overview=204")),
+    env=EnvConfig("TrafficSigns-v0", resize=1020, patch=24, scales=3, arguments=("composed=0.8", "overview=340")),
     agent=AgentConfig(width=160, glimpse_encoder="patches", core="max", saccades="cells", ignore=("time", "overview")),
-    episodes=120_000,
+    episodes=60_000,
     batch=16,
     lr=3e-3,
     gaze_lr=1.0,

@@ -63,8 +63,8 @@ def heat(
         chosen.
 
     Raises:
-        ValueError: for no episodes, an unknown gaze, an environment of neither images nor stories, an agent that sees
-            all at once, or a memory that cannot be drawn over a story.
+        ValueError: for no episodes, an unknown gaze, an environment of neither images nor walks nor stories, an agent
+            that sees all at once, a walk without a memory, or a memory that cannot be drawn.
     """
     task = env.unwrapped.task
     images, walks = task.image_size is not None, recalls_are_known(agent, task) and task.schedule.shown[-1] > 1

@@ -36,8 +36,12 @@ class Walk(NamedTuple):
 
     @property
     def pictures(self) -> int:
-        """How many of the canvases that were shown before the first question are drawn: the first, `DRAWN` at most."""
-        return min(DRAWN, int(self.shown[self.asked[0]]) if len(self.asked) else len(self.canvases))
+        """How many of the canvases that were shown before the first question are drawn: the first, `DRAWN` at most.
+
+        Where each canvas has a question, those before the last one.
+        """
+        before = [int(number) for number in self.shown[self.asked] if number > 0]
+        return min(DRAWN, before[0 if before[0] > 1 else -1] if before else len(self.canvases))
 
 
 def by_canvas(weights: np.ndarray, shown: np.ndarray, canvases: int) -> np.ndarray:

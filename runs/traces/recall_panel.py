@@ -37,6 +37,9 @@ ACROSS = 6
 FRAME = 4
 """Pixels around a picture: in the truth's colour where the answer rests on it."""
 
+QUESTIONS = 3
+"""Of an episode that are drawn, at most: the last."""
+
 DIM = 0.2
 """Brightness of what was not recalled at all."""
 
@@ -46,7 +49,10 @@ def recall_panel(trace: Trace, title: str) -> np.ndarray:
     walk = trace.walk
     assert walk is not None
     parts = [label(title, TEXT, weight=600), seen_row(trace)]
-    for number in range(len(walk.asked)):
+    first = max(0, len(walk.asked) - QUESTIONS)
+    if first:
+        parts.append(label(f"the last {QUESTIONS} of {len(walk.asked)} questions", SMALL, MUTED))
+    for number in range(first, len(walk.asked)):
         parts.append(question_line(trace, number))
         weights = recalled_at(trace, number)
         for hop, shares in enumerate(weights, 1):

@@ -46,8 +46,8 @@ def attention_of(env: Any, seed: int, trajectory: Trajectory) -> StoryAttention:
     story, place = env.unwrapped.story(seed, trajectory.episodes), part_of(task.roles, "place")
     if story is None:
         raise ValueError(
-            "heat maps are drawn over images and stories, and this environment shows neither: draw it with "
-            "python -m runs.watch"
+            "heat maps are drawn of one image, of several that a memory holds, and of stories, and this is none of "
+            "them: draw it with python -m runs.watch"
         )
     lines = story.tokens.shape[1]
     if place:

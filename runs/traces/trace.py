@@ -148,7 +148,7 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
     }
     role = roles[part] if drawable.get(roles[part]) else "values"
     schedule = task.schedule if role == "glimpse" else None
-    role = role if schedule is None or schedule.shown[schedule.scored][0] < 2 else "walk"
+    role = role if schedule is None or schedule.shown[-1] < 2 else "walk"
     spoken = part if roles[part] == "tokens" else part_of(roles, "tokens")
     observed = {name: array(trajectory.observations[name]) for name in (part, place, asked, spoken) if name}
     traces = []

@@ -209,7 +209,7 @@ def test_other_memories_and_tasks_are_refused(babi_folder: str) -> None:
         watched_attention(make_agent(env, recipe.agent), env, np.arange(2), watch=True)
     recipe = Recipe("copy", EnvConfig("Copy-v0"), AgentConfig(width=16))
     env = make_env(recipe, "test", 2, CPU)
-    with pytest.raises(ValueError, match="this environment is none of them"):
+    with pytest.raises(ValueError, match="this is none of them"):
         watched_attention(make_agent(env, recipe.agent), env, np.arange(2))
 
 

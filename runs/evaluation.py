@@ -67,7 +67,8 @@ def evaluate_checkpoint(
         also `split`, `error_interval` (95 %, Wilson), `error_by_class` and `confusion` (K, K), [class, answer].
         Where the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, `error_random_gaze` and
         `return_random_gaze`, and where episodes are of several kinds `error_by_group` and, of each family of kinds,
-        `error_FAMILY` (percent of the episodes with a wrong answer); of walks `recall_hit_rate` (percent). Where it
+        `error_FAMILY` (percent of the episodes with a wrong answer); of walks `recall_hit_rate` and
+        `recall_hit_rate_by_group` (percent). Where it
         reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a
         gaze `support_hit_rate`.
 
@@ -168,16 +169,22 @@ def _measured(gaze: str, agent: AttentionAgent, env: Any, episodes: int, observe
         due = np.isin(schedule.shown, schedule.shown[schedule.scored])
         report["error_by_glimpse"] = [error for error, asked in zip(result.error_by_step, due, strict=True) if asked]
         recalled = recall_hit_rate(agent, env, episodes, TEST_SEED, gaze)
-        report |= {} if recalled is None else {"recall_hit_rate": round(100 * recalled, 4)}
+        if recalled is not None:
+            report["recall_hit_rate"] = round(100 * recalled.rate, 4)
+            if names := env.metadata.get("group_names", ()):
+                by_kind = {names[number]: round(100 * rate, 4) for number, rate in recalled.by_kind.items()}
+                report["recall_hit_rate_by_group"] = by_kind
     return report | (by_group(result.error_by_group, env.metadata) if acts else {})
 
 
 def by_group(errors: dict[int, float], metadata: dict[str, Any]) -> dict[str, Any]:
-    """`error_by_group` by the groups' names, and the mean of each family of groups; {} where there are no groups."""
+    """`error_by_group` by the groups' names, also under the name of what groups them, such as `error_by_question`, and
+    the mean of each family of groups; {} where there are no groups."""
     names, families = metadata.get("group_names", ()), metadata.get("group_families", {})
     report: dict[str, Any] = {}
     if errors and names:
-        report["error_by_group"] = {names[number]: round(error, 4) for number, error in errors.items()}
+        by_name = {names[number]: round(error, 4) for number, error in errors.items()}
+        report |= {"error_by_group": by_name, f"error_by_{metadata['group_key']}": by_name}
     for family, numbers in families.items():
         found = [errors[number] for number in numbers if number in errors]
         if found:
@@ -243,6 +250,8 @@ def lines_of(report: dict[str, Any]) -> list[str]:
             lines.append(f"  error, {gaze:<18} {report[error]:6.2f} %")
         if mean_return in report:
             lines.append(f"  return, {gaze:<16} {report[mean_return]:7.3f}")
-    for key in sorted(name for name in report if "_rate" in name):
+    for group, rate in report.get("recall_hit_rate_by_group", {}).items():
+        lines.append(f"  recall hit, {group:<45} {rate:6.2f} %")
+    for key in sorted(name for name, value in report.items() if "_rate" in name and not isinstance(value, dict)):
         lines.append(f"  {key.replace('_rate', '').replace('_', ' '):<26} {report[key]:6.2f} %")
     return lines

@@ -15,7 +15,7 @@ from runs.command_line import one_line_errors, run_script
 from runs.environments import make_env, task_name
 from runs.evaluation import evaluate_checkpoint
 from runs.progress import Progress
-from runs.tables import external, hidden_stories, images, recall, sb3, sequences, trainings
+from runs.tables import external, hidden_stories, images, recall, sb3, sequences, trainings, walks
 from runs.tables.cells import memory_cell, parameter_count
 from runs.tables.gathering import load_rows
 
@@ -28,7 +28,7 @@ class Tables:
     """The lines of every table, as weight files are added one by one."""
 
     def __init__(self) -> None:
-        self.images = self.by_glimpse = self.recalled = self.longer = self.external = self.trainings = ""
+        self.images = self.walks = self.by_glimpse = self.recalled = self.longer = self.external = self.trainings = ""
         self.stories: dict[str, list[dict[str, Any]]] = {}
         self.hidden: list[tuple[str, dict[str, Any], str, int, int]] = []
 
@@ -61,6 +61,7 @@ class Tables:
         else:
             cost = images.multiply_adds(agent, make_env(recipe, "test", 10, "cpu"))
             self.images += images.result_row(name, report, agent, cost)
+            self.walks += walks.walk_row(name, report)
         if report["glimpses"] > 1:
             self.by_glimpse += images.by_glimpse_row(name, report)
 
@@ -72,6 +73,7 @@ class Tables:
         )
         parts = [
             images.HEAD + self.images,
+            walks.HEAD + self.walks if self.walks else "",
             images.BY_GLIMPSE + self.by_glimpse,
             recall.HEAD + self.recalled,
             recall.LONGER_HEAD + self.longer if self.longer else "",

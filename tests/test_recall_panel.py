@@ -45,7 +45,7 @@ def test_the_hit_rate_is_the_last_hops_weight_on_what_the_answer_rests_on() -> N
     env = gallery()
     agent = agent_for(env)
     task, shown = env.unwrapped.task, env.unwrapped.task.schedule.shown
-    total, count = 0.0, 0
+    total, count, by_kind = 0.0, 0, {}
     ((trajectory, _),) = play(agent, env, np.arange(4), seed=3, watch=True)
     support = task.supports(torch.full((4,), 3), torch.arange(4)).numpy()
     for row in range(4):
@@ -53,9 +53,14 @@ def test_the_hit_rate_is_the_last_hops_weight_on_what_the_answer_rests_on() -> N
             pictures = np.flatnonzero(support[row, number])
             if len(pictures):
                 read = trajectory.watched.read[step, row, -1].numpy()  # step t lies in slot t
-                total, count = total + sum(read[s] for s in range(step + 1) if shown[s] in pictures), count + 1
+                share = sum(read[s] for s in range(step + 1) if shown[s] in pictures)
+                total, count = total + share, count + 1
+                by_kind.setdefault(int(trajectory.info["question"][row]), []).append(share)
     assert count > 4
-    assert recall_hit_rate(agent, env, 4, 3) == pytest.approx(total / count, abs=1e-6)
+    found = recall_hit_rate(agent, env, 4, 3)
+    assert found is not None
+    assert found.rate == pytest.approx(total / count, abs=1e-6)
+    assert found.by_kind == pytest.approx({kind: np.mean(shares) for kind, shares in by_kind.items()}, abs=1e-6)
 
 
 def test_there_is_none_without_slots_of_steps_or_a_walk() -> None:

@@ -13,6 +13,7 @@ from runs.recipes import RECIPES
 from runs.tables import sequences
 from runs.tables.gathering import merged
 from runs.tables.recall import LONGER, MEMN2N, PUBLISHED, RULES, by_task, recall_row
+from runs.tables.walks import walk_row
 from runs.training import train
 
 RUN = {"episodes": 1000, "machine": "a machine", "seconds": 120.0}
@@ -41,6 +42,13 @@ def test_bits_and_percent_are_distinguished() -> None:
     bits = recall_row("a", {**report, "unit": "bits per sequence"}, "none", 7, run)
     assert "| **1.5000** bits |" in bits
     assert "| 1,000, begun with `c` | a machine, 2.0 min |" in bits
+
+
+def test_errors_by_kind_of_question_and_the_recall_have_a_line() -> None:
+    report = {"gaze": "learned", "error": 4.5, "error_by_group": {"what": 3.0, "where": 6.0}}
+    assert walk_row("a", report) == "| `a` | learned | **4.50** | what 3.0 · where 6.0 | – |\n"
+    assert walk_row("a", {**report, "recall_hit_rate": 81.25}).endswith("| 81.2 |\n")
+    assert walk_row("a", {"gaze": "learned", "error": 4.5}) == ""
 
 
 def test_several_seeds_give_mean_and_deviation() -> None:

@@ -106,9 +106,21 @@ def recalled_of(env: Any, seed: int, trajectory: Trajectory) -> Recalled:
     return Recalled(np.array(weights), np.array(rests_on), kinds, correct)
 
 
-def recall_hit_rate(agent: Any, env: Any, episodes: int, seed: int, gaze: str = "learned") -> float | None:
+class HitRate(NamedTuple):
     """The share of the last hop's read weight, at the scored answers, that lies on what the answers rest on; mean over
-    heads. In [0, 1]; answers that rest on nothing are left out.
+    heads, in [0, 1]. Answers that rest on nothing are left out.
+
+    Attributes:
+        rate: of all answers.
+        by_kind: of each kind of episode that there is, by its number.
+    """
+
+    rate: float
+    by_kind: dict[int, float]
+
+
+def recall_hit_rate(agent: Any, env: Any, episodes: int, seed: int, gaze: str = "learned") -> HitRate | None:
+    """How much of what is recalled is what the answers rest on.
 
     None where slots do not hold steps, were overwritten after an answer, or it is not known what answers rest on.
 
@@ -121,14 +133,16 @@ def recall_hit_rate(agent: Any, env: Any, episodes: int, seed: int, gaze: str = 
     """
     if not recalls_are_known(agent, env.unwrapped.task):
         return None
-    numbers = np.arange(min(episodes, WATCHED))
-    total = count = 0.0
-    for trajectory, kept in play(agent, env, numbers, seed=seed, gaze=gaze, watch=True):
+    shares, kinds = [], []
+    for trajectory, kept in play(agent, env, np.arange(min(episodes, WATCHED)), seed=seed, gaze=gaze, watch=True):
         try:
             found = recalled_of(env, seed, trajectory)
         except ValueError:
             return None
         some = found.rests_on[:kept].any(-1)
-        total += float((found.weight * found.rests_on)[:kept].sum(-1)[some].sum())
-        count += float(some.sum())
-    return total / count if count else None
+        shares.append((found.weight * found.rests_on)[:kept].sum(-1)[some])
+        kinds.append(np.broadcast_to(found.kind[:kept, None], some.shape)[some])
+    share, kind = np.concatenate(shares), np.concatenate(kinds)
+    if not len(share):
+        return None
+    return HitRate(float(share.mean()), {int(k): float(share[kind == k].mean()) for k in np.unique(kind)})

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.path_metrics import coverage, off_image
 from glimpse_env.rng import Array, arrangement, draw_words, integers
 from glimpse_env.tasks.arguments import check_choice, check_counts
 from glimpse_env.tasks.delays import Delays, checked_delays
@@ -217,8 +216,3 @@ class ChangeDetection(Walk):
         state = self.compose(*(self.backend.asarray([number], "int64") for number in (seed, episode)))
         seen = self.present(state) if self.full else self._painted(state, "after")
         return self.backend.to_numpy(seen[0]).transpose(1, 2, 0)
-
-    def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
-        """Saccades and entropy, coverage, fixations off the canvas."""
-        own: dict[str, Any] = {"attention/coverage": coverage(path, self.canvas_size, self.retina)}
-        return {**super().path_metrics(path, seeds, episodes), **own, "attention/off_image": off_image(path)}

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from glimpse_env.backend import Backend
 from glimpse_env.gallery_questions import DRAWS, KINDS, MOST, WORDS, Asker
 from glimpse_env.images import SPLITS, Split
-from glimpse_env.path_metrics import coverage, hit_rate, off_image
+from glimpse_env.path_metrics import hit_rate
 from glimpse_env.rng import Array, draw_words
 from glimpse_env.tasks.arguments import check_choices, check_counts
 from glimpse_env.tasks.classify import Classify
@@ -301,7 +301,5 @@ class Gallery(Walk):
         path = path[:, : self.pictures * self.glimpses].reshape(-1, self.glimpses, 2)
         boxes = self.backend.to_numpy(self.boxes(*(self.backend.asarray(array) for array in (seeds, episodes))))
         metrics = super().path_metrics(path, seeds, episodes)
-        metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
-        metrics["attention/off_image"] = off_image(path)
         metrics["attention/target_hit_rate"] = hit_rate(path, boxes.reshape(-1, 4), self.canvas_size)
         return metrics

@@ -14,7 +14,6 @@ from glimpse_env.fitting import resampled
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.notices import say_once
 from glimpse_env.omniglot import Background, load_omniglot
-from glimpse_env.path_metrics import coverage, off_image
 from glimpse_env.rng import Array, arrangement, draw_words, integers, uniform
 from glimpse_env.tasks.arguments import check_choices, check_count, check_counts
 from glimpse_env.tasks.base import box
@@ -241,10 +240,7 @@ class Omniglot(Walk):
 
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
         """Of the glimpses of the first picture that is asked: saccades and entropy, coverage, fixations off it."""
-        path = path[:, self.learning : self.learning + self.per_query]
-        covered = coverage(path, self.canvas_size, self.retina)
-        own = {"attention/coverage": covered, "attention/off_image": off_image(path)}
-        return {**super().path_metrics(path, seeds, episodes), **own}
+        return super().path_metrics(path[:, self.learning : self.learning + self.per_query], seeds, episodes)
 
     def canvas(self, seed: int, episode: int) -> np.ndarray:
         """The picture that is asked first, (H, W, 1) uint8."""

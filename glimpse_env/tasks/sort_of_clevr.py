@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.path_metrics import coverage, hit_rate, off_image
+from glimpse_env.path_metrics import hit_rate
 from glimpse_env.rng import Array
 from glimpse_env.shape_scenes import (
     ANSWERS,
@@ -216,8 +216,6 @@ class SortOfCLEVR(Walk):
         path = path[:, : self.glimpses]
         numbers = (self.backend.asarray(array) for array in (seeds, episodes))
         boxes = self.backend.to_numpy(self.target_boxes(*numbers))
-        metrics: dict[str, Any] = super().path_metrics(path, seeds, episodes)
-        metrics["attention/coverage"] = coverage(path, self.canvas_size, self.retina)
-        metrics["attention/off_image"] = off_image(path)
+        metrics = super().path_metrics(path, seeds, episodes)
         metrics["attention/target_hit_rate"] = hit_rate(path, boxes, self.canvas_size)
         return metrics

@@ -10,7 +10,6 @@ from gymnasium import spaces
 
 from glimpse_env.backend import Backend
 from glimpse_env.images import SPLITS, Split
-from glimpse_env.path_metrics import coverage, off_image
 from glimpse_env.rng import Array, draw_words, integers
 from glimpse_env.tasks.arguments import check_count, check_counts
 from glimpse_env.tasks.classify import Classify
@@ -181,8 +180,3 @@ class VisuomotorMapping(Walk):
         """The image of the first trial, (H, W, C) uint8."""
         state = self.compose(*(self.backend.asarray([number], "int64") for number in (seed, episode)))
         return self.backend.to_numpy(self.scenes.alone(state["shows"][:, 0])[0]).transpose(1, 2, 0)
-
-    def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
-        """Saccades and entropy, coverage, fixations off the image."""
-        own: dict[str, Any] = {"attention/coverage": coverage(path, self.canvas_size, self.retina)}
-        return {**super().path_metrics(path, seeds, episodes), **own, "attention/off_image": off_image(path)}

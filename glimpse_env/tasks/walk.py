@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
+from glimpse_env.path_metrics import coverage, off_image
 from glimpse_env.render import draw_gaze
 from glimpse_env.rng import Array
 from glimpse_env.tasks.delays import Delays
@@ -188,6 +189,12 @@ class Walk(GlimpseTask):
         steps = np.unique(self.schedule.shown, return_index=True)[1]
         shown = [self.present({**state, "time": self.backend.asarray([step], "int64")})[0] for step in steps.tolist()]
         return [self.backend.to_numpy(canvas).transpose(1, 2, 0) for canvas in shown]
+
+    def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
+        """Saccades and entropy, coverage, fixations off the canvas."""
+        covered = coverage(path, self.canvas_size, self.retina)
+        own = {"attention/coverage": covered, "attention/off_image": off_image(path)}
+        return {**super().path_metrics(path, seeds, episodes), **own}
 
     def render(self, state: State, row: int, mode: str) -> np.ndarray:
         """The present canvas with the gaze upon it."""

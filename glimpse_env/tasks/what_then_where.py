@@ -11,7 +11,6 @@ from gymnasium import spaces
 
 from glimpse_env.backend import Backend
 from glimpse_env.images import SPLITS, Split
-from glimpse_env.path_metrics import coverage, off_image
 from glimpse_env.rng import Array, draw_words, integers
 from glimpse_env.tasks.arguments import check_counts
 from glimpse_env.tasks.classify import Classify
@@ -196,8 +195,3 @@ class WhatThenWhere(Walk):
         state = self.compose(*(self.backend.asarray([number], "int64") for number in (seed, episode)))
         seen = self.present(state) if self.full else self._where(state)
         return self.backend.to_numpy(seen[0]).transpose(1, 2, 0)
-
-    def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
-        """Saccades and entropy, coverage, fixations off the canvas."""
-        own = {"attention/coverage": coverage(path, self.canvas_size, self.retina)}
-        return {**super().path_metrics(path, seeds, episodes), **own, "attention/off_image": off_image(path)}

@@ -101,6 +101,12 @@ def test_colours_that_are_held_out_are_other_ones() -> None:
     assert seen <= set(COLOURS["held-out"])
 
 
+@pytest.mark.parametrize("squares", [0, 5, (), (1, 5), "3", 2.5, None])
+def test_a_wrong_number_of_squares_is_refused(squares: Any) -> None:
+    with pytest.raises(ValueError, match="squares is a number from 1 to 4"):
+        ChangeDetection(NUMPY, squares=squares)
+
+
 def test_the_oracle_looks_at_the_squares() -> None:
     task = ChangeDetection(NUMPY, delay=1, squares=1)
     state, path = task.begin(SEEDS, EPISODES), task.gaze("oracle", SEEDS, EPISODES)

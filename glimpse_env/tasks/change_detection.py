@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
@@ -111,8 +112,8 @@ class ChangeDetection(Walk):
         check_counts(num_glimpses=num_glimpses)
         check_counts(5, cell=cell)
         check_choice("colours", colours, tuple(COLOURS))
-        counts = (squares,) if isinstance(squares, int) else tuple(squares)
-        if not counts or not set(counts) <= set(range(1, MOST + 1)):
+        counts = (squares,) if isinstance(squares, Integral) else squares
+        if not isinstance(counts, tuple | list) or not counts or not set(counts) <= set(range(1, MOST + 1)):
             raise ValueError(f"squares is a number from 1 to {MOST}, or several to draw from, got {squares!r}")
         lengths, size = checked_delays(delay, 1), GRID * int(cell)
         if whole:

@@ -164,10 +164,13 @@ def _measured(gaze: str, agent: AttentionAgent, env: Any, episodes: int, observe
     result = evaluate(agent, env, numbers, seed=TEST_SEED, gaze=gaze, observer=observer)
     control = result if alone else control
     report = report_of(agent, result, control, env.metadata["horizon"] if acts else None)
-    schedule = getattr(getattr(env.unwrapped, "task", None), "schedule", None)  # other people's environments have none
+    task = getattr(env.unwrapped, "task", None)
+    schedule = getattr(task, "schedule", None)  # other people's environments have none
     if schedule is not None:  # of what is shown with a question: before it, no answer is due
         due = np.isin(schedule.shown, schedule.shown[schedule.scored])
-        report["error_by_glimpse"] = [error for error, asked in zip(result.error_by_step, due, strict=True) if asked]
+        by_step = report.pop("error_by_glimpse", [])
+        if getattr(task, "delays", None) is None:  # or a step is now of the question, now of a delay
+            report["error_by_glimpse"] = [error for error, asked in zip(by_step, due, strict=True) if asked]
         recalled = recall_hit_rate(agent, env, episodes, TEST_SEED, gaze)
         if recalled is not None:
             report["recall_hit_rate"] = round(100 * recalled.rate, 4)

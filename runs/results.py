@@ -62,7 +62,7 @@ class Tables:
             cost = images.multiply_adds(agent, make_env(recipe, "test", 10, "cpu"))
             self.images += images.result_row(name, report, agent, cost)
             self.walks += walks.walk_row(name, report)
-        if report["glimpses"] > 1:
+        if report["glimpses"] > 1 and "error_by_glimpse" in report:
             self.by_glimpse += images.by_glimpse_row(name, report)
 
     def text(self) -> str:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from agents import AgentConfig
+from agents.training.checkpoint import save_atomically
+from agents.training.recipe import EnvConfig, Recipe
+from agents.training.trainer import Trainer
 from glimpse_env.backend import get_backend
 from glimpse_env.tasks.change_detection import ChangeDetection
 from glimpse_env.tasks.delays import Delays, checked_delays
+from runs.environments import make_env
+from runs.evaluation import evaluate_checkpoint
 
 SEEDS, EPISODES = np.full(300, 3), np.arange(300)
 
@@ -59,3 +67,15 @@ def test_what_is_no_length_is_refused(value: Any) -> None:
 def test_one_length_is_one_of_several() -> None:
     assert checked_delays(3) == (3,)
     assert checked_delays([0, np.int64(4)]) == (0, 4)
+
+
+def test_an_evaluation_of_delays_that_vary_gives_no_errors_by_step(tmp_path: Path) -> None:
+    """A step is of a delay in one episode, and of the question in another."""
+    env = EnvConfig("ChangeDetection-v0", arguments=("delay=(1, 6)", "squares=1", "num_glimpses=2"))
+    recipe = Recipe("toy", env, AgentConfig(width=8, core="lstm"), "centre")
+    trainer = Trainer.begin(recipe, make_env(recipe, "train", 2, torch.device("cpu")), torch.device("cpu"))
+    save_atomically(trainer.best_agent("a machine"), tmp_path / "agent.pt")
+    for arguments, by_glimpse in ((("delay=(1, 40)",), False), (("delay=3",), True)):
+        report = evaluate_checkpoint(tmp_path / "agent.pt", episodes=1, arguments=arguments, device="cpu")
+        assert ("error_by_glimpse" in report) == by_glimpse
+        assert "error_random_gaze" in report

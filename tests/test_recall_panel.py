@@ -16,7 +16,7 @@ from agents.loading import make_agent
 from runs.traces.heat import heat
 from runs.traces.layout import TRUTH
 from runs.traces.pictures import encode, pictures_of
-from runs.traces.recall import DRAWN, Recalled, by_canvas, recall_hit_rate, recalled_of
+from runs.traces.recall import DRAWN, Recalled, Walk, by_canvas, recall_hit_rate, recalled_of
 from runs.traces.recall_maps import recall_maps
 from runs.traces.recall_panel import recall_panel, recalled_at
 from runs.traces.trace import record_traces
@@ -162,3 +162,11 @@ def test_a_picture_of_what_is_recalled() -> None:
     assert picture.shape[1] > 400
     assert numbers["kinds"] == env.unwrapped.task.group_names
     assert len(numbers["by_kind"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "pictures"), [([1, 2, 3], 1), ([3, 4], 3), ([0, 1, 2], 2), ([], 5)], ids=["one", "three", "each", "none"]
+)
+def test_the_pictures_that_are_drawn_come_before_the_questions(asked: list[int], pictures: int) -> None:
+    canvases = [np.zeros((4, 4, 1), np.uint8)] * 5
+    assert Walk(canvases, np.arange(5), np.array(asked, np.int64), (), None).pictures == pictures

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CHANNELS = (8, 12, 16)
 """Of the convolutions over the overview, and over the patches of a glimpse."""
 DEPTH = 2
-"""More of them, over the map: by what lies around, first looks at signs on other scenes find .47 of them, not .39."""
+"""More of them, over the map, so that a cell is judged by what lies around it."""
 STRIDE = 4
 """Cells of the overview, or of a patch, that one cell of a map is wide."""
 REACH = 1.5

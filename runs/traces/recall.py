@@ -38,10 +38,10 @@ class Walk(NamedTuple):
     def pictures(self) -> int:
         """How many of the canvases that were shown before the first question are drawn: the first, `DRAWN` at most.
 
-        Where each canvas has a question, those before the last one.
+        Where the first canvas has a question already, those before the last one.
         """
-        before = [int(number) for number in self.shown[self.asked] if number > 0]
-        return min(DRAWN, before[0 if before[0] > 1 else -1] if before else len(self.canvases))
+        before = self.shown[self.asked]
+        return min(DRAWN, int(before[0] or before[-1]) if len(before) else len(self.canvases))
 
 
 def by_canvas(weights: np.ndarray, shown: np.ndarray, canvases: int) -> np.ndarray:

@@ -7,14 +7,13 @@ from numbers import Integral
 from typing import Literal
 
 import numpy as np
-from gymnasium import spaces
 
 from glimpse_env.backend import Backend
 from glimpse_env.rng import Array, arrangement, draw_words, integers
 from glimpse_env.tasks.arguments import check_choice, check_counts
-from glimpse_env.tasks.delays import Delays, checked_delays
-from glimpse_env.tasks.records import Schedule, State
-from glimpse_env.tasks.walk import Walk
+from glimpse_env.tasks.delays import checked_delays
+from glimpse_env.tasks.records import State
+from glimpse_env.tasks.staged import StagedWalk
 
 COLOURS = {
     "train": (
@@ -33,7 +32,7 @@ STUDY, DELAY, TEST = range(3)
 """The canvases of an episode."""
 
 
-class ChangeDetection(Walk):
+class ChangeDetection(StagedWalk):
     """Coloured squares, a delay, and the squares again: has one changed its colour?
 
     ## Description
@@ -123,22 +122,8 @@ class ChangeDetection(Walk):
         self.counts = backend.asarray(counts, "int64")
         self.colours = backend.asarray(np.array([(0, 0, 0), *COLOURS[colours]], np.uint8))
         self.gazes = (*self.gazes, "oracle") if self.gazes else ()
-        steps = [num_glimpses, max(lengths), num_glimpses]
-        stage = np.repeat(np.arange(3), [0, 0, 1] if whole else steps)
-        self.stages = backend.asarray(np.eye(3), "float32")
-        self.first = int(stage[0])
-        self.walk(
-            3,
-            (size, 2 * size if whole else size),
-            Schedule(stage - self.first, np.zeros_like(stage), np.arange(len(stage)) == len(stage) - 1),
-            {"stage": ("values", spaces.Box(0, 1, (3,), np.float32))},
-            spaces.Discrete(len(ANSWERS)),
-            delays=Delays(np.array([-1, 0, -1])[stage], lengths),
-        )
-
-    def stage(self, state: State) -> Array:
-        """(N,) int64, what is shown now: `STUDY`, `DELAY` or `TEST`."""
-        return self.shown[self.now(state)] + self.first
+        steps = (num_glimpses, max(lengths), num_glimpses)
+        self.in_stages(3, size, steps, (STUDY, DELAY, TEST), (-1, 0, -1), lengths, (STUDY, TEST))
 
     def compose(self, seeds: Array, episodes: Array) -> State:
         """`place` (N, 4, 2) int64, the top left corners of the squares, y and x; `before` and `after` (N, 4) int64,
@@ -156,30 +141,23 @@ class ChangeDetection(Walk):
         before = xp.where(there, colour[:, :MOST], 0)
         differs = (self.backend.rows(MOST) == changed[:, None]) & (target == 1)
         after = xp.where(differs, colour[:, MOST:], before)
-        return {"place": place, "before": before, "after": after, "changed": changed, "target": target}
+        return {"place": place, "before": before, "after": after, "target": target}
 
-    def present(self, state: State) -> Array:  # noqa: D102
-        if self.full:
-            return self.backend.xp.concat([self._painted(state, name) for name in ("before", "after")], axis=3)
-        stage = self.stage(state)[:, None]
-        colour = self.backend.xp.where(stage == STUDY, state["before"], state["after"])
-        return self._painted({**state, "now": colour * (stage != DELAY)}, "now")
+    def looked_at(self, state: State) -> tuple[Array, Array]:
+        """The squares before, and after."""
+        return self._painted(state["place"], state["before"]), self._painted(state["place"], state["after"])
 
-    def _painted(self, state: State, name: str) -> Array:
-        """(N, 3, H, W) uint8 of the squares in these colours, of which 0 is black."""
-        xp, n = self.backend.xp, state["place"].shape[0]
+    def _painted(self, place: Array, colour: Array) -> Array:
+        """(N, 3, H, W) uint8 of the squares at these places in these colours, of which 0 is black."""
+        xp, n = self.backend.xp, place.shape[0]
         size, side = GRID * self.cell, self.backend.rows(self.side)
         canvas = xp.zeros((n, size * size, 3), dtype=xp.uint8, device=self.backend.device)
         rows = self.backend.rows(n)[:, None]
         for number in range(MOST):
-            top, left = (state["place"][:, number, part, None, None] for part in (0, 1))
+            top, left = (place[:, number, part, None, None] for part in (0, 1))
             pixels = xp.reshape((top + side[:, None]) * size + left + side, (n, -1))
-            canvas[rows, pixels] = self.colours[state[name][:, number]][:, None]
+            canvas[rows, pixels] = self.colours[colour[:, number]][:, None]
         return xp.reshape(xp.permute_dims(canvas, (0, 2, 1)), (n, 3, size, size))
-
-    def parts(self, state: State) -> dict[str, Array]:
-        """What is shown now."""
-        return {"stage": self.stages[self.stage(state)]}
 
     def told(self, state: State) -> dict[str, Array]:
         """The number of squares, minus one."""
@@ -194,11 +172,6 @@ class ChangeDetection(Walk):
         """The number of squares, minus one, (N,) int64."""
         return self.told(self.compose(seeds, episodes))["squares"]
 
-    def supports(self, seeds: Array, episodes: Array) -> Array:
-        """(N, 1, canvases) bool: the squares before, and after."""
-        shown = self.backend.rows(int(self.schedule.shown[-1]) + 1) + self.first
-        return self.backend.xp.tile((shown != DELAY)[None, None], (seeds.shape[0], 1, 1))
-
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
         """The "oracle": the squares in turn, before and after; "centre" stays there."""
         path, xp = super().scripted(name, seeds, episodes), self.backend.xp
@@ -211,9 +184,3 @@ class ChangeDetection(Walk):
         middle = (xp.astype(xp.flip(made["place"], axis=2), xp.float32) + self.side / 2) * (2 / GRID / self.cell) - 1
         seen = xp.take_along_axis(middle, xp.tile(turn[..., None], (1, 1, 2)), axis=1)
         return xp.where((self.begins[plan] | (self.shown[plan] == DELAY))[..., None], path, seen)
-
-    def canvas(self, seed: int, episode: int) -> np.ndarray:
-        """The squares as they are after the delay, (H, W, 3) uint8; in the twin all that is seen."""
-        state = self.compose(*(self.backend.asarray([number], "int64") for number in (seed, episode)))
-        seen = self.present(state) if self.full else self._painted(state, "after")
-        return self.backend.to_numpy(seen[0]).transpose(1, 2, 0)

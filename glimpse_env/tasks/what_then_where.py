@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from gymnasium import spaces
 
 from glimpse_env.backend import Backend
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.rng import Array, draw_words, integers
 from glimpse_env.tasks.arguments import check_counts
 from glimpse_env.tasks.classify import Classify
-from glimpse_env.tasks.delays import Delays, checked_delays
+from glimpse_env.tasks.delays import checked_delays
 from glimpse_env.tasks.items import Items
-from glimpse_env.tasks.records import Schedule, State
-from glimpse_env.tasks.walk import Walk
+from glimpse_env.tasks.records import State
+from glimpse_env.tasks.staged import StagedWalk
 
 DIRECTIONS = ("north", "east", "south", "west")
 """The answers, and the places of what is shown the second time, in cells of a third of the canvas: see `PLACES`."""
@@ -29,7 +28,7 @@ WHAT, FIRST_DELAY, WHERE, SECOND_DELAY, QUESTION = range(5)
 """The canvases of an episode."""
 
 
-class WhatThenWhere(Walk):
+class WhatThenWhere(StagedWalk):
     """See one thing, then four; where was the one among them?
 
     ## Description
@@ -126,56 +125,23 @@ class WhatThenWhere(Walk):
         self.items, self.full, self.source = Items(scenes, len(DIRECTIONS), pool, order), bool(whole), scenes.source
         self.num_episodes = self.items.num_images
         self.gazes = (*self.gazes, "oracle") if self.gazes else ()
-        steps = [what_glimpses, max(lengths), num_glimpses, max(lengths), 1]
-        stage = np.repeat(np.arange(5), [0, 0, 0, 0, 1] if whole else steps)
-        self.stages = backend.asarray(np.eye(4)[[0, 2, 1, 2, 3]], "float32")
-        self.walk(
-            scenes.images.shape[1],
-            (size, 2 * size if whole else size),
-            Schedule(stage - stage[0], np.zeros_like(stage), np.arange(len(stage)) == len(stage) - 1),
-            {"stage": ("values", spaces.Box(0, 1, (4,), np.float32))},
-            spaces.Discrete(len(DIRECTIONS)),
-            delays=Delays(np.array([-1, 0, -1, 1, -1])[stage], lengths),
-        )
-        self.first = int(stage[0])
+        steps = (what_glimpses, max(lengths), num_glimpses, max(lengths), 1)
+        kinds, delays = (0, 2, 1, 2, 3), (-1, 0, -1, 1, -1)
+        self.in_stages(scenes.images.shape[1], size, steps, kinds, delays, lengths, (WHAT, WHERE))
 
     def digest(self) -> str:  # noqa: D102
         return self.items.scenes.digest()
-
-    def stage(self, state: State) -> Array:
-        """(N,) int64, what is shown now: one of `WHAT` to `QUESTION`."""
-        return self.shown[self.now(state)] + self.first
 
     def compose(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         index = self.items.draw(seeds, episodes)
         words = draw_words(seeds, self.items.numbered(episodes), 1, TARGET_STREAM)
         return {"index": index, "target": integers(words, len(DIRECTIONS))}
 
-    def present(self, state: State) -> Array:  # noqa: D102
-        what, where = self._what(state), self._where(state)
-        if self.full:
-            return self.backend.xp.concat([what, where], axis=3)
-        stage = self.stage(state)[:, None, None, None]
-        return what * (stage == WHAT) + where * (stage == WHERE)
-
-    def _what(self, state: State) -> Array:
-        return self.items.placed([state["index"][:, 0]], [(1, 1)])
-
-    def _where(self, state: State) -> Array:
-        """The first image where the answer says, the others in the places after it."""
+    def looked_at(self, state: State) -> tuple[Array, Array]:
+        """The first image; and the four, the first where the answer says and the others in the places after it."""
         each, turn = self.backend.rows(len(state["index"])), len(PLACES) - state["target"][:, 0]
-        seen = [state["index"][each, (place + turn) % len(PLACES)] for place in range(len(PLACES))]
-        return self.items.placed(seen, PLACES)
-
-    def parts(self, state: State) -> dict[str, Array]:
-        """What is shown now."""
-        return {"stage": self.stages[self.stage(state)]}
-
-    def supports(self, seeds: Array, episodes: Array) -> Array:
-        """(N, 1, canvases) bool: the first image, and the four."""
-        shown = self.backend.rows(int(self.schedule.shown[-1]) + 1) + self.first
-        rests_on = (shown == WHAT) | (shown == WHERE) if not self.full else shown >= 0
-        return self.backend.xp.tile(rests_on[None, None], (seeds.shape[0], 1, 1))
+        four = [state["index"][each, (place + turn) % len(PLACES)] for place in range(len(PLACES))]
+        return self.items.placed([state["index"][:, 0]], [(1, 1)]), self.items.placed(four, PLACES)
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
         """The "oracle": of the four, first where the right one is, and then the others in turn; "centre" stays there."""
@@ -189,9 +155,3 @@ class WhatThenWhere(Walk):
         turn = self.backend.clip(plan - begin - 1, 0, None) + target
         seen = places[turn % len(PLACES)]
         return self.backend.xp.where(((self.shown[plan] == WHERE) & ~self.begins[plan])[..., None], seen, path)
-
-    def canvas(self, seed: int, episode: int) -> np.ndarray:
-        """The four images, (H, W, C) uint8; in the twin all that is seen."""
-        state = self.compose(*(self.backend.asarray([number], "int64") for number in (seed, episode)))
-        seen = self.present(state) if self.full else self._where(state)
-        return self.backend.to_numpy(seen[0]).transpose(1, 2, 0)

@@ -106,13 +106,14 @@ def _act(
         if name not in given or led is not None
     }
     demonstrated = {} if led is None else {name: _demonstrated(agent, name, decided, given, std) for name in given}
+    found = None if led is None else _found(agent, observations, given)
     likelihood, hits = _compare(agent, decided.params, actions, target, lived)
     value = _value(agent, observations, None, decided, target, likelihood) if log_prob else None
     return Trajectory(
         observations, None, decided.params, actions, log_prob, value,
         torch.stack([outcome.reward for outcome in steps]) * lived, lived, target, scored, likelihood, hits,
         lived.sum(0), info, episodes, watcher.watched() if watcher is not None else None, led,
-        demonstrated,
+        demonstrated, found,
     )  # fmt: skip
 
 
@@ -171,6 +172,18 @@ def _demonstrated(agent: Any, name: str, decided: Decision, given: Mapping[str, 
     unit = decided.unit if isinstance(decided.unit, float) else decided.unit[:steps]
     known = agent.heads[name].log_prob(params[:steps], given[name][: len(params)], std * unit)
     return torch.cat([known, known.new_zeros(len(params) - len(known), *known.shape[1:])])
+
+
+def _found(agent: Any, observations: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor | None:
+    """(T, N) bool, whether a place so far had what was given within its finest patch; None where that is not known."""
+    name = agent.place_part()
+    size = agent.views[name] if name in given else None
+    if size is None or not size.cell:
+        return None
+    here, reach = observations[name], torch.tensor(size.cell, device=given[name].device)
+    reach = reach * torch.tensor(size.glimpse[:-3:-1], device=reach.device) / 2  # width, then height
+    shown = torch.cat([given[name][:1], given[name]])[: len(here)]
+    return ((here - shown).abs() <= reach).all(-1).cumsum(0) > 0
 
 
 def _targets(env: BatchedEnv, steps: list, alive: Tensor) -> tuple[Tensor | None, Tensor]:

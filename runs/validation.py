@@ -23,6 +23,9 @@ VALIDATION_SEED = 2**40
 VALIDATION_EPISODES = 5_000
 """At most; no image is shown twice."""
 
+SHARE, FEWEST = 1 / 80, 500
+"""So many of the training's episodes are a validation's at most, but for the fewest: twenty of them are a quarter."""
+
 HIDDEN_EPISODES = 1_000
 """Of hidden texts, at most: what is not seen is inferred anew at every glimpse."""
 
@@ -92,7 +95,8 @@ class Validation:
         if not self.own:
             return EXTERNAL_EPISODES
         hidden = self.acts and bool(self.env.metadata["words"])
-        return min(HIDDEN_EPISODES if hidden else VALIDATION_EPISODES, episodes_in(self.env))
+        most = max(FEWEST, round(SHARE * self.trainer.recipe.episodes))
+        return min(HIDDEN_EPISODES if hidden else VALIDATION_EPISODES, most, episodes_in(self.env))
 
     def _least(self, result: EvalResult) -> tuple[float, str]:
         """Minus the mean return where that is learned, bits per sequence, or the error in percent; and in words."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Bernoulli, Categorical
 from torch.nn import functional as F
 
 from agents.heads.base import AnswerHead, View, ViewSize
@@ -56,6 +57,10 @@ class ClassHead(AnswerHead):
             return class_log_prob(params, action)
         each = [class_log_prob(v, a) for v, a in zip(self._split(params), action.unbind(-1), strict=True)]
         return torch.stack(each).sum(0)
+
+    def entropy(self, params: Tensor) -> Tensor:
+        """(…,), of all sets together."""
+        return torch.stack([Categorical(logits=logits).entropy() for logits in self._split(params)]).sum(0)
 
     def hits(self, action: Tensor, target: Tensor) -> Tensor:
         """(…, parts) bool."""
@@ -139,6 +144,10 @@ class BitsHead(AnswerHead):
     def log_prob(self, params: Tensor, action: Tensor, deviation: Tensor | float = 1.0) -> Tensor:
         """(…,), of all bits together."""
         return -F.binary_cross_entropy_with_logits(params, action.to(params.dtype), reduction="none").sum(-1)
+
+    def entropy(self, params: Tensor) -> Tensor:
+        """(…,), of all bits together."""
+        return Bernoulli(logits=params).entropy().sum(-1)
 
     def hits(self, action: Tensor, target: Tensor) -> Tensor:
         """(…, bits) bool."""

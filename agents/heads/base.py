@@ -104,6 +104,10 @@ class Head(nn.Module):
         an action can do all that they ask for. A loss of it gives the way back a gradient, which clipping does not."""
         return None
 
+    def entropy(self, params: Tensor) -> Tensor | None:
+        """(…,) in nats, of what may be drawn; None where the parameters do not decide it, as for places."""
+        return None
+
     def log_prob(self, params: Tensor, action: Tensor, deviation: Tensor | float = 1.0) -> Tensor:
         """(…,) log-probability in nats of actions, or of targets; a target of -1 counts as class 0."""
         raise NotImplementedError

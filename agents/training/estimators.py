@@ -49,6 +49,20 @@ def following(alive: Tensor) -> Tensor:
     return torch.cat([alive[1:], torch.zeros_like(alive[:1])])
 
 
+def decisions(trajectory: Trajectory, heads: Any) -> dict[str, Tensor]:
+    """(Q, N) bool by part of what was drawn: where it matters. Rows that were led take no part.
+
+    An action that matters only for what follows it does not at an episode's end; an answer, where the environment
+    tells that it does not count, does not either. Their terms would be noise.
+    """
+    alive = trajectory.alive if trajectory.led is None else trajectory.alive & ~trajectory.led
+    answered = torch.where(trajectory.scored.any(), trajectory.scored & alive, alive)
+    return {
+        name: following(alive) if heads[name].acts_on_next else answered if name == "answer" else alive
+        for name in trajectory.log_prob
+    }
+
+
 def gains(trajectory: Trajectory) -> Tensor:
     """(T, N), what each step adds to the log-likelihood of the target, as known after the step that follows.
 
@@ -64,10 +78,9 @@ def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discoun
     """REINFORCE with a baseline.
 
     The returns are standardised, so that the unit and the offset of a reward do not matter, and the advantage is
-    divided by its root mean square. An action that matters only for what follows it has no term in an episode's last
-    step, where that term would be noise. Rows that were led have none, and the gradient counts as much as the others'
-    share. All means are over all processes, which meet
-    twice; the gradient is that of a process's own rows.
+    divided by its root mean square. What was drawn has a term where it matters (`decisions`), and where rows were led,
+    the gradient counts as much as the others' share. All means are over all processes, which meet twice; the gradient
+    is that of a process's own rows.
 
     Args:
         trajectory: with the log-probabilities of what was drawn.
@@ -75,9 +88,7 @@ def policy_gradient(trajectory: Trajectory, heads: Any, rewards: Tensor, discoun
         rewards: (Q, N), 0 after an end.
         discount: of rewards to come.
     """
-    alive = trajectory.alive if trajectory.led is None else trajectory.alive & ~trajectory.led
-    before_last = following(alive)
-    masks = {name: before_last if heads[name].acts_on_next else alive for name in trajectory.log_prob}
+    masks = decisions(trajectory, heads)
     some = torch.stack(list(masks.values())).any(0)
     target = returns(rewards, discount)
     known = target.double() * some

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from agents.training.distributed import all_mean
-from agents.training.estimators import ESTIMATORS, following
+from agents.training.estimators import ESTIMATORS, decisions, following
 from agents.training.recipe import Recipe
 from agents.trajectory import Trajectory
 
@@ -53,6 +53,16 @@ def beyond(trajectory: Trajectory, heads: Any) -> Tensor:
         distance = heads[name].beyond(trajectory.params[name])
         if distance is not None:
             total = total + (distance * alive).sum() / alive.sum()
+    return total
+
+
+def entropy(trajectory: Trajectory, heads: Any) -> Tensor:
+    """Mean entropy in nats of what was drawn, where it matters, of all parts together: see `Head.entropy`."""
+    total = trajectory.reward.new_zeros(())
+    for name, counts in decisions(trajectory, heads).items():
+        each = heads[name].entropy(trajectory.params[name])
+        if each is not None:
+            total = total + (each * counts).sum() / all_mean(counts.sum().to(torch.float32)).clamp(min=1)
     return total
 
 
@@ -103,6 +113,8 @@ def trajectory_loss(
     if trajectory.hits is not None:
         scored = trajectory.scored.to(torch.float32)
         learned = answer_weights(recipe.answer_weights, trajectory)
+        if trajectory.found is not None:
+            learned = learned * torch.where(trajectory.found, 1.0, recipe.unfound_weight)
         shown, learned_loss = cross_entropies(trajectory, torch.stack([scored, learned]))
         scalars["train/loss"] = shown.detach()
         right = (trajectory.hits.to(torch.float32).mean(-1) * scored).sum() / scored.sum().clamp(min=1)
@@ -116,6 +128,10 @@ def trajectory_loss(
         if recipe.edge_weight:
             loss = loss + recipe.edge_weight * beyond(trajectory, agent.heads)
         scalars |= policy.scalars
+        if recipe.entropy_weight:
+            spread = entropy(trajectory, agent.heads)
+            loss = loss - recipe.entropy_weight * spread
+            scalars["train/entropy"] = spread.detach()
         if trajectory.led is not None and (place := agent.place_part()) in drawn:
             copied = imitation(trajectory, place)
             loss = loss + copied

@@ -100,12 +100,17 @@ class Recipe:
     """The same at the end, towards which it falls evenly; None leaves it as it is."""
     edge_weight: float = 0.0
     """Weight of the squared distance by which the policy's mean lies beyond the canvas, which brings it back."""
+    entropy_weight: float = 0.0
+    """Weight of the entropy of what is drawn, places aside: a policy that is certain too soon tries nothing else."""
     led: float = 0.0
     """Share of the episodes in which the environment's oracle leads the gaze, up to `std`, at first. There the answer
     is learned from what is to be seen; in all others the policy learns by REINFORCE. In all of them it imitates the
     oracle as well, and that counts as much as this share."""
     led_end: float | None = None
     """The same at the end, towards which it falls evenly; None leaves it as it is."""
+    unfound_weight: float = 1.0
+    """Weight of the answers before a look met what the oracle looks at, those after it having 1 (with `led`). What was
+    not seen yet can only be known by heart."""
     estimator: str = "gain"
     """What a step earns a policy, a row of `agents.training.estimators.ESTIMATORS`. "gain": what it adds to the
     log-likelihood of the target; "reinforce": the environment's own reward."""
@@ -154,6 +159,7 @@ class Recipe:
             "weight_decay": 0,
             "discount": 0,
             "edge_weight": 0,
+            "entropy_weight": 0,
         }
         for name, low in least.items():
             if not low <= getattr(self, name) < math.inf:
@@ -163,7 +169,7 @@ class Recipe:
                 raise ValueError(f"--{name.replace('_', '-')} must be above 0, got {getattr(self, name)}")
         if not 0 <= (self.std_end or 0) < math.inf:
             raise ValueError(f"--std-end must be at least 0, got {self.std_end}")
-        for name in ("led", "led_end"):
+        for name in ("led", "led_end", "unfound_weight"):
             if not 0 <= (getattr(self, name) or 0) <= 1:
                 raise ValueError(f"--{name.replace('_', '-')} is a share from 0 to 1, got {getattr(self, name)}")
         if self.episodes < self.batch:

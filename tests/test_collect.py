@@ -307,3 +307,18 @@ def test_some_rows_are_led_and_the_others_go_their_own_way():
     assert mixed.led is led
     density = agent.heads["location"].log_prob(mixed.params["location"][: len(places)], places, 0.3)
     torch.testing.assert_close(mixed.demonstrated["location"], torch.cat([density, torch.zeros(1, 4)]))
+
+
+def test_what_the_oracle_looks_at_is_found_once_it_lies_in_the_finest_patch_and_stays_found():
+    """A canvas of 100 pixels and patches of 10: a tenth of [-1, 1] around the gaze, on each side."""
+    kwargs = {"size": 100, "patch": 10, "num_glimpses": 4, "backend": "torch", "autoreset_mode": "Disabled"}
+    env = gym.make_vec("glimpse_env:Glimpse/ClutteredMNIST-v0", num_envs=3, **kwargs)
+    batched, agent = BatchedEnv(env, CPU), agent_for(env)
+    oracle = torch.tensor([[[0.5, 0.5], [0.0, 0.09], [0.5, 0.5]]] * 3)
+    off = torch.zeros(4, 3, 2)
+    off[:3, :, 0] = torch.tensor([[0.2, 0.2, 0.2], [-0.2, 0.09, 0.2], [0.09, 0.2, 0.2]])
+    led = torch.ones(3, dtype=torch.bool)
+    drawn = collect(agent, batched, np.arange(3), noise={"location": off}, std=1.0, given={"location": oracle}, led=led)
+    assert drawn.found is not None
+    # The first fixation is the centre, which is where the oracle looks in the second episode.
+    assert drawn.found.T.tolist() == [[False, False, False, True], [True] * 4, [False] * 4]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,7 @@ from agents import AgentConfig, AttentionAgent, Decision, EnvSpec, PartSpec, Tra
 from agents.heads import ViewSize, make_heads
 from agents.heads.place import gaussian_log_prob
 from agents.training.estimators import gain, gains, policy_gradient, reinforce, returns
-from agents.training.losses import answer_weights, beyond, cross_entropies, imitation, trajectory_loss
+from agents.training.losses import answer_weights, beyond, cross_entropies, entropy, imitation, trajectory_loss
 from agents.training.recipe import Recipe
 
 HEADS = {"location": SimpleNamespace(acts_on_next=True), "move": SimpleNamespace(acts_on_next=False)}
@@ -163,6 +164,48 @@ def test_an_answer_that_learns_from_reward_does_not_see_its_target():
     ]
     assert losses[0].requires_grad
     assert float(losses[0].detach()) == float(losses[1].detach())
+
+
+def test_an_answer_that_does_not_count_has_no_part_in_the_policy_gradient():
+    """Where the environment tells that no answer counts (it tells nothing of that), all of them do."""
+    torch.manual_seed(0)
+    log_prob, heads = torch.zeros(3, 2, requires_grad=True), {"answer": SimpleNamespace(acts_on_next=False)}
+    scored = torch.tensor([[False, False], [False, True], [True, False]])
+    trajectory = episodes([3, 2], log_prob={"answer": log_prob}, reward=torch.rand(3, 2), scored=scored)
+    (slope,) = torch.autograd.grad(reinforce(trajectory, heads, 0.0, torch.zeros(3, 2)).policy, log_prob)
+    assert torch.equal(slope != 0, scored)
+    untold = trajectory._replace(scored=torch.zeros_like(scored))
+    (slope,) = torch.autograd.grad(reinforce(untold, heads, 0.0, torch.zeros(3, 2)).policy, log_prob)
+    assert torch.equal(slope != 0, untold.alive)
+
+
+def test_the_entropy_of_what_is_drawn_by_hand():
+    """Four classes alike in one row, two of four in the other; of places there is none."""
+    classes = PartSpec("class", (), (4,))
+    parts = {"answer": classes, "location": PartSpec("place", (2,))}
+    heads = make_heads(parts, 3, {"answer": ViewSize(4, 0), "location": ViewSize(4, 2)}, AgentConfig())
+    logits = torch.tensor([[[0.0, 0, 0, 0], [5, 5, -99, -99]]], requires_grad=True)
+    drawn = {"answer": torch.zeros(1, 2), "location": torch.zeros(1, 2)}
+    trajectory = episodes([1, 1], params={"answer": logits, "location": torch.zeros(1, 2, 2)}, log_prob=drawn)
+    spread = entropy(trajectory, heads)
+    torch.testing.assert_close(spread, torch.tensor((math.log(4) + math.log(2)) / 2))
+    agent = SimpleNamespace(heads=heads)
+    recipe = Recipe(answer_signal="reward", estimator="reinforce")
+    plain, with_entropy = (
+        trajectory_loss(replace(recipe, entropy_weight=weight), agent, trajectory)[0] for weight in (0.0, 0.5)
+    )
+    torch.testing.assert_close(with_entropy, plain - 0.5 * spread)
+    bits = make_heads({"answer": PartSpec("bits", (2,))}, 3, {"answer": ViewSize(4, 0)}, AgentConfig())["answer"]
+    torch.testing.assert_close(bits.entropy(torch.tensor([[0.0, 0.0]])), torch.tensor([2 * math.log(2)]))
+
+
+def test_answers_before_what_is_to_be_seen_was_found_count_less():
+    likelihood, hits = -torch.rand(3, 2), torch.zeros(3, 2, 1, dtype=torch.bool)
+    found = torch.tensor([[False, False], [False, True], [True, True]])
+    trajectory = episodes([3, 3], log_likelihood=likelihood, hits=hits, target=torch.zeros(3, 2), found=found)
+    loss, _ = trajectory_loss(Recipe(answer_weights="all", unfound_weight=0.25), None, trajectory)
+    weights = torch.where(found, 1.0, 0.25)
+    torch.testing.assert_close(loss, -(weights * likelihood).sum() / weights.sum())
 
 
 def test_shares_with_unlike_numbers_of_answers_make_the_mean_of_the_whole(monkeypatch: pytest.MonkeyPatch):

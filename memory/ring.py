@@ -29,7 +29,8 @@ def hidden(age: Tensor, time: Tensor, slots: int) -> Tensor:
 
 def put(slots: Tensor, new: Tensor, age: Tensor) -> Tensor:
     """The ring (N, ..., slots, size) with `new` (N, ..., 1, size) in the slot of age 0; `age` (N, slots)."""
-    return torch.where((age == 0).view(len(slots), *[1] * (slots.dim() - 3), -1, 1), new, slots)
+    index = (age == 0).to(torch.int64).argmax(1)
+    return slots.scatter(-2, index.view(-1, *[1] * (slots.dim() - 1)).expand_as(new), new.to(slots.dtype))
 
 
 def last_written(time: Tensor, slots: int) -> Tensor:

@@ -128,10 +128,10 @@ def test_an_image_has_one_direction_and_the_step_after_an_answer_tells_whether_i
     for step in range(task.horizon):
         trial, into = divmod(step, 3)
         seen = task.observe(state)
-        expected = np.zeros((200, 5), np.float32)
+        expected = np.zeros((200, 8), np.float32)
         if into == 2:
-            expected[EPISODES, answers] = 1
-            expected[:, 4] = answers == state["target"][:, trial]
+            wrong = answers != state["target"][:, trial]
+            expected[EPISODES, answers + 4 * wrong] = 1
         np.testing.assert_array_equal(seen["feedback"], expected)
         outcome = task.act(state, {"location": STILL, "answer": answers})
         state, total = outcome.state, total + outcome.reward

@@ -45,7 +45,7 @@ class VisuomotorMapping(Walk):
     |---|---|---|
     | `glimpse` | `Box(0, 1, (scales, channels, height, width), float32)` | the retina's patches, finest first; zero outside the canvas |
     | `location` | `Box(-1, 1, (2,), float32)` | the present fixation |
-    | `feedback` | `Box(0, 1, (5,), float32)` | after the answer: which it was, one of four, and 1 if it was right; else zeros |
+    | `feedback` | `Box(0, 1, (8,), float32)` | after the answer: which it was, one of four if it was right, or one of the other four if it was wrong; else zeros |
     | `time` | `Box(0, 1, (1,), float32)` | steps taken, as a share of the episode |
 
     ## Rewards
@@ -128,7 +128,7 @@ class VisuomotorMapping(Walk):
             self.scenes.images.shape[1],
             (int(size), int(size)),
             Schedule(trial, trial + told, into == num_glimpses - 1),
-            {"feedback": ("values", spaces.Box(0, 1, (len(DIRECTIONS) + 1,), np.float32))},
+            {"feedback": ("values", spaces.Box(0, 1, (2 * len(DIRECTIONS),), np.float32))},
             spaces.Discrete(len(DIRECTIONS)),
         )
 
@@ -156,8 +156,8 @@ class VisuomotorMapping(Walk):
     def parts(self, state: State) -> dict[str, Array]:
         """What was answered, and whether that was right, in the step that tells it."""
         xp, now = self.backend.xp, self.now(state)
-        said = self.backend.rows(len(DIRECTIONS)) == state["said"][:, None]
-        feedback = xp.concat([said, state["won"][:, None]], axis=1) & self.tells[now][:, None]
+        said = xp.where(state["won"], state["said"], len(DIRECTIONS) + state["said"])
+        feedback = (self.backend.rows(2 * len(DIRECTIONS)) == said[:, None]) & self.tells[now][:, None]
         return {"feedback": xp.astype(feedback, xp.float32)}
 
     def heard(self, state: State, answer: Array, right: Array) -> State:  # noqa: D102

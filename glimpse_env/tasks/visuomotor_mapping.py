@@ -128,7 +128,7 @@ class VisuomotorMapping(Walk):
             self.scenes.images.shape[1],
             (int(size), int(size)),
             Schedule(trial, trial + told, into == num_glimpses - 1),
-            {"feedback": ("values", spaces.Box(0, 1, (2 * len(DIRECTIONS),), np.float32))},
+            {"feedback": ("bits", spaces.Box(0, 1, (2 * len(DIRECTIONS),), np.float32))},
             spaces.Discrete(len(DIRECTIONS)),
         )
 

@@ -10,6 +10,7 @@ from agents.training.recipe import EnvConfig, Recipe
 from runs.recipes.images import CLUTTERED
 
 # A street has many places worth a look: the gaze chooses among the cells of an overview, which the answer does not see.
+# Before the gaze has met a sign, an answer could only learn scenes by heart, and so it counts little.
 TRAFFIC_SIGNS = replace(
     CLUTTERED,
     name="traffic-signs",
@@ -21,6 +22,7 @@ TRAFFIC_SIGNS = replace(
     gaze_lr=1.0,
     led=0.5,
     led_end=0.25,
+    unfound_weight=0.1,
     std=0.5,
     std_end=0.2,
 )

@@ -69,24 +69,26 @@ SORT_OF_CLEVR = replace(
     env=EnvConfig("SortOfCLEVR-v0", arguments=("overview=36",)),
     episodes=400_000,
 )
-# Six questions about each walk. As above: first where the oracle looks, then for itself.
+# Twelve questions about each walk, in training: most of what an episode costs is to see. As above: first where the
+# oracle looks, then for itself.
 GALLERY_ORACLE = Recipe(
     "gallery-oracle",
-    EnvConfig("Gallery-v0", arguments=("questions=6",)),
-    replace(reader(slots=64, heads=4, hops=3), glimpse_encoder="patches"),
+    EnvConfig("Gallery-v0", arguments=("questions=12",)),
+    replace(reader(slots=64, heads=4, hops=3), glimpse_encoder="patches", join="norm"),
     "oracle",
     episodes=60_000,
     batch=64,
     optimizer="muon",
-    lr=3e-3,
+    lr=2e-2,
     max_grad_norm=1.0,
 )
 GALLERY = replace(
     GALLERY_ORACLE,
     name="gallery",
     gaze="learned",
-    episodes=90_000,
-    lr=2e-3,
+    episodes=120_000,
+    lr=1e-2,
+    gaze_lr=0.1,
     estimator="reinforce",
     discount=1.0,
     led=0.5,
@@ -98,7 +100,7 @@ WHAT_THEN_WHERE = replace(
     GALLERY_ORACLE,
     name="what-then-where",
     env=EnvConfig("WhatThenWhere-v0", arguments=("delay=(4, 8, 32, 128)",)),
-    agent=replace(reader(slots=272, heads=4, hops=3), glimpse_encoder="patches"),
+    agent=replace(reader(slots=272, heads=4, hops=3), glimpse_encoder="patches", join="norm"),
 )
 CHANGE_DETECTION = replace(
     WHAT_THEN_WHERE,
@@ -114,6 +116,7 @@ VISUOMOTOR = replace(
     env=EnvConfig("VisuomotorMapping-v0"),
     agent=replace(reader(slots=64, heads=4, hops=3, alike=6), glimpse_encoder="patches", join="norm"),
     gaze="centre",
+    lr=3e-3,
     answer_signal="reward",
     estimator="reinforce",
     discount=0.0,
@@ -135,7 +138,7 @@ WALK_RECIPES = (
         GALLERY_ORACLE,
         name="gallery-none",
         episodes=150_000,
-        agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches"),
+        agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches", join="norm"),
     ),
     WHAT_THEN_WHERE,
     CHANGE_DETECTION,

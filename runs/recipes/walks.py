@@ -38,23 +38,27 @@ OMNIGLOT_GAZE = replace(
 # among the cells of an overview, which the answer does not see.
 SORT_OF_CLEVR_AFTER_ORACLE = Recipe(
     "sort-of-clevr-after-oracle",
-    EnvConfig("SortOfCLEVR-v0", arguments=("ask=after", "queries=10", "overview=36")),
+    EnvConfig("SortOfCLEVR-v0", arguments=("ask=after", "queries=20", "overview=36")),
     replace(
-        reader(slots=32, heads=4, hops=3), glimpse_encoder="patches", saccades="cells", ignore=("time", "overview")
+        reader(slots=32, heads=4, hops=3),
+        glimpse_encoder="patches",
+        join="norm",
+        saccades="cells",
+        ignore=("time", "overview"),
     ),
     "oracle",
     episodes=60_000,
-    batch=128,
+    batch=32,
     optimizer="muon",
-    lr=3e-3,
+    lr=1e-2,
     max_grad_norm=1.0,
 )
 SORT_OF_CLEVR_AFTER = replace(
     SORT_OF_CLEVR_AFTER_ORACLE,
     name="sort-of-clevr-after",
     gaze="learned",
-    lr=2e-3,
-    gaze_lr=1.5,
+    lr=5e-3,
+    gaze_lr=0.6,
     std=0.25,
     estimator="reinforce",
     discount=1.0,

@@ -105,11 +105,15 @@ WHAT_THEN_WHERE = replace(
     name="what-then-where",
     env=EnvConfig("WhatThenWhere-v0", arguments=("delay=(4, 8, 32, 128)",)),
     agent=replace(reader(slots=272, heads=4, hops=3), glimpse_encoder="patches", join="norm"),
+    lr=5e-3,
+    episodes=12_000,
 )
 CHANGE_DETECTION = replace(
     WHAT_THEN_WHERE,
     name="change-detection",
     env=EnvConfig("ChangeDetection-v0", arguments=("delay=(2, 4, 8, 64, 128)",)),
+    agent=replace(reader(slots=272, heads=4, hops=3, alike=6), glimpse_encoder="patches", join="norm"),
+    episodes=60_000,
 )
 # Nothing tells what is right but the reward: an answer is drawn, and what it earned stands in the memory, beside the
 # image. With encoders of unlike length, or a memory that does not begin by likeness, the agent never learns to tell the

@@ -84,7 +84,7 @@ def _act(
         actions = _choose(agent, decision, step, noise, std, given, led)
         outcome = env.step(actions)
         observation = outcome.observation
-        decisions.append(decision)
+        decisions.append(decision._replace(state=None))  # a memory's state is large, and the last alone is wanted
         done.append(actions)
         steps.append(outcome)
         lives.append(alive)
@@ -92,7 +92,7 @@ def _act(
         if env.all_over(alive):
             break
     observations = Moments(seen)
-    decided = _stacked_decisions(agent, decisions)
+    decided = _stacked_decisions(agent, decisions, state)
     if at_once:
         decided = agent.evaluate_episodes(observations, None, decided.kept)
     lived = torch.stack(lives)
@@ -243,8 +243,8 @@ def _stacked(moments: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([moment[name] for moment in moments]) for name in moments[0]}
 
 
-def _stacked_decisions(agent: Any, decisions: list[Decision]) -> Decision:
-    """Decisions of (N, …), one a step, as one of (T, N, …)."""
+def _stacked_decisions(agent: Any, decisions: list[Decision], state: Any) -> Decision:
+    """Decisions of (N, …), one a step, as one of (T, N, …); and the state after the last."""
     params = {}
     for name, head in agent.heads.items():
         each = [decision.params[name] for decision in decisions]
@@ -256,6 +256,6 @@ def _stacked_decisions(agent: Any, decisions: list[Decision]) -> Decision:
         params,
         torch.stack([decision.features.detach() for decision in decisions]),
         torch.stack([decision.unit for decision in decisions]) if isinstance(unit, Tensor) else unit,  # type: ignore[misc]
-        decisions[-1].state,
+        state,
         _stacked([decision.kept for decision in decisions]),
     )

@@ -19,8 +19,8 @@ class AgentConfig:
     width: int = 256
     """Width of what the encoders make of an observation, and of the recurrent core."""
     join: Join = "product"
-    """How what and where meet: "product"; "norm", a product of what was brought to one length before, so that no kind of
-    observation outshouts another; or "sum" as in the paper."""
+    """How what and where meet: "product"; "norm", a product in which all that says what has one length, so that a
+    memory compares glimpses as much as anything else; or "sum" as in the paper."""
     where_hidden: int = 0
     """Hidden units for the place in a product. They matter where no periphery tells which part of a thing is seen."""
     where_stream: int = 128

@@ -65,12 +65,11 @@ def evaluate_checkpoint(
         (where they were found, "" where episodes are made up) and `classes` (of images), and where the environment
         tells right answers `error`: percent of wrong answers, or bits per sequence where answers are bits. Of images
         also `split`, `error_interval` (95 %, Wilson), `error_by_class` and `confusion` (K, K), [class, answer].
-        Where the agent acts, also `glimpses`, `error_by_glimpse`, `cross_entropy`, `error_random_gaze` and
-        `return_random_gaze`, and where episodes are of several kinds `error_by_group` and, of each family of kinds,
-        `error_FAMILY` (percent of the episodes with a wrong answer); of walks `recall_hit_rate` and
-        `recall_hit_rate_by_group` (percent). Where it
-        reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a
-        gaze `support_hit_rate`.
+        Where the agent acts, also `glimpses`, `error_by_glimpse` (of walks with several answers `error_by_answer`),
+        `cross_entropy`, `error_random_gaze` and `return_random_gaze`, and where episodes are of several kinds
+        `error_by_group` and, of each family of kinds, `error_FAMILY` (percent of the episodes with a wrong answer); of
+        walks `recall_hit_rate` and `recall_hit_rate_by_group` (percent). Where it reads, `unit`, `bits` per sequence,
+        `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a gaze `support_hit_rate`.
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, or no such images or data.
@@ -170,7 +169,9 @@ def _measured(gaze: str, agent: AttentionAgent, env: Any, episodes: int, observe
         due = np.isin(schedule.shown, schedule.shown[schedule.scored])
         by_step = report.pop("error_by_glimpse", [])
         if getattr(task, "delays", None) is None:  # or a step is now of the question, now of a delay
-            report["error_by_glimpse"] = [error for error, asked in zip(by_step, due, strict=True) if asked]
+            several = schedule.scored.sum() > 1
+            name, asked = ("error_by_answer", schedule.scored) if several else ("error_by_glimpse", due)
+            report[name] = [error for error, wanted in zip(by_step, asked, strict=True) if wanted]
         recalled = recall_hit_rate(agent, env, episodes, TEST_SEED, gaze)
         if recalled is not None:
             report["recall_hit_rate"] = round(100 * recalled.rate, 4)
@@ -235,6 +236,8 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         lines.append(f"  error, {group:<50} {error:6.2f} %")
     for glimpse, error in enumerate(report.get("error_by_glimpse", []), 1):
         lines.append(f"  error after {glimpse:>2} glimpse{'s' if glimpse > 1 else ' '}   {error:6.2f} %")
+    for answer, error in enumerate(report.get("error_by_answer", []), 1):
+        lines.append(f"  error of answer {answer:>2}        {error:6.2f} %")
     if "unit" in report:
         lines += ["", f"  wrong answers {report['wrong_answers']:14.2f} %"]
         lines += [f"  wrong episodes {report['wrong_episodes']:13.2f} %", f"  bits per sequence {report['bits']:10.4f}"]

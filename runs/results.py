@@ -1,4 +1,4 @@
-"""Write `runs/RESULTS.md` from the committed weights: `python -m runs.results`."""
+"""Write `runs/RESULTS.md` from the committed weights: `python -m runs.results [NAME ...]`."""
 
 from __future__ import annotations
 
@@ -65,6 +65,24 @@ class Tables:
         if report["glimpses"] > 1 and "error_by_glimpse" in report:
             self.by_glimpse += images.by_glimpse_row(name, report)
 
+    def lines(self) -> dict[str, str]:
+        """The lines of each table whose lines stand for themselves, by what stands above them.
+
+        Raises:
+            ValueError: where a table that is made of several weight files together has lines.
+        """
+        if self.stories or self.hidden:
+            raise ValueError("stories are compared with each other: write all results, without a name")
+        return {
+            images.HEAD: self.images,
+            walks.HEAD: self.walks,
+            images.BY_GLIMPSE: self.by_glimpse,
+            recall.HEAD: self.recalled,
+            recall.LONGER_HEAD: self.longer,
+            external.HEAD: self.external,
+            trainings.HEAD: self.trainings,
+        }
+
     def text(self) -> str:
         """All tables in Markdown; those without lines are left out."""
         reader = self.stories["babi-10k"][0]["error_by_task"] if "babi-10k" in self.stories else {}
@@ -87,15 +105,49 @@ class Tables:
         return "".join(parts)
 
 
-def main() -> None:
-    """Evaluate every committed weight file and write the tables."""
+def updated(text: str, head: str, lines: str) -> str:
+    """A text with these lines in the table below `head`: in place of those of the same first cell, or as its last.
+
+    Raises:
+        ValueError: where the text has no such table.
+    """
+    columns = "\n".join(head.splitlines()[-2:]) + "\n"
+    before, found, after = text.partition(columns)
+    if not found:
+        raise ValueError(f"{RESULTS} has no table of the columns {columns.splitlines()[0]}: write all results")
+    rows, gap, rest = after.partition("\n\n")
+    table: dict[str, list[str]] = {}
+    for row in rows.splitlines():
+        table.setdefault(row.split("|")[1], []).append(row)
+    new = lines.splitlines()
+    table |= {
+        name: [row for row in new if row.split("|")[1] == name]
+        for name in dict.fromkeys(row.split("|")[1] for row in new)
+    }
+    return before + columns + "\n".join(row for each in table.values() for row in each) + (gap or "\n") + rest
+
+
+def main(names: tyro.conf.Positional[tuple[str, ...]] = ()) -> None:
+    """Evaluate committed weight files and write their lines into the tables.
+
+    Args:
+        names: of weight files, whose lines alone are written anew; none is all of them.
+    """
     order = list(images.PAPER)
     paths = sorted(PRETRAINED.glob("*.pt"), key=lambda p: (order.index(p.stem) if p.stem in order else 99, p.stem))
     tables = Tables()
     with one_line_errors():
-        for path in Progress(paths, unit=" weights"):
+        for name in names:
+            if name not in {path.stem for path in paths}:
+                raise ValueError(f"there is no {PRETRAINED / name}.pt")
+        for path in Progress([path for path in paths if not names or path.stem in names], unit=" weights"):
             tables.add(path)
-        write_atomically(tables.text().encode(), RESULTS)
+        text = tables.text()
+        if names:
+            text = RESULTS.read_text()
+            for head, lines in tables.lines().items():
+                text = updated(text, head, lines) if lines else text
+        write_atomically(text.encode(), RESULTS)
     print(f"wrote {RESULTS}")
 
 

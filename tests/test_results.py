@@ -10,6 +10,7 @@ import pytest
 from agents.training.recipe import EnvConfig
 from runs.evaluation import evaluate_checkpoint
 from runs.recipes import RECIPES
+from runs.results import RESULTS, Tables, updated
 from runs.tables import sequences
 from runs.tables.gathering import merged
 from runs.tables.recall import LONGER, MEMN2N, PUBLISHED, RULES, by_task, recall_row
@@ -49,6 +50,21 @@ def test_errors_by_kind_of_question_and_the_recall_have_a_line() -> None:
     assert walk_row("a", report) == "| `a` | learned | **4.50** | what 3.0 · where 6.0 | – |\n"
     assert walk_row("a", {**report, "recall_hit_rate": 81.25}).endswith("| 81.2 |\n")
     assert walk_row("a", {"gaze": "learned", "error": 4.5}) == ""
+
+
+def test_lines_of_some_weights_replace_their_own_and_leave_all_others() -> None:
+    text = (
+        "# Results\n\n| recipe | error |\n|---|---|\n| `a` | 1 |\n| `b` | 2 |\n\n## More\n\n| x |\n|---|\n| `b` | 7 |\n"
+    )
+    head = "\nAnything.\n\n| recipe | error |\n|---|---|\n"
+    assert updated(text, head, "| `a` | 9 |\n") == text.replace("| `a` | 1 |", "| `a` | 9 |")
+    assert updated(text, head, "| `c` | 3 |\n") == text.replace("| `b` | 2 |\n", "| `b` | 2 |\n| `c` | 3 |\n")
+    assert updated(text, "| x |\n|---|\n", "| `b` | 8 |\n") == text.replace("| `b` | 7 |", "| `b` | 8 |")
+    with pytest.raises(ValueError, match="no table"):
+        updated(text, "| recipe | bits |\n|---|---|\n", "| `a` | 9 |\n")
+    committed = RESULTS.read_text()
+    for head in Tables().lines():
+        assert updated(committed, head, "") == committed
 
 
 def test_several_seeds_give_mean_and_deviation() -> None:

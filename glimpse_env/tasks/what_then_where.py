@@ -144,14 +144,13 @@ class WhatThenWhere(StagedWalk):
         return self.items.placed([state["index"][:, 0]], [(1, 1)]), self.items.placed(four, PLACES)
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "oracle": of the four, first where the right one is, and then the others in turn; "centre" stays there."""
+        """The "oracle": the four in turn, north first, so that the order tells nothing; "centre" stays there."""
         path = super().scripted(name, seeds, episodes)
         if name != "oracle" or self.full:
             return path
-        target = self.compose(seeds, episodes)["target"]
         places = self.backend.asarray(np.array(PLACES)[:, ::-1] * 2 / 3 - 2 / 3, "float32")
         plan = self.plan(seeds, episodes)[:, 1 : self.horizon]
         begin = int(np.flatnonzero(self.schedule.shown == WHERE)[0])
-        turn = self.backend.clip(plan - begin - 1, 0, None) + target
+        turn = self.backend.clip(plan - begin - 1, 0, None)
         seen = places[turn % len(PLACES)]
         return self.backend.xp.where(((self.shown[plan] == WHERE) & ~self.begins[plan])[..., None], seen, path)

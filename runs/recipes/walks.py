@@ -145,8 +145,8 @@ WALK_RECIPES = (
         agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches", join="norm"),
     ),
     WHAT_THEN_WHERE_ORACLE,
-    led_away(WHAT_THEN_WHERE_ORACLE, 20_000, gaze_lr=0.2),
+    led_away(WHAT_THEN_WHERE_ORACLE, 20_000, gaze_lr=1.0),
     CHANGE_DETECTION_ORACLE,
-    led_away(CHANGE_DETECTION_ORACLE, 20_000, gaze_lr=0.2),
+    led_away(CHANGE_DETECTION_ORACLE, 20_000, gaze_lr=1.0),
     VISUOMOTOR,
 )

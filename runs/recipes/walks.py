@@ -78,7 +78,8 @@ SORT_OF_CLEVR = replace(
     SORT_OF_CLEVR_AFTER,
     name="sort-of-clevr",
     env=EnvConfig("SortOfCLEVR-v0", arguments=("overview=36",)),
-    episodes=400_000,
+    episodes=200_000,
+    init_from="runs/pretrained/sort-of-clevr-after.pt",
 )
 # Twelve questions about each walk, in training: most of what an episode costs is to see. As above: first where the
 # oracle looks, then for itself.
@@ -100,7 +101,7 @@ WHAT_THEN_WHERE_ORACLE = replace(
     GALLERY_ORACLE,
     name="what-then-where-oracle",
     env=EnvConfig("WhatThenWhere-v0", arguments=("delay=(4, 8)",)),
-    episodes=6_400,
+    episodes=20_000,
     lr=5e-3,
 )
 # What changed is what is not as alike as it was: the memory begins by likeness.
@@ -147,6 +148,6 @@ WALK_RECIPES = (
     WHAT_THEN_WHERE_ORACLE,
     led_away(WHAT_THEN_WHERE_ORACLE, 20_000, gaze_lr=1.0),
     CHANGE_DETECTION_ORACLE,
-    led_away(CHANGE_DETECTION_ORACLE, 20_000, gaze_lr=1.0),
+    led_away(CHANGE_DETECTION_ORACLE, 40_000, gaze_lr=1.0),
     VISUOMOTOR,
 )

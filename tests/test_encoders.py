@@ -82,10 +82,15 @@ def test_contract(row: str, config: AgentConfig):
 def test_what_and_where_meet_as_a_product_or_as_a_sum():
     parts = {"g": PARTS["glimpse"], "q": PARTS["tokens"], "p": PARTS["place"]}
     observation = observed(parts, 3)
-    for join in ("product", "sum"):
+    for join in ("product", "norm", "sum"):
         encoders = Encoders(parts, AgentConfig(width=8, join=join))
         glimpse, sentence, place = (encoders.table[name](observation) for name in ("glimpse", "sentence", "place"))
-        expected = (glimpse + sentence) * (1 + place) if join == "product" else torch.relu(glimpse + sentence + place)
+        if join == "norm":  # each that says what, and not where it is, has a mean of 0 and a deviation of 1
+            glimpse, sentence = (
+                (x - x.mean(1, keepdim=True)) / (x.var(1, correction=0, keepdim=True) + 1e-5).sqrt()
+                for x in (glimpse, sentence)
+            )
+        expected = torch.relu(glimpse + sentence + place) if join == "sum" else (glimpse + sentence) * (1 + place)
         torch.testing.assert_close(encoders(observation), expected)
 
 

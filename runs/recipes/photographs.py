@@ -59,6 +59,7 @@ PHOTOGRAPH_RECIPES = (
     replace(ICONS, name="icons-random", gaze="random", led=0.0, led_end=None),
     whole_overview("icons-cnn", ICONS, "64", "deep_cnn", 16),
     replace(TRAFFIC_SIGNS, name="traffic-signs-random", gaze="random", led=0.0, led_end=None),
+    whole_overview("traffic-signs-resnet-0.04", TRAFFIC_SIGNS, "(30, 51)", "resnet"),  # as many multiply-adds
     whole_overview("traffic-signs-resnet-0.1", TRAFFIC_SIGNS, "(80, 136)", "resnet"),
     whole_overview("traffic-signs-resnet-0.3", TRAFFIC_SIGNS, "(240, 408)", "resnet"),
 )

@@ -82,7 +82,7 @@ SORT_OF_CLEVR = replace(
     init_from="runs/pretrained/sort-of-clevr-after.pt",
 )
 # Twelve questions about each walk, in training: most of what an episode costs is to see. As above: first where the
-# oracle looks, then for itself.
+# oracle looks, then for itself, and at last without being led.
 GALLERY_ORACLE = Recipe(
     "gallery-oracle",
     EnvConfig("Gallery-v0", arguments=("questions=12",)),
@@ -94,7 +94,17 @@ GALLERY_ORACLE = Recipe(
     lr=2e-2,
     max_grad_norm=1.0,
 )
-GALLERY = led_away(GALLERY_ORACLE, 120_000, lr=1e-2, gaze_lr=0.1)
+GALLERY_BEGUN = replace(led_away(GALLERY_ORACLE, 120_000, lr=1e-2, gaze_lr=0.1), name="gallery-begun")
+GALLERY = replace(
+    GALLERY_BEGUN,
+    name="gallery",
+    episodes=60_000,
+    lr=5e-3,
+    gaze_lr=0.2,
+    led=0.1,
+    led_end=0.0,
+    init_from="runs/pretrained/gallery-begun.pt",
+)
 # Trained with short delays alone; longer ones, and all that are held out: `runs.evaluate what-then-where --arguments
 # delay=128 --memory-options slots=288`.
 WHAT_THEN_WHERE_ORACLE = replace(
@@ -137,12 +147,13 @@ WALK_RECIPES = (
     SORT_OF_CLEVR_AFTER,
     replace(SORT_OF_CLEVR_AFTER_ORACLE, name="sort-of-clevr-after-random", gaze="random"),
     GALLERY_ORACLE,
+    GALLERY_BEGUN,
     GALLERY,
-    replace(GALLERY_ORACLE, name="gallery-random", gaze="random", episodes=150_000),
+    replace(GALLERY_ORACLE, name="gallery-random", gaze="random", episodes=240_000),
     replace(
         GALLERY_ORACLE,
         name="gallery-none",
-        episodes=150_000,
+        episodes=240_000,
         agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches", join="norm"),
     ),
     WHAT_THEN_WHERE_ORACLE,

@@ -30,6 +30,7 @@ ROLES = {
     "periphery": "bag",
     "lines": "count",
     "bits": "bits",
+    "feedback": "bits",
     "label": "bits",
 }
 

@@ -157,7 +157,7 @@ WALK_RECIPES = (
         agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches", join="norm"),
     ),
     WHAT_THEN_WHERE_ORACLE,
-    led_away(WHAT_THEN_WHERE_ORACLE, 20_000, gaze_lr=1.0),
+    replace(led_away(WHAT_THEN_WHERE_ORACLE, 20_000, gaze_lr=1.0), init_from=None),  # it has not been learned yet
     CHANGE_DETECTION_ORACLE,
     led_away(CHANGE_DETECTION_ORACLE, 40_000, gaze_lr=1.0),
     VISUOMOTOR,

@@ -180,10 +180,11 @@ def _found(agent: Any, observations: Mapping[str, Tensor], given: Mapping[str, T
     size = agent.views[name] if name in given else None
     if size is None or not size.cell:
         return None
-    here, reach = observations[name], torch.tensor(size.cell, device=given[name].device)
-    reach = reach * torch.tensor(size.glimpse[:-3:-1], device=reach.device) / 2  # width, then height
+    *_, height, width = size.glimpse
+    here = observations[name]
     shown = torch.cat([given[name][:1], given[name]])[: len(here)]
-    return ((here - shown).abs() <= reach).all(-1).cumsum(0) > 0
+    x, y = (here - shown).abs().unbind(-1)
+    return ((x <= width * size.cell[0] / 2) & (y <= height * size.cell[1] / 2)).cumsum(0) > 0
 
 
 def _targets(env: BatchedEnv, steps: list, alive: Tensor) -> tuple[Tensor | None, Tensor]:

@@ -105,6 +105,14 @@ class Tables:
         return "".join(parts)
 
 
+def by_name(lines: str) -> dict[str, list[str]]:
+    """The lines of a table by their first cell, in order."""
+    table: dict[str, list[str]] = {}
+    for line in lines.splitlines():
+        table.setdefault(line.split("|")[1], []).append(line)
+    return table
+
+
 def updated(text: str, head: str, lines: str) -> str:
     """A text with these lines in the table below `head`: in place of those of the same first cell, or as its last.
 
@@ -116,14 +124,7 @@ def updated(text: str, head: str, lines: str) -> str:
     if not found:
         raise ValueError(f"{RESULTS} has no table of the columns {columns.splitlines()[0]}: write all results")
     rows, gap, rest = after.partition("\n\n")
-    table: dict[str, list[str]] = {}
-    for row in rows.splitlines():
-        table.setdefault(row.split("|")[1], []).append(row)
-    new = lines.splitlines()
-    table |= {
-        name: [row for row in new if row.split("|")[1] == name]
-        for name in dict.fromkeys(row.split("|")[1] for row in new)
-    }
+    table = by_name(rows) | by_name(lines)
     return before + columns + "\n".join(row for each in table.values() for row in each) + (gap or "\n") + rest
 
 

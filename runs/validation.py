@@ -114,9 +114,8 @@ class Validation:
             scalars["eval/success_rate"] = 1 - result.error / 100
         if not self.acts:
             scalars["eval/bits_per_sequence"] = result.bits
-        if (
-            getattr(getattr(self.env.unwrapped, "task", None), "schedule", None) is None
-        ):  # no answer is due at most steps
+        task = getattr(self.env.unwrapped, "task", None)
+        if getattr(task, "schedule", None) is None:  # of a walk, no answer is due at most steps
             scalars |= {f"eval/error_by_glimpse/{t}": error for t, error in enumerate(result.error_by_step, 1)}
         if len(result.error_by_group) > 1:
             scalars |= {f"eval/error_by_task/{group}": error for group, error in result.error_by_group.items()}

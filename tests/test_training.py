@@ -252,6 +252,8 @@ def test_what_does_not_go_together_is_refused(recipe: Recipe):
         ({"lr": float("nan")}, "--lr must be above 0, got nan"),
         ({"max_grad_norm": float("inf")}, "--max-grad-norm must be above 0, got inf"),
         ({"patience": -1}, "--patience must be at least 0, got -1"),
+        ({"entropy_weight": -0.1}, "--entropy-weight must be at least 0, got -0.1"),
+        ({"unfound_weight": 1.5}, "--unfound-weight is a share from 0 to 1, got 1.5"),
         ({"batch": 0}, "--batch must be at least 1, got 0"),
         ({"episodes": 0}, "--episodes must be at least 1, got 0"),
         ({"episodes": 63}, "--episodes 63 are less than one --batch of 64"),

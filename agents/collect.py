@@ -106,6 +106,7 @@ def _act(
         if name not in given or led is not None
     }
     demonstrated = {} if led is None else {name: _demonstrated(agent, name, decided, given, std) for name in given}
+    moved = None if led is None else _moved(agent, given, len(lived))
     found = None if led is None else _found(agent, observations, given)
     likelihood, hits = _compare(agent, decided.params, actions, target, lived)
     value = _value(agent, observations, None, decided, target, likelihood) if log_prob else None
@@ -113,7 +114,7 @@ def _act(
         observations, None, decided.params, actions, log_prob, value,
         torch.stack([outcome.reward for outcome in steps]) * lived, lived, target, scored, likelihood, hits,
         lived.sum(0), info, episodes, watcher.watched() if watcher is not None else None, led,
-        demonstrated, found,
+        demonstrated, moved, found,
     )  # fmt: skip
 
 
@@ -172,6 +173,16 @@ def _demonstrated(agent: Any, name: str, decided: Decision, given: Mapping[str, 
     unit = decided.unit if isinstance(decided.unit, float) else decided.unit[:steps]
     known = agent.heads[name].log_prob(params[:steps], given[name][: len(params)], std * unit)
     return torch.cat([known, known.new_zeros(len(params) - len(known), *known.shape[1:])])
+
+
+def _moved(agent: Any, given: Mapping[str, Tensor], steps: int) -> Tensor | None:
+    """(T, N) bool, whether the place that is given is another one than before: at first always, and at last never."""
+    name = agent.place_part()
+    if name not in given:
+        return None
+    moved = torch.ones(given[name].shape[:2], dtype=torch.bool, device=given[name].device)
+    moved[1:] = (given[name][1:] != given[name][:-1]).any(-1)
+    return torch.cat([moved, moved.new_zeros(max(0, steps - len(moved)), moved.shape[1])])[:steps]
 
 
 def _found(agent: Any, observations: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Tensor | None:

@@ -76,6 +76,7 @@ class Trajectory(NamedTuple):
         led: (N,) bool, the rows whose places were given; None where none were, or all.
         demonstrated: (Q, N) by part, log-probability of the places that were given, in the rows that were not led too;
             0 where none was given. Empty where `led` is None.
+        moved: (Q, N) bool, whether what was given is another place than the one before; None where `led` is None.
         found: (Q, N) bool, whether a look so far had in its finest patch what was given to be looked at; None where
             `led` is None, or the size of a patch is not known.
     """
@@ -98,6 +99,7 @@ class Trajectory(NamedTuple):
     watched: Watched | None = None
     led: Tensor | None = None
     demonstrated: Mapping[str, Tensor] = {}
+    moved: Tensor | None = None
     found: Tensor | None = None
 
     def last(self) -> Tensor:

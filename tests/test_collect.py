@@ -307,6 +307,9 @@ def test_some_rows_are_led_and_the_others_go_their_own_way():
     assert mixed.led is led
     density = agent.heads["location"].log_prob(mixed.params["location"][: len(places)], places, 0.3)
     torch.testing.assert_close(mixed.demonstrated["location"], torch.cat([density, torch.zeros(1, 4)]))
+    assert mixed.moved is not None
+    torch.testing.assert_close(mixed.moved[:3], torch.cat([places[:1] < 9, places[1:] != places[:-1]]).any(-1))
+    assert not mixed.moved[3].any()
 
 
 def test_what_the_oracle_looks_at_is_found_once_it_lies_in_the_finest_patch_and_stays_found():

@@ -337,6 +337,7 @@ def test_rows_that_were_led_are_imitated_and_take_no_part_in_the_policy_gradient
         reward=torch.rand(3, 4),
         led=led,
         demonstrated={"location": demonstrated},
+        moved=torch.tensor([[True] * 4, [False, False, True, True], [True] * 4]),
     )
     others = trajectory._replace(
         **{name: getattr(trajectory, name)[:, ~led] for name in ("reward", "alive", "log_likelihood", "scored")},
@@ -347,5 +348,6 @@ def test_rows_that_were_led_are_imitated_and_take_no_part_in_the_policy_gradient
     both = policy_gradient(trajectory, HEADS, trajectory.reward, 0.7)
     torch.testing.assert_close(both.policy, policy_gradient(others, HEADS, others.reward, 0.7).policy / 2)
     copied = imitation(trajectory, "location")
-    counted = demonstrated[0].sum() + demonstrated[1, 1]  # where another step follows, and the gaze led itself so far
-    torch.testing.assert_close(copied, -counted / 5 / 2)
+    # Where another step follows; of led rows where the oracle moves on.
+    counted = demonstrated[0].sum() + demonstrated[1, [1, 3]].sum()
+    torch.testing.assert_close(copied, -counted / 6 / 2)

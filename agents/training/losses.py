@@ -70,11 +70,11 @@ def imitation(trajectory: Trajectory, place: str) -> Tensor:
     """Mean of -log p over the places that the oracle looks at, in nats, times the share of rows that it led.
 
     It learns what to do where its own looks take it (Ross, Gordon & Bagnell 2011, "DAgger"). So the other rows count
-    too, and of the rows that were led the first decision alone: later ones are made where it would not have looked.
+    too, and of the rows that were led the decisions alone at which the oracle moves on: all others are made where it
+    looks already, and teach to stay wherever one is.
     """
-    assert trajectory.led is not None
-    counts = following(trajectory.alive).to(torch.float32)
-    counts[1:] *= ~trajectory.led
+    assert trajectory.led is not None and trajectory.moved is not None
+    counts = (following(trajectory.alive) & (trajectory.moved | ~trajectory.led)).to(torch.float32)
     share = trajectory.led.to(torch.float32).mean()
     return -share * (trajectory.demonstrated[place] * counts).sum() / all_mean(counts.sum()).clamp(min=1)
 

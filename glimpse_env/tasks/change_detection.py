@@ -25,6 +25,8 @@ COLOURS = {
 """The colours of the squares; those held out are met in no training."""
 GRID = 3
 """Cells that squares may lie in, down and across."""
+CLOCKWISE = (1, 2, 5, 8, 7, 6, 3, 0, 4)
+"""The cells around the middle one, from the north on, and that one last."""
 MOST = 4
 """Squares of an episode."""
 ANSWERS = ("same", "changed")
@@ -173,14 +175,23 @@ class ChangeDetection(StagedWalk):
         return self.told(self.compose(seeds, episodes))["squares"]
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "oracle": the squares in turn, before and after; "centre" stays there."""
+        """The "oracle": the squares clockwise, before and after, so that the next depends on nothing but the present one;
+        "centre" stays there."""
         path, xp = super().scripted(name, seeds, episodes), self.backend.xp
         if name != "oracle" or self.full:
             return path
         made = self.compose(seeds, episodes)
         plan = self.plan(seeds, episodes)[:, 1 : self.horizon]
         again = int(np.flatnonzero(self.schedule.shown == TEST)[0])
-        turn = xp.where(plan < again, plan, plan - again) % self._count(made)
+        turn = xp.where(plan < again, plan, plan - again) - 1
+        turn = xp.where(turn < 0, 0, turn) % self._count(made)
+        number = xp.take_along_axis(self._clockwise(made), turn, axis=1)
         middle = (xp.astype(xp.flip(made["place"], axis=2), xp.float32) + self.side / 2) * (2 / GRID / self.cell) - 1
-        seen = xp.take_along_axis(middle, xp.tile(turn[..., None], (1, 1, 2)), axis=1)
-        return xp.where((self.begins[plan] | (self.shown[plan] == DELAY))[..., None], path, seen)
+        seen = xp.take_along_axis(middle, xp.tile(number[..., None], (1, 1, 2)), axis=1)
+        return self.staying(xp.where((self.shown[plan] == DELAY)[..., None], path, seen), plan)
+
+    def _clockwise(self, state: State) -> Array:
+        """(N, 4) int64, the numbers of the squares in the order of `CLOCKWISE`; those that are not there come last."""
+        xp, cell = self.backend.xp, state["place"] // self.cell
+        rank = self.backend.asarray(np.argsort(CLOCKWISE))[cell[..., 0] * GRID + cell[..., 1]]
+        return xp.argsort(xp.where(state["before"] > 0, rank, len(CLOCKWISE)), axis=1, stable=True)

@@ -286,8 +286,8 @@ class Gallery(Walk):
         middle = xp.astype(boxes[..., :2] + boxes[..., 2:], xp.float32) / size - 1
         shown = self.shown[1 : self.horizon]
         path = middle[:, self.backend.clip(shown, 0, self.pictures - 1)]
-        still = self.begins[1 : self.horizon] | (shown >= self.pictures)
-        return xp.where(still[None, :, None], xp.zeros_like(path), self.backend.clip(path, -1.0, 1.0))
+        path = xp.where((shown >= self.pictures)[None, :, None], 0.0, self.backend.clip(path, -1.0, 1.0))
+        return self.staying(path, self.backend.rows(self.horizon)[None, 1:])
 
     def canvas(self, seed: int, episode: int) -> np.ndarray:
         """The first picture of the walk, (H, W, C) uint8; of the twin, all of it."""

@@ -203,8 +203,7 @@ class SortOfCLEVR(Walk):
         number = number + xp.zeros_like(colour)
         places = xp.take_along_axis(middle, xp.tile(number[..., None], (1, 1, 2)), axis=1)
         path = (2 * xp.astype(places, xp.float32) + 1) / self.size - 1
-        begins = self.begins[1 : self.horizon][None, :, None]
-        return xp.where(begins, xp.zeros_like(path), path)
+        return self.staying(path, self.backend.rows(self.horizon)[None, 1:])
 
     def canvas(self, seed: int, episode: int) -> np.ndarray:
         """The scene, (size, size, 3) uint8."""

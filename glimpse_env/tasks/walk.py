@@ -183,6 +183,17 @@ class Walk(GlimpseTask):
         xp = self.backend.xp
         return xp.zeros((seeds.shape[0], self.horizon - 1, 2), dtype=xp.float32, device=self.backend.device)
 
+    def staying(self, path: Array, plan: Array) -> Array:
+        """The path (N, T - 1, 2) of an oracle, which stays where the next canvas follows, whatever is done.
+
+        Args:
+            path: (N, T - 1, 2).
+            plan: (N or 1, T - 1) int64, the step of the schedule that each of these places is for.
+        """
+        xp = self.backend.xp
+        before = xp.concat([xp.zeros_like(path[:, :1]), path[:, :-1]], axis=1)
+        return xp.where(self.begins[plan][..., None], before, path)
+
     def walk_canvases(self, seed: int, episode: int) -> list[np.ndarray]:  # noqa: D102
         state = self.begin(*(self.backend.asarray([number], "int64") for number in (seed, episode)))
         state.pop("plan", None)  # so that time is a step of the schedule, and all canvases are there

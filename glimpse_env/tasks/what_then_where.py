@@ -153,4 +153,4 @@ class WhatThenWhere(StagedWalk):
         begin = int(np.flatnonzero(self.schedule.shown == WHERE)[0])
         turn = self.backend.clip(plan - begin - 1, 0, None)
         seen = places[turn % len(PLACES)]
-        return self.backend.xp.where(((self.shown[plan] == WHERE) & ~self.begins[plan])[..., None], seen, path)
+        return self.staying(self.backend.xp.where((self.shown[plan] == WHERE)[..., None], seen, path), plan)

@@ -113,12 +113,13 @@ WHAT_THEN_WHERE_ORACLE = replace(
     episodes=20_000,
     lr=5e-3,
 )
-# What changed is what is not as alike as it was: the memory begins by likeness. Trained with short delays alone; longer
-# ones: `runs.evaluate change-detection --arguments delay=128 --memory-options slots=144`.
+# What changed is what is not as alike as it was: the memory begins by likeness. Four scales, so that the next square is
+# seen from wherever one looks. Trained with short delays alone; longer ones: `runs.evaluate change-detection
+# --arguments delay=128 --memory-options slots=144`.
 CHANGE_DETECTION_ORACLE = replace(
     WHAT_THEN_WHERE_ORACLE,
     name="change-detection-oracle",
-    env=EnvConfig("ChangeDetection-v0", arguments=("delay=(2, 4, 8)",)),
+    env=EnvConfig("ChangeDetection-v0", scales=4, arguments=("delay=(2, 4, 8)",)),
     agent=walker(slots=64, heads=4, hops=3, alike=6),
     episodes=40_000,
 )

@@ -26,19 +26,21 @@ TRAFFIC_SIGNS = replace(
     std=0.5,
     std_end=0.2,
 )
-# Icons of 48 to 256 pixels, anywhere on a canvas of 256 (`runs.icon_set`).
+# Icons of 48 to 256 pixels, anywhere on a canvas of 256 (`runs.icon_set`). The coarsest patch is three quarters of it
+# wide: looked at in its middle, an icon of any size has one scale that it just fills.
 ICONS = replace(
     TRAFFIC_SIGNS,
     name="icons",
     env=EnvConfig(
         "Classify-v0",
         images="icons",
-        num_glimpses=6,
-        patch=16,
+        num_glimpses=4,
+        patch=24,
         scales=4,
         arguments=("overview=64", "augment=scale,brightness,contrast,colour,cutout:0.5"),
     ),
-    episodes=40_000,
+    agent=replace(TRAFFIC_SIGNS.agent, glimpse_encoder="blocks", channels=16),
+    episodes=80_000,
     batch=64,
     lr=5e-3,
 )
@@ -57,7 +59,7 @@ PHOTOGRAPH_RECIPES = (
     TRAFFIC_SIGNS,
     ICONS,
     replace(ICONS, name="icons-random", gaze="random", led=0.0, led_end=None),
-    whole_overview("icons-cnn", ICONS, "64", "deep_cnn", 16),
+    whole_overview("icons-cnn", ICONS, "64", "deep_cnn", 24),  # as many multiply-adds
     replace(TRAFFIC_SIGNS, name="traffic-signs-random", gaze="random", led=0.0, led_end=None),
     whole_overview("traffic-signs-resnet-0.04", TRAFFIC_SIGNS, "(30, 51)", "resnet"),  # as many multiply-adds
     whole_overview("traffic-signs-resnet-0.1", TRAFFIC_SIGNS, "(80, 136)", "resnet"),

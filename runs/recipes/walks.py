@@ -116,8 +116,8 @@ WHAT_THEN_WHERE_ORACLE = replace(
     batch=16,
     lr=3e-3,
 )
-# What changed is what is not as alike as it was: the memory begins by likeness. Four scales, so that the next square is
-# seen from wherever one looks. Trained with short delays alone; longer ones: `runs.evaluate change-detection
+# What changed is what is not as alike as it was: the memory begins by likeness. With four scales the next square is seen
+# from wherever one looks; the answers at all steps count, or nothing is learned in 40,000 episodes. Trained with short delays alone; longer ones: `runs.evaluate change-detection
 # --arguments delay=128 --memory-options slots=144`.
 CHANGE_DETECTION_ORACLE = replace(
     GALLERY_ORACLE,
@@ -125,7 +125,9 @@ CHANGE_DETECTION_ORACLE = replace(
     env=EnvConfig("ChangeDetection-v0", scales=4, arguments=("delay=(2, 4, 8)",)),
     agent=walker(slots=64, heads=4, hops=3, alike=6),
     episodes=40_000,
+    batch=32,
     lr=5e-3,
+    answer_weights="all",
 )
 # Nothing tells what is right but the reward: an answer is drawn, and what it earned stands in the memory, beside the
 # image. With encoders of unlike length, or a memory that does not begin by likeness, the agent never learns to tell the

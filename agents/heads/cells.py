@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from agents.heads.answer import draw_class
 from agents.heads.base import Head, View, ViewSize
-from agents.heads.place import standard_normal
+from agents.heads.place import gaze_features, standard_normal
 from agents.spec import PartSpec
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class CellHead(Head):
             middle = torch.cat([middle.expand(len(cells), -1, 2), view.here[:, None] + self.shift], dim=1)
             reach = torch.cat([reach.expand(len(self.centre), 2), self.width])
             bias = torch.cat([bias, self.correction.expand(len(cells), len(self.shift))], dim=1)
-        found = self.found(features.detach())[:, None]
+        found = self.found(gaze_features(features))[:, None]
         out = self.out(torch.relu(self.mix(torch.relu(cells + found))))
         return torch.cat([(out[..., 0] + bias)[..., None], middle + out[..., 1:].tanh() * reach], dim=-1)
 

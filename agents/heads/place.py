@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from agents.config import AgentConfig
 
 
+LONGEST = 10.0
+"""Largest root mean square of the features that a gaze sees: nothing else bounds what a chain of recalls without a
+softmax makes of them (`memory.association`), and one in the hundreds hides where the gaze is."""
+
+
+def gaze_features(features: Tensor) -> Tensor:
+    """What a gaze sees of the features (B, F): without gradient, scaled down where they are longer than `LONGEST`."""
+    features = features.detach()
+    length = (features.square().mean(-1, keepdim=True) + 1e-8).sqrt()
+    return features * (LONGEST / length).clamp(max=1)
+
+
 def gaussian_log_prob(sample: Tensor, mean: Tensor, std: Tensor | float) -> Tensor:
     """log N(sample; mean, std² I) of places as they were drawn, before any clipping to the canvas.
 
@@ -62,8 +74,8 @@ class WhereStream(nn.Module):
     def forward(self, features: Tensor, view: View) -> Tensor:
         """(B, F) to means (B, outputs)."""
         if self.hidden is None:
-            return self.mean(features.detach())
-        seen = [part for part in (view.periphery, view.here, features.detach()) if part is not None]
+            return self.mean(gaze_features(features))
+        seen = [part for part in (view.periphery, view.here, gaze_features(features)) if part is not None]
         return self.mean(torch.relu(self.hidden(torch.cat(seen, dim=1))))
 
 

@@ -170,6 +170,7 @@ WALK_RECIPES = (
         GALLERY_ORACLE,
         name="gallery-none",
         episodes=240_000,
+        lr=4e-3,
         agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches", join="norm"),
     ),
     WHAT_THEN_WHERE_ORACLE,

@@ -114,6 +114,17 @@ def test_nothing_flows_from_a_policy_into_the_features(role: str):
     assert all(parameter.grad is not None for parameter in head.parameters())
 
 
+@pytest.mark.parametrize("stream", [0, 16])
+def test_a_gaze_sees_features_of_a_bounded_length(stream: int):
+    """Of root mean square 10; shorter ones as they are."""
+    head, view = head_of("motion", where_stream=stream), view_of("motion")
+    torch.nn.init.normal_(head.stream.mean.weight)
+    long, short = 1e4 * torch.randn(ROWS, FEATURES), torch.randn(ROWS, FEATURES)
+    lengths = long.square().mean(1, keepdim=True).sqrt()
+    torch.testing.assert_close(head(long, view), head(10 * long / lengths, view))
+    assert not torch.allclose(head(short, view), head(2 * short, view))
+
+
 def test_two_relative_saccades_are_refused():
     with pytest.raises(ValueError, match="relative saccades, and the agent's are relative too"):
         head_of("saccade", saccades="relative")

@@ -8,7 +8,7 @@ from typing import Any
 from agents import AgentConfig
 from agents.options import Option
 from agents.training.recipe import EnvConfig, Recipe
-from runs.recipes.recall import reader
+from runs.recipes.recall import controlled, reader
 
 
 def walker(**options: Option) -> AgentConfig:
@@ -31,6 +31,12 @@ def with_learned_gaze(oracle: Recipe, episodes: int, **changes: Any) -> Recipe:
         init_from=f"runs/pretrained/{oracle.name}.pt",
         **changes,
     )
+
+
+def remembered_by(recipe: Recipe, memory: str, **options: Option) -> Recipe:
+    """The recipe with an LSTM that writes and reads another memory; "none" is the LSTM alone."""
+    agent = replace(controlled(recipe.agent.width, memory, **options), glimpse_encoder="patches", join="norm")
+    return replace(recipe, name=f"{recipe.name}-{memory}", agent=agent)
 
 
 # Several questions about the same learned pictures: seeing those is most of what an episode costs. Half of them show
@@ -155,6 +161,13 @@ VISUOMOTOR = replace(
     episodes=40_000,
 )
 
+OTHER_MEMORIES: dict[str, dict[str, Option]] = {
+    "none": {},
+    "ntm": {"slots": 64, "width": 32},
+    "dnc": {"slots": 64},
+    "hopfield": {"slots": 64},
+}
+
 WALK_RECIPES = (
     OMNIGLOT,
     OMNIGLOT_GAZE,
@@ -178,4 +191,9 @@ WALK_RECIPES = (
     CHANGE_DETECTION_ORACLE,
     with_learned_gaze(CHANGE_DETECTION_ORACLE, 40_000, gaze_lr=1.0),
     VISUOMOTOR,
+    *(
+        remembered_by(recipe, memory, **options)
+        for recipe in (WHAT_THEN_WHERE_ORACLE, CHANGE_DETECTION_ORACLE)
+        for memory, options in OTHER_MEMORIES.items()
+    ),
 )

@@ -32,8 +32,8 @@ def bounded(x: Tensor) -> Tensor:
 class Association(nn.Module):
     """Two chains from a query x over the earlier steps x_i, and a read from all that they recalled.
 
-    u_0 = M_0 x, r_k = mean over i of (u_k . M_k x_i) c_ki M_{k+1} x_i, u_{k+1} = u_k + r_k, with maps M of its own for
-    each chain; c_ki is 1 in the linear one, and 1 + (A_k x) . (B_k x_i) in the other. The read is V u_K of the linear
+    u_0 = M_0 x, r_k = 1/n sum over i of (u_k . M_k x_i) c_ki M_{k+1} x_i, u_{k+1} = u_k + r_k, with maps M of its own
+    for each chain; n is the number of earlier steps, or a constant; c_ki is 1 in the linear one, and 1 + (A_k x) . (B_k x_i) in the other. The read is V u_K of the linear
     chain, plus gelu(W [u_0, r_0, r_1, ...] + b) of the other.
 
     What one hop recalls, the next one asks with: the maps M are tied as in Sukhbaatar et al. 2015, section 2.2,
@@ -45,11 +45,14 @@ class Association(nn.Module):
         width: of u.
         hops: of a chain.
         read_size: width of the read.
+        share: one over n, the part that each earlier step has in a recall; 0 for their mean. A mean is alike for stories
+            of any length; but steps in which nothing is shown make it smaller, so that what was learned with a short
+            delay is lost in a long one, and a constant does not.
     """
 
-    def __init__(self, input_size: int, width: int, hops: int, read_size: int) -> None:
+    def __init__(self, input_size: int, width: int, hops: int, read_size: int, share: float = 0.0) -> None:
         super().__init__()
-        self.width, self.hops = width, hops
+        self.width, self.hops, self.share = width, hops, share
         self.maps = nn.Parameter(SCALE * torch.randn(2 * (hops + 1), input_size, width))
         self.asks = nn.Parameter(SCALE * torch.randn(hops, input_size, width))
         self.marks = nn.Parameter(torch.zeros(hops, input_size, width))
@@ -79,7 +82,7 @@ class Association(nn.Module):
         asking, links = bounded(asking), self.hops + 1
         first, second, marks = written.split([links, links, self.hops], 1)
         share = earlier.to(asking.dtype)
-        share = (share / share.sum(-1, keepdim=True).clamp(min=1))[:, None]
+        share = (share * self.share if self.share else share / share.sum(-1, keepdim=True).clamp(min=1))[:, None]
         named = 1 + mapped(asking, self.asks) @ marks.mT
         linear = chain(asking @ self.maps[0], first, share.expand_as(named))
         product = chain(asking @ self.maps[links], second, share * named)
@@ -97,7 +100,7 @@ def chain(u: Tensor, slots: Tensor, among: Tensor) -> list[Tensor]:
     Args:
         u: (N, Q, width), u_0.
         slots: (N, hops + 1, S, width), all M x_i.
-        among: (N, hops, Q, S), the slots' shares of the mean times c.
+        among: (N, hops, Q, S), the slots' shares times c.
     """
     links = [u]
     for hop in range(among.shape[1]):

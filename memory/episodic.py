@@ -52,6 +52,7 @@ class Episodic(Memory):
         gate: whether the gate is learned; otherwise everything is written with gate 1.
         time: what the age of a slot changes: "none", "age" or "relative"; see `AttentionBlock`.
         associations: hops of the chains without a softmax, of half the width; 0 for none.
+        share: the part that each earlier step has in what these chains recall; 0 for their mean; see `Association`.
         alike: how sharply a step recalls at first those that are like it, 0 for not at all; see `AttentionBlock`.
 
     Raises:
@@ -72,6 +73,7 @@ class Episodic(Memory):
         gate: bool = True,
         time: str = "age",
         associations: int = 0,
+        share: float = 0.0,
         alike: float = 0.0,
     ) -> None:
         super().__init__()
@@ -80,8 +82,9 @@ class Episodic(Memory):
                 "input_size, slots, width, heads and hops must be at least 1, feedforward and associations at least 0, "
                 f"got {input_size}, {slots}, {width}, {heads}, {hops}, {feedforward} and {associations}"
             )
-        if not 0 <= alike < math.inf:
-            raise ValueError(f"alike must be a number of at least 0, got {alike!r}")
+        for name, number in (("share", share), ("alike", alike)):
+            if not 0 <= number < math.inf:
+                raise ValueError(f"{name} must be a number of at least 0, got {number!r}")
         if width % heads:
             raise ValueError(f"width must be a multiple of heads, got {width} and {heads}")
         if time not in TIMES:
@@ -99,7 +102,8 @@ class Episodic(Memory):
             AttentionBlock(width, heads, feedforward, dropout, time, alike) for _ in range(1 if shared else hops)
         )
         self.norm = nn.LayerNorm(width)
-        self.association = Association(input_size, width // 2, associations, width) if associations else None
+        chains = (input_size, width // 2, associations, width, share)
+        self.association = Association(*chains) if associations else None
 
     def initial_state(self, batch: int) -> MemoryState:
         """Nothing written yet."""

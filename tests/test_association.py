@@ -50,3 +50,17 @@ def test_slots_that_may_not_be_recalled_change_nothing():
     torch.testing.assert_close(some, chain(question, chain.project(slots[:, :4]), earlier[..., :4]))
     nothing = chain(question, chain.project(slots), torch.zeros(1, 1, 6, dtype=torch.bool))
     assert torch.equal(nothing, chain(question, chain.project(torch.zeros_like(slots)), earlier))
+
+
+def test_of_a_mean_a_delay_leaves_little_and_of_constant_shares_all():
+    torch.manual_seed(0)
+    question, slots = torch.randn(2, 1, 4), torch.randn(2, 3, 4)
+    delayed, everything = torch.cat([slots, torch.zeros(2, 9, 4)], 1), torch.ones(1, 1, 12, dtype=torch.bool)
+    for share, same in ((0.0, False), (1 / 3, True)):
+        torch.manual_seed(1)
+        chain = Association(4, width=3, hops=2, read_size=5, share=share)
+        short = chain(question, chain.project(slots), everything[..., :3])
+        assert torch.allclose(short, chain(question, chain.project(delayed), everything), atol=1e-6) == same
+    torch.manual_seed(1)
+    mean = Association(4, width=3, hops=2, read_size=5)
+    torch.testing.assert_close(short, mean(question, mean.project(slots), everything[..., :3]))

@@ -112,22 +112,22 @@ GALLERY = replace(
     init_from="runs/pretrained/gallery-begun.pt",
 )
 # What was first is recalled from the question's step, then what is like it, then where that was: a chain of recalls, which
-# hops with a softmax do not find in 24,000 episodes, and those without one in 6,000 (`memory.association`).
+# hops with a softmax do not find in 24,000 episodes, and those without one in 6,000 (`memory.association`). Each step has
+# a constant share in a recall: of a mean, a long delay leaves little.
 WHAT_THEN_WHERE_ORACLE = replace(
     GALLERY_ORACLE,
     name="what-then-where-oracle",
     env=EnvConfig("WhatThenWhere-v0", arguments=("delay=(4, 8)",)),
-    agent=walker(slots=64, heads=4, hops=2, associations=2),
+    agent=walker(slots=64, heads=4, hops=2, associations=2, share=1 / 16),
     episodes=20_000,
     batch=16,
     lr=3e-3,
 )
 # The image that came first is told from others by its pixels: two pixels beside its middle it is no longer. So the gaze
-# is to be exact, and the oracle leads it in all episodes at first. Held out: delays of 16 and 64.
+# is to be exact, and the oracle leads it in all episodes at first. Held out: `runs.evaluate what-then-where --arguments
+# delay=64 --memory-options slots=144`.
 WHAT_THEN_WHERE = replace(
     with_learned_gaze(WHAT_THEN_WHERE_ORACLE, 24_000, gaze_lr=1.0, std=0.02),
-    env=EnvConfig("WhatThenWhere-v0", arguments=("delay=(4, 8, 32)",)),
-    agent=walker(slots=80, heads=4, hops=2, associations=2),
     led=1.0,
     led_end=0.0,
 )

@@ -183,7 +183,6 @@ WALK_RECIPES = (
     replace(
         GALLERY_ORACLE,
         name="gallery-none",
-        episodes=240_000,
         lr=4e-3,
         agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches", join="norm"),
     ),

@@ -32,9 +32,10 @@ def bounded(x: Tensor) -> Tensor:
 class Association(nn.Module):
     """Two chains from a query x over the earlier steps x_i, and a read from all that they recalled.
 
-    u_0 = M_0 x, r_k = 1/n sum over i of (u_k . M_k x_i) c_ki M_{k+1} x_i, u_{k+1} = u_k + r_k, with maps M of its own
-    for each chain; n is the number of earlier steps, or a constant; c_ki is 1 in the linear one, and 1 + (A_k x) . (B_k x_i) in the other. The read is V u_K of the linear
-    chain, plus gelu(W [u_0, r_0, r_1, ...] + b) of the other.
+    u_0 = M_0 x, r_k = s sum over i of (u_k . M_k x_i) c_ki M_{k+1} x_i, u_{k+1} = u_k + r_k, with maps M of its own for
+    each chain; c_ki is 1 in the linear one, and 1 + (A_k x) . (B_k x_i) in the other; s is one over the number of
+    earlier steps, or a constant. The read is V u_K of the linear chain, plus gelu(W [u_0, r_0, r_1, ...] + b) of the
+    other.
 
     What one hop recalls, the next one asks with: the maps M are tied as in Sukhbaatar et al. 2015, section 2.2,
     "adjacent". There is no norm and no gate: a gate learns to close while the chain's reads are still random, and a
@@ -45,9 +46,9 @@ class Association(nn.Module):
         width: of u.
         hops: of a chain.
         read_size: width of the read.
-        share: one over n, the part that each earlier step has in a recall; 0 for their mean. A mean is alike for stories
-            of any length; but steps in which nothing is shown make it smaller, so that what was learned with a short
-            delay is lost in a long one, and a constant does not.
+        share: s, the part that each earlier step has in a recall; 0 for their mean. A mean is as large for a long story as
+            for a short one. But steps in which nothing is shown make it smaller: what was learned with a short delay
+            fails after a long one. With a constant it does not.
     """
 
     def __init__(self, input_size: int, width: int, hops: int, read_size: int, share: float = 0.0) -> None:

@@ -73,7 +73,8 @@ def imitation(trajectory: Trajectory, place: str) -> Tensor:
     too, and of the rows that were led the decisions alone at which the oracle moves on: all others are made where it
     looks already, and teach to stay wherever one is.
     """
-    assert trajectory.led is not None and trajectory.moved is not None
+    assert trajectory.led is not None
+    assert trajectory.moved is not None
     counts = (following(trajectory.alive) & (trajectory.moved | ~trajectory.led)).to(torch.float32)
     share = trajectory.led.to(torch.float32).mean()
     return -share * (trajectory.demonstrated[place] * counts).sum() / all_mean(counts.sum()).clamp(min=1)

@@ -111,9 +111,9 @@ GALLERY = replace(
     led_end=0.0,
     init_from="runs/pretrained/gallery-begun.pt",
 )
-# What was first is recalled from the question's step, then what is like it, then where that was: a chain of recalls, which
-# hops with a softmax do not find in 24,000 episodes, and those without one in 6,000 (`memory.association`). Each step has
-# a constant share in a recall: of a mean, a long delay leaves little.
+# The question's step recalls what came first, then what is like it, then where that was. Hops with a softmax do not find
+# this chain in 24,000 episodes, and those without one find it in 6,000 (`memory.association`). Each step has a constant
+# share in a recall: of a mean, a long delay leaves little.
 WHAT_THEN_WHERE_ORACLE = replace(
     GALLERY_ORACLE,
     name="what-then-where-oracle",
@@ -123,15 +123,15 @@ WHAT_THEN_WHERE_ORACLE = replace(
     batch=16,
     lr=3e-3,
 )
-# The image that came first is told from others by its pixels: two pixels beside its middle it is no longer. So the gaze
-# is to be exact, and the oracle leads it in all episodes at first. Held out: `runs.evaluate what-then-where --arguments
+# Two glimpses of one image are alike where the gaze is exact to a pixel: so it is trained with a small deviation, and the
+# oracle leads it in all episodes at first. Held out: `runs.evaluate what-then-where --arguments
 # delay=64 --memory-options slots=144`.
 WHAT_THEN_WHERE = replace(
     with_learned_gaze(WHAT_THEN_WHERE_ORACLE, 24_000, gaze_lr=1.0, std=0.02),
     led=1.0,
     led_end=0.0,
 )
-# What changed is what is not as alike as it was: the memory begins by likeness. The answers at all steps count, or less is
+# What changed is what is not as alike as it was: the memory begins by likeness. The answers at all steps count: more is
 # learned. With a fourth scale all squares are seen from anywhere, and random places do as well as the learned gaze.
 # Trained with short delays alone; longer ones: `runs.evaluate change-detection --arguments delay=128 --memory-options
 # slots=144`.

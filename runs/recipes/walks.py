@@ -111,9 +111,9 @@ GALLERY = replace(
     led_end=0.0,
     init_from="runs/pretrained/gallery-begun.pt",
 )
-# The question's step recalls what came first, then what is like it, then where that was. Hops with a softmax do not find
-# this chain in 24,000 episodes, and those without one find it in 6,000 (`memory.association`). Each step has a constant
-# share in a recall: of a mean, a long delay leaves little.
+# The question's step recalls what came first, then what is like it, then where that was. Hops with a softmax do not
+# find this chain in 24,000 episodes, and those without one find it in 6,000 (`memory.association`). Each step has a
+# constant share in a recall: of a mean, a long delay leaves little.
 WHAT_THEN_WHERE_ORACLE = replace(
     GALLERY_ORACLE,
     name="what-then-where-oracle",
@@ -123,8 +123,8 @@ WHAT_THEN_WHERE_ORACLE = replace(
     batch=16,
     lr=3e-3,
 )
-# Two glimpses of one image are alike where the gaze is exact to a pixel: so it is trained with a small deviation, and the
-# oracle leads it in all episodes at first. Held out: `runs.evaluate what-then-where --arguments
+# Two glimpses of one image are alike where the gaze is exact to a pixel: so it is trained with a small deviation, and
+# the oracle leads it in all episodes at first. Held out: `runs.evaluate what-then-where --arguments
 # delay=64 --memory-options slots=144`.
 WHAT_THEN_WHERE = replace(
     with_learned_gaze(WHAT_THEN_WHERE_ORACLE, 24_000, gaze_lr=1.0, std=0.02),

@@ -132,9 +132,8 @@ WHAT_THEN_WHERE = replace(
     led_end=0.0,
 )
 # What changed is what is not as alike as it was: the memory begins by likeness. The answers at all steps count: more is
-# learned. With a fourth scale all squares are seen from anywhere, and random places do as well as the learned gaze.
-# Trained with short delays alone; longer ones: `runs.evaluate change-detection --arguments delay=128 --memory-options
-# slots=144`.
+# learned. Trained with short delays alone; longer ones: `runs.evaluate change-detection --arguments delay=128
+# --memory-options slots=144`.
 CHANGE_DETECTION_ORACLE = replace(
     GALLERY_ORACLE,
     name="change-detection-oracle",

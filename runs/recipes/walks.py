@@ -127,7 +127,7 @@ WHAT_THEN_WHERE_ORACLE = replace(
 # the oracle leads it in all episodes at first. Held out: `runs.evaluate what-then-where --arguments
 # delay=64 --memory-options slots=144`.
 WHAT_THEN_WHERE = replace(
-    with_learned_gaze(WHAT_THEN_WHERE_ORACLE, 24_000, gaze_lr=1.0, std=0.02),
+    with_learned_gaze(WHAT_THEN_WHERE_ORACLE, 48_000, gaze_lr=1.0, std=0.02),
     led=1.0,
     led_end=0.0,
 )

@@ -176,7 +176,8 @@ def _demonstrated(agent: Any, name: str, decided: Decision, given: Mapping[str, 
 
 
 def _moved(agent: Any, given: Mapping[str, Tensor], steps: int) -> Tensor | None:
-    """(T, N) bool, whether the place that is given is another one than before: at first always, and at last never."""
+    """(T, N) bool, whether the place that is given is another one than was given before, even where a new canvas put
+    the gaze in its middle: at first always, and never where none is given."""
     name = agent.place_part()
     if name not in given:
         return None

@@ -76,7 +76,8 @@ class Trajectory(NamedTuple):
         led: (N,) bool, the rows whose places were given; None where none were, or all.
         demonstrated: (Q, N) by part, log-probability of the places that were given, in the rows that were not led too;
             0 where none was given. Empty where `led` is None.
-        moved: (Q, N) bool, whether what was given is another place than the one before; None where `led` is None.
+        moved: (Q, N) bool, whether what was given is another place than what was given before; None where `led` is
+            None, or no place was given.
         found: (Q, N) bool, whether a look so far had in its finest patch what was given to be looked at; None where
             `led` is None, or the size of a patch is not known.
     """

@@ -47,8 +47,8 @@ class Association(nn.Module):
         hops: of a chain.
         read_size: width of the read.
         share: s, the part that each earlier step has in a recall; 0 for their mean. A mean is as large for a long story
-            as for a short one. But steps in which nothing is shown make it smaller: what was learned with a short
-            delay fails after a long one. With a constant it does not.
+            as for a short one, but steps in which nothing is shown make it smaller: what was learned with a short
+            delay fails after a long one. A constant share makes it no smaller, and what such steps recall adds up.
     """
 
     def __init__(self, input_size: int, width: int, hops: int, read_size: int, share: float = 0.0) -> None:

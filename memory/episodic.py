@@ -82,6 +82,8 @@ class Episodic(Memory):
                 "input_size, slots, width, heads and hops must be at least 1, feedforward and associations at least 0, "
                 f"got {input_size}, {slots}, {width}, {heads}, {hops}, {feedforward} and {associations}"
             )
+        if share and not associations:
+            raise ValueError(f"share is of what associations recall, and there are none: got share={share!r}")
         for name, number in (("share", share), ("alike", alike)):
             if not 0 <= number < math.inf:
                 raise ValueError(f"{name} must be a number of at least 0, got {number!r}")

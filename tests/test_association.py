@@ -52,7 +52,7 @@ def test_slots_that_may_not_be_recalled_change_nothing():
     assert torch.equal(nothing, chain(question, chain.project(torch.zeros_like(slots)), earlier))
 
 
-def test_of_a_mean_a_delay_leaves_little_and_of_constant_shares_all():
+def test_a_delay_makes_a_mean_smaller_but_not_a_sum_of_constant_shares():
     torch.manual_seed(0)
     question, slots = torch.randn(2, 1, 4), torch.randn(2, 3, 4)
     delayed, everything = torch.cat([slots, torch.zeros(2, 9, 4)], 1), torch.ones(1, 1, 12, dtype=torch.bool)

@@ -422,3 +422,8 @@ def test_a_recall_may_begin_by_likeness(alike: float) -> None:
 def test_likeness_below_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="alike must be a number of at least 0, got -1"):
         Episodic(4, alike=-1)
+
+
+def test_a_share_without_associations_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"share is of what associations recall, and there are none: got share=0\.5"):
+        Episodic(4, share=0.5)

@@ -145,6 +145,7 @@ def test_the_oracle_looks_at_each_image() -> None:
     hits = [task.path_metrics(p, SEEDS, EPISODES)["attention/target_hit_rate"] for p in (path, centre)]
     assert hits[0] >= 2 / 3
     assert hits[1] < hits[0]
+    np.testing.assert_array_equal(path[:, [3, 6]], path[:, [2, 5]])  # where the next picture follows, it stays
 
 
 def test_what_a_question_shows_is_in_the_middle_without_clutter() -> None:

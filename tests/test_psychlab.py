@@ -71,7 +71,8 @@ def test_the_oracle_looks_at_the_four_in_an_order_that_does_not_tell_which_is_th
     path = where_then_what().gaze("oracle", SEEDS, EPISODES)
     np.testing.assert_array_equal(path, np.tile(path[:1], (len(path), 1, 1)))
     np.testing.assert_allclose(path[0, 4], (0, -2 / 3), atol=1e-6)
-    np.testing.assert_array_equal(path[:, [0, 1, 3]], 0)
+    np.testing.assert_array_equal(path[:, [0, 1, 3, 6, 7]], 0)
+    np.testing.assert_array_equal(path[:, 5], path[:, 4])  # where the delay follows, it stays
 
 
 def test_squares_come_again_and_one_may_have_a_colour_that_none_had() -> None:

@@ -145,6 +145,8 @@ def test_the_oracle_looks_at_what_is_asked_for_and_then_at_all_others() -> None:
     for row in range(20):
         nearest = np.square(pixels[row, :6, None] - state["middle"][row] - 0.5).sum(-1).argmin(1)
         assert sorted(nearest.tolist()) == list(range(6))
+    after = make(num_glimpses=4, ask="after").gaze("oracle", SEEDS, EPISODES)
+    np.testing.assert_array_equal(after[:, 3], after[:, 2])  # where the question follows, it stays
     metrics = task.path_metrics(np.concatenate([path[:, :1], path], 1), SEEDS, EPISODES)
     assert metrics["attention/target_hit_rate"] > 0.2
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 LONGEST = 10.0
-"""Largest root mean square of the features that a gaze sees: nothing else bounds what a chain of recalls without a
-softmax makes of them (`memory.association`), and one in the hundreds hides where the gaze is."""
+"""Largest root mean square of the features that a gaze sees. Nothing else bounds what a chain of recalls without a
+softmax makes of them (`memory.association`), and features of a length in the hundreds hide where the gaze is."""
 
 
 def gaze_features(features: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ def standard_normal(uniform: Tensor) -> Tensor:
 class WhereStream(nn.Module):
     """A small eye of its own for the gaze: what lies in the periphery draws it (the dorsal "where" stream).
 
-    Reads the periphery, the present place and the detached features through one hidden layer. Nothing but the policy
+    Reads the periphery, the present place and the `gaze_features` through one hidden layer. Nothing but the policy
     gradient trains it, and it trains nothing else. With `hidden=0` it is the paper's linear layer on the detached
     features alone (Mnih et al. 2014, section 3.1, "location network").
 

@@ -70,8 +70,8 @@ def imitation(trajectory: Trajectory, place: str) -> Tensor:
     """Mean of -log p over the places that the oracle looks at, in nats, times the share of rows that it led.
 
     It learns what to do where its own looks take it (Ross, Gordon & Bagnell 2011, "DAgger"). So the other rows count
-    too, and of the rows that were led the decisions alone at which the oracle moves on: all others are made where it
-    looks already, and teach to stay wherever one is.
+    too. Of the rows that were led, only those decisions count at which the oracle moves on: at others it looks there
+    already, and they would teach to stay wherever one is.
     """
     assert trajectory.led is not None
     assert trajectory.moved is not None

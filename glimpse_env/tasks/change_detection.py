@@ -183,8 +183,7 @@ class ChangeDetection(StagedWalk):
         made = self.compose(seeds, episodes)
         plan = self.plan(seeds, episodes)[:, 1 : self.horizon]
         again = int(np.flatnonzero(self.schedule.shown == TEST)[0])
-        turn = xp.where(plan < again, plan, plan - again) - 1
-        turn = xp.where(turn < 0, 0, turn) % self._count(made)
+        turn = (xp.where(plan < again, plan, plan - again) - 1) % self._count(made)
         number = xp.take_along_axis(self._clockwise(made), turn, axis=1)
         middle = (xp.astype(xp.flip(made["place"], axis=2), xp.float32) + self.side / 2) * (2 / GRID / self.cell) - 1
         seen = xp.take_along_axis(middle, xp.tile(number[..., None], (1, 1, 2)), axis=1)

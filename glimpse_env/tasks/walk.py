@@ -184,7 +184,7 @@ class Walk(GlimpseTask):
         return xp.zeros((seeds.shape[0], self.horizon - 1, 2), dtype=xp.float32, device=self.backend.device)
 
     def staying(self, path: Array, plan: Array) -> Array:
-        """The path (N, T - 1, 2) of an oracle, which stays where the next canvas follows, whatever is done.
+        """The path (N, T - 1, 2) of an oracle, in which each place that another canvas makes idle is the one before it.
 
         Args:
             path: (N, T - 1, 2).

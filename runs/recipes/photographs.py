@@ -26,8 +26,8 @@ TRAFFIC_SIGNS = replace(
     std=0.5,
     std_end=0.2,
 )
-# Icons of 48 to 256 pixels, anywhere on a canvas of 256 (`runs.icon_set`). The coarsest patch is three quarters of it
-# wide: looked at in its middle, an icon of any size has one scale that it just fills.
+# Icons of 48 to 256 pixels, anywhere on a canvas of 256 (`runs.icon_set`). The patches are 24, 48, 96 and 192 pixels
+# wide: one of them is filled at least half by an icon that is looked at in its middle.
 ICONS = replace(
     TRAFFIC_SIGNS,
     name="icons",

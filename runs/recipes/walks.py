@@ -26,10 +26,8 @@ def with_learned_gaze(oracle: Recipe, episodes: int, **changes: Any) -> Recipe:
         episodes=episodes,
         estimator="reinforce",
         discount=1.0,
-        led=0.5,
-        led_end=0.1,
         init_from=f"runs/pretrained/{oracle.name}.pt",
-        **changes,
+        **{"led": 0.5, "led_end": 0.1, **changes},
     )
 
 
@@ -113,7 +111,7 @@ GALLERY = replace(
 )
 # The question's step recalls what came first, then what is like it, then where that was. Hops with a softmax do not
 # find this chain in 24,000 episodes, and those without one find it in 6,000 (`memory.association`). Each step has a
-# constant share in a recall: of a mean, a long delay leaves little.
+# constant share in a recall: with a mean, little is left after a long delay.
 WHAT_THEN_WHERE_ORACLE = replace(
     GALLERY_ORACLE,
     name="what-then-where-oracle",
@@ -126,11 +124,7 @@ WHAT_THEN_WHERE_ORACLE = replace(
 # Two glimpses of one image are alike where the gaze is exact to a pixel: so it is trained with a small deviation, and
 # the oracle leads it in all episodes at first. Held out: `runs.evaluate what-then-where --arguments
 # delay=64 --memory-options slots=144`.
-WHAT_THEN_WHERE = replace(
-    with_learned_gaze(WHAT_THEN_WHERE_ORACLE, 48_000, gaze_lr=1.0, std=0.02),
-    led=1.0,
-    led_end=0.0,
-)
+WHAT_THEN_WHERE = with_learned_gaze(WHAT_THEN_WHERE_ORACLE, 48_000, gaze_lr=1.0, std=0.02, led=1.0, led_end=0.0)
 # What changed is what is not as alike as it was: the memory begins by likeness. The answers at all steps count: more is
 # learned. Trained with short delays alone; longer ones: `runs.evaluate change-detection --arguments delay=128
 # --memory-options slots=144`.

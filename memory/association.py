@@ -24,9 +24,9 @@ LARGEST = 4.0
 """Largest root mean square of an input; sums of words have about one. Products of larger ones would overflow."""
 
 
-def bounded(x: Tensor) -> Tensor:
-    """(..., D) to the same, scaled down where its root mean square is over `LARGEST`."""
-    return x * (LARGEST / (x.square().mean(-1, keepdim=True) + 1e-8).sqrt()).clamp(max=1)
+def bounded(x: Tensor, largest: float = LARGEST) -> Tensor:
+    """(..., D) to the same, scaled down where its root mean square is over `largest`."""
+    return x * (largest / (x.square().mean(-1, keepdim=True) + 1e-8).sqrt()).clamp(max=1)
 
 
 class Association(nn.Module):

@@ -13,7 +13,11 @@ from memory import MEMORIES, Memory, MemoryState, Watch, compile_memory, make_me
 
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "none": [{}],
-    "episodic": [{"slots": 5, "width": 4}, {"slots": 5, "width": 4, "associations": 2, "share": 0.5}],
+    "episodic": [
+        {"slots": 5, "width": 4},
+        {"slots": 5, "width": 4, "associations": 2},
+        {"slots": 5, "width": 4, "associations": 2, "share": 0.5},
+    ],
     "ntm": [{"slots": 5, "width": 3}, {"slots": 7, "width": 3, "reads": 2, "writes": 2, "shift": 2}],
     "dnc": [
         {"slots": 5, "width": 3, "reads": 2},

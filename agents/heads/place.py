@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from agents.heads.base import Head, View, ViewSize
 from agents.spec import PartSpec
+from memory.association import bounded
 
 if TYPE_CHECKING:
     from agents.config import AgentConfig
@@ -22,9 +23,7 @@ softmax makes of them (`memory.association`), and features of a length in the hu
 
 def gaze_features(features: Tensor) -> Tensor:
     """What a gaze sees of the features (B, F): without gradient, scaled down where they are longer than `LONGEST`."""
-    features = features.detach()
-    length = (features.square().mean(-1, keepdim=True) + 1e-8).sqrt()
-    return features * (LONGEST / length).clamp(max=1)
+    return bounded(features.detach(), LONGEST)
 
 
 def gaussian_log_prob(sample: Tensor, mean: Tensor, std: Tensor | float) -> Tensor:

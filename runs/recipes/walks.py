@@ -16,6 +16,11 @@ def walker(**options: Option) -> AgentConfig:
     return replace(reader(**options), glimpse_encoder="patches", join="norm")
 
 
+def lstm_walker(units: int, memory: str, **options: Option) -> AgentConfig:
+    """A reader of what it sees on a walk by an LSTM, which writes and reads this memory; "none" is the LSTM alone."""
+    return replace(controlled(units, memory, **options), glimpse_encoder="patches", join="norm")
+
+
 def with_learned_gaze(oracle: Recipe, episodes: int, **changes: Any) -> Recipe:
     """The recipe that goes on from one with the oracle's gaze: the agent learns to look for itself."""
     name = oracle.name.removesuffix("-oracle")
@@ -29,12 +34,6 @@ def with_learned_gaze(oracle: Recipe, episodes: int, **changes: Any) -> Recipe:
         init_from=f"runs/pretrained/{oracle.name}.pt",
         **{"led": 0.5, "led_end": 0.1, **changes},
     )
-
-
-def remembered_by(recipe: Recipe, memory: str, **options: Option) -> Recipe:
-    """The recipe with an LSTM that writes and reads another memory; "none" is the LSTM alone."""
-    agent = replace(controlled(recipe.agent.width, memory, **options), glimpse_encoder="patches", join="norm")
-    return replace(recipe, name=f"{recipe.name}-{memory}", agent=agent)
 
 
 # Several questions about the same learned pictures: seeing those is most of what an episode costs. Half of them show
@@ -177,7 +176,7 @@ WALK_RECIPES = (
         GALLERY_ORACLE,
         name="gallery-none",
         lr=4e-3,
-        agent=AgentConfig(width=256, core="lstm", glimpse_encoder="patches", join="norm"),
+        agent=lstm_walker(256, "none"),
     ),
     WHAT_THEN_WHERE_ORACLE,
     WHAT_THEN_WHERE,
@@ -185,7 +184,7 @@ WALK_RECIPES = (
     with_learned_gaze(CHANGE_DETECTION_ORACLE, 40_000, gaze_lr=1.0),
     VISUOMOTOR,
     *(
-        remembered_by(recipe, memory, **options)
+        replace(recipe, name=f"{recipe.name}-{memory}", agent=lstm_walker(128, memory, **options))
         for recipe in (WHAT_THEN_WHERE_ORACLE, CHANGE_DETECTION_ORACLE)
         for memory, options in OTHER_MEMORIES.items()
     ),

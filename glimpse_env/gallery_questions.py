@@ -92,12 +92,13 @@ class Asker:
         self.rows = backend.asarray(rows)
         self.first_ordinal, self.first_thing = (int(self.vocabulary.encode([w])[0]) for w in (ORDINALS[0], things[0]))
 
-    def ask(self, words: Array, labels: Array) -> Questions:
+    def ask(self, words: Array, labels: Array, names: Array) -> Questions:
         """Questions about walks.
 
         Args:
             words: (N, Q, DRAWS) random words.
             labels: (N, K) int64, the classes of the pictures in their order.
+            names: (N, K) int64, the pictures' numbers, from 0.
         """
         xp, count = self.backend.xp, labels.shape[1]
         kind = self.asked[integers(words[..., 0], len(self.asked))]
@@ -118,7 +119,7 @@ class Asker:
         found = xp.any(have, axis=-1)
         by_kind = (
             shown,
-            self.place + first,
+            self.place + names[each, first % count],
             self.number + xp.sum(xp.astype(have, xp.int64), axis=-1),
             xp.where(found, self.yes, self.no),
             xp.where(first < second, thing, other),
@@ -132,7 +133,7 @@ class Asker:
         target = by_kind[0]
         for number, answer in enumerate(by_kind[1:], 1):
             target = xp.where(kind == number, answer, target)
-        tokens = self._tokens(kind, picture, *named)
+        tokens = self._tokens(kind, names[each, picture], *named)
         return Questions(kind, tokens, target, support, xp.where(kind == 3, thing, xp.full_like(thing, -1)))
 
     def _tokens(self, kind: Array, picture: Array, thing: Array, other: Array) -> Array:

@@ -75,6 +75,28 @@ def test_answers_are_those_of_what_was_shown(pictures: int) -> None:
     assert said["was"] == {"yes", "no"}
 
 
+def test_numbers_of_any_size_name_the_pictures_in_their_order() -> None:
+    task = make(pictures=3, questions=3, numbers="any")
+    state = task.begin(SEEDS, EPISODES)
+    names = state["names"]
+    assert (np.diff(names, axis=1) > 0).all()
+    assert (np.bincount(names.ravel(), minlength=MOST) > 400 * 3 / MOST / 2).all()
+    for row in range(40):
+        seen = [ORDINALS[name] for name in names[row]]
+        classes = walk_of(task, state, row)
+        for number in range(3):
+            question = sentence(task.asker.vocabulary, state["tokens"][row, number])
+            answer = task.answer_names[state["target"][row, number]]
+            if question.startswith("what was in"):
+                assert answer == NAMES[classes[seen.index(question.split()[4])]]
+            elif question.startswith("in which"):
+                thing = NAMES.index(question.split("'")[1])
+                assert answer == seen[classes.index(thing)]
+    steps = [int(np.flatnonzero(task.schedule.shown == picture)[0]) for picture in range(3)]
+    shown = [task.parts({**state, "time": np.full(400, step)})["picture"].argmax(1) for step in steps]
+    np.testing.assert_array_equal(np.stack(shown, 1), names)
+
+
 def test_what_is_asked_depends_on_nothing_that_tells_the_answer() -> None:
     """Kinds are as likely, half of the questions whether something was there have yes, and zero may be a count."""
     state = make(questions=5, pictures=3).begin(SEEDS, EPISODES)

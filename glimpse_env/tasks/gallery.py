@@ -14,14 +14,14 @@ from glimpse_env.gallery_questions import DRAWS, KINDS, MOST, WORDS, Asker
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.path_metrics import hit_rate
 from glimpse_env.rng import Array, draw_words
-from glimpse_env.tasks.arguments import check_choices, check_counts
+from glimpse_env.tasks.arguments import check_choice, check_choices, check_counts
 from glimpse_env.tasks.classify import Classify
 from glimpse_env.tasks.delays import Delays, checked_delays
 from glimpse_env.tasks.records import Schedule, State
 from glimpse_env.tasks.walk import Walk
 
-QUESTION_STREAM, NOISE_STREAM = 1, 2
-"""The random streams of questions and of noise; 0 makes each picture, under a number of its own."""
+QUESTION_STREAM, NOISE_STREAM, NUMBER_STREAM = 1, 2, 3
+"""The random streams of questions, of noise and of the pictures' numbers; 0 makes each picture, under a number of its own."""
 
 STRIDE = MOST
 """Numbers of pictures that an episode takes."""
@@ -73,6 +73,7 @@ class Gallery(Walk):
     | `pictures` | 6 | of a walk, from 1 to 12 |
     | `num_glimpses` | 4 | glimpses of each picture |
     | `looks` | 1 | steps of each question, and glimpses of what it shows: a picture in the middle, without clutter |
+    | `numbers` | `"first"` | that the pictures bear: from the first on; or `"any"`, as many of twelve in increasing order, drawn in each episode. Who was trained with these knows all the numbers of a longer walk |
     | `delay` | 0 | steps of noise between the pictures and the questions; of several numbers each episode draws one |
     | `questions` | 1 | of an episode, one after the other: in training the same walk serves several |
     | `kinds` | all | of `"what"`, `"where"`, `"count"`, `"seen"` and `"order"`, one name or several |
@@ -108,6 +109,7 @@ class Gallery(Walk):
         pictures: int = 6,
         num_glimpses: int = 4,
         looks: int = 1,
+        numbers: Literal["first", "any"] = "first",
         delay: int | Sequence[int] = 0,
         questions: int = 1,
         kinds: str | Sequence[str] = tuple(KINDS),
@@ -129,7 +131,10 @@ class Gallery(Walk):
             raise ValueError(f"pictures must be at most {MOST}, got {pictures}")
         if whole and questions > 1:
             raise ValueError("whole=True shows the walk and one question at once: set questions=1")
+        if whole and numbers != "first":
+            raise ValueError('whole=True shows all pictures side by side, without numbers: leave out numbers="any"')
         check_choices(order=order)
+        check_choice("numbers", numbers, ("first", "any"))
         self.scenes = Classify(
             backend, dataset=dataset, images=images, split=split, size=size, pieces=pieces, num_glimpses=1, **shown
         )
@@ -140,7 +145,7 @@ class Gallery(Walk):
         super().__init__(backend, patch=patch, scales=scales, saccades=saccades)
         self.asker = Asker(self.scenes.answer_names, (kinds,) if isinstance(kinds, str) else tuple(kinds), backend)
         self.words, self.answer_names = self.asker.vocabulary.words, self.asker.answers
-        self.order, self.num_episodes = order, self.scenes.num_episodes
+        self.numbers, self.order, self.num_episodes = numbers, order, self.scenes.num_episodes
         self.source = self.scenes.source
         self.gazes = (*self.gazes, "oracle") if self.gazes else ()
         by_class = np.argsort(backend.to_numpy(self.scenes.labels), kind="stable")
@@ -193,17 +198,27 @@ class Gallery(Walk):
             index[:, 0] = walks
         words = draw_words(seeds, walks, self.questions * (DRAWS + 1), QUESTION_STREAM)
         words = xp.reshape(words, (n, self.questions, DRAWS + 1))
-        asked = self.asker.ask(words[..., :DRAWS], self.scenes.labels[index])
+        names = self._names(seeds, walks)
+        asked = self.asker.ask(words[..., :DRAWS], self.scenes.labels[index], names)
         probe = self.backend.clip(asked.probe, 0, None)
         drawn = self.starts[probe] + (words[..., DRAWS] * self.counts[probe] >> 32)
         return {
             "index": xp.concat([index, self.by_class[self.backend.clip(drawn, 0, len(self.by_class) - 1)]], axis=1),
+            "names": names,
             "target": asked.target,
             "tokens": asked.tokens,
             "kind": asked.kind,
             "support": asked.support,
             "probed": asked.probe >= 0,
         }
+
+    def _names(self, seeds: Array, walks: Array) -> Array:
+        """The numbers that the pictures of these walks bear, from 0, (N, K) int64."""
+        xp, count = self.backend.xp, self.pictures
+        if self.numbers == "first":
+            return xp.tile(self.backend.rows(count), (seeds.shape[0], 1))
+        drawn = xp.argsort(draw_words(seeds, walks, MOST, NUMBER_STREAM), axis=1, stable=True)
+        return xp.sort(drawn[:, :count], axis=1)
 
     def present(self, state: State) -> Array:  # noqa: D102
         xp, now = self.backend.xp, self.shown[self.now(state)]
@@ -247,7 +262,9 @@ class Gallery(Walk):
         tokens = state["tokens"][self.backend.rows(now.shape[0]), self.asked[now]]
         if not self.full:
             tokens = xp.where((self.shown[now] >= self.first_question)[:, None], tokens, xp.zeros_like(tokens))
-        number = xp.where((self.shown[now] < self.pictures) & (not self.full), self.shown[now], MOST)
+        shown = self.backend.clip(self.shown[now], 0, self.pictures - 1)
+        name = state["names"][self.backend.rows(now.shape[0]), shown]
+        number = xp.where((self.shown[now] < self.pictures) & (not self.full), name, MOST)
         return {"tokens": tokens, "picture": self.one_of[number]}
 
     def told(self, state: State) -> dict[str, Array]:

@@ -83,7 +83,7 @@ def hit_rate(path: np.ndarray, boxes: np.ndarray, canvas: tuple[int, int]) -> fl
 
     Args:
         path: (N, T, 2).
-        boxes: (N, 4) left, top, right, bottom in pixels, of each episode's target.
+        boxes: (N, 4) left, top, right, bottom in pixels, of each episode's target, or (N, K, 4) of several.
         canvas: (height, width) in pixels.
     """
     inside = hits(path[:, 1:], boxes, canvas)
@@ -91,7 +91,9 @@ def hit_rate(path: np.ndarray, boxes: np.ndarray, canvas: tuple[int, int]) -> fl
 
 
 def hits(path: np.ndarray, boxes: np.ndarray, canvas: tuple[int, int]) -> np.ndarray:
-    """Which of the fixations (N, T, 2) fell into the box, (N, T) bool; boxes and canvas as in `hit_rate`."""
+    """Which of the fixations (N, T, 2) fell into a box, (N, T) bool; boxes and canvas as in `hit_rate`."""
+    if boxes.ndim == 3:
+        return np.any([hits(path, each, canvas) for each in boxes.swapaxes(0, 1)], axis=0)
     pixel = np.asarray(fixation_pixel(path.reshape(-1, 2).astype(np.float32), canvas)).reshape(path.shape)
     return np.all((pixel >= boxes[:, None, :2]) & (pixel < boxes[:, None, 2:]), axis=-1)
 

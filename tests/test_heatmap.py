@@ -104,7 +104,8 @@ def make_fixations() -> Fixations:
     corners = np.array([[2, 6], [8, 25]])
     centre = (corners + 5) / (20, 40) * 2 - 1
     path = np.stack([np.zeros((2, 2)), corners / (20, 40) * 2 - 1], axis=1).astype(np.float32)
-    return Fixations(path, centre, np.array([[2.0, 4.0]] * 2), np.array([0, 2]), np.array([True, False]))
+    twice = centre[:, None].repeat(2, axis=1)
+    return Fixations(path, twice, np.array([[[2.0, 4.0]] * 2] * 2), np.array([0, 2]), np.array([True, False]))
 
 
 def test_places_on_the_target_do_not_depend_on_where_it_lies() -> None:

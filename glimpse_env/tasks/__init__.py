@@ -21,6 +21,7 @@ from glimpse_env.tasks.recall import AssociativeRecall
 from glimpse_env.tasks.records import Outcome, State, Story, Whole
 from glimpse_env.tasks.repeat_copy import RepeatCopy
 from glimpse_env.tasks.roles import check_roles
+from glimpse_env.tasks.several_digits import SeveralDigits
 from glimpse_env.tasks.sort_of_clevr import SortOfCLEVR
 from glimpse_env.tasks.traffic_signs import TrafficSigns
 from glimpse_env.tasks.visuomotor_mapping import VisuomotorMapping
@@ -104,6 +105,8 @@ register_task("TranslatedMNIST-v0", Classify, size=60, pieces=0, patch=12, scale
 register_task("ClutteredMNIST-v0", Classify, size=60, pieces=4, patch=12, scales=3, num_glimpses=8)
 register_task("ClutteredMNIST100-v0", Classify, size=100, pieces=8, patch=12, scales=4, num_glimpses=8)
 register_task("Classify-v0", Classify, dataset=None, num_glimpses=8)
+register_task("MNISTPairs-v0", SeveralDigits)
+register_task("MNISTAddition-v0", SeveralDigits, answer="sum", pieces=0)
 register_task("TrafficSigns-v0", TrafficSigns)
 register_task("Omniglot-v0", Omniglot)
 register_task("SortOfCLEVR-v0", SortOfCLEVR)

@@ -186,7 +186,8 @@ class Task(Remade, ABC):
         return None
 
     def target_boxes(self, seeds: Array, episodes: Array) -> Array | None:
-        """(N, 4) int64 left, top, right, bottom in pixels of the image to be recognised; None without one."""
+        """(N, 4) int64 left, top, right, bottom in pixels of the image to be recognised, (N, K, 4) of several; None
+        without one."""
         return None
 
     def walk_canvases(self, seed: int, episode: int) -> list[np.ndarray]:

@@ -151,11 +151,15 @@ class Looking(GlimpseTask):
         return draw_gaze(self.canvas(int(state["seed"][row]), int(state["episode"][row])), path, self.retina)
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "oracle": the middle of what is to be recognised, at every glimpse; clipped to the canvas."""
+        """The "oracle": the middle of what is to be recognised, at every glimpse, of several things in turn from left to
+        right; clipped to the canvas."""
         xp, boxes = self.backend.xp, self.target_boxes(seeds, episodes)
-        size = self.backend.asarray([[self.canvas_size[1], self.canvas_size[0]]], "float32")
-        middle = self.backend.clip(xp.astype(boxes[:, :2] + boxes[:, 2:], xp.float32) / size - 1, -1.0, 1.0)
-        return xp.tile(middle[:, None], (1, self.horizon - 1, 1))
+        boxes = boxes[:, None] if boxes.ndim == 2 else boxes
+        size = self.backend.asarray([self.canvas_size[1], self.canvas_size[0]], "float32")
+        middle = self.backend.clip(xp.astype(boxes[..., :2] + boxes[..., 2:], xp.float32) / size - 1, -1.0, 1.0)
+        order = xp.argsort(middle[..., 0], axis=1, stable=True)
+        turn = order[:, self.backend.rows(self.horizon - 1) % middle.shape[1]]
+        return middle[self.backend.rows(middle.shape[0])[:, None], turn]
 
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
         """Saccades and entropy; coverage; where what is to be recognised does not fill the canvas, the share of hits on

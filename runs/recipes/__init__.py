@@ -7,11 +7,19 @@ from runs.recipes.external import EXTERNAL_RECIPES, JOIN
 from runs.recipes.images import IMAGE_RECIPES
 from runs.recipes.photographs import PHOTOGRAPH_RECIPES
 from runs.recipes.recall import RECALL_RECIPES
+from runs.recipes.several import SEVERAL_RECIPES
 from runs.recipes.walks import WALK_RECIPES
 
 __all__ = ["JOIN", "RECIPES"]
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
-    for recipe in (*IMAGE_RECIPES, *PHOTOGRAPH_RECIPES, *RECALL_RECIPES, *WALK_RECIPES, *EXTERNAL_RECIPES)
+    for recipe in (
+        *IMAGE_RECIPES,
+        *PHOTOGRAPH_RECIPES,
+        *SEVERAL_RECIPES,
+        *RECALL_RECIPES,
+        *WALK_RECIPES,
+        *EXTERNAL_RECIPES,
+    )
 }

@@ -21,8 +21,9 @@ class Fixations(NamedTuple):
 
     Attributes:
         path: (N, T, 2) float32 in [-1, 1], x right, y down.
-        centre: (N, 2) float64, the middle of the image to be recognised, in the same unit.
-        scale: (N, 2) float64, how many times as wide and as high as this image the canvas is.
+        centre: (N, T, 2) float64, the middle of the image to be recognised, in the same unit; of several, of the
+            nearest to each fixation.
+        scale: (N, T, 2) float64, how many times as wide and as high as this image the canvas is.
         target: (N,) int64, the true class.
         correct: (N,) bool, whether the last answer was right.
     """
@@ -46,8 +47,11 @@ def fixations_of(env: Any, seed: int, trajectory: Trajectory) -> Fixations:
     numbers = trajectory.episodes
     seeds, episodes = map(task.backend.asarray, (np.full(len(numbers), seed, np.int64), numbers))
     boxes, (height, width) = task.backend.to_numpy(task.target_boxes(seeds, episodes)), task.canvas_size
-    centre = (boxes[:, :2] + boxes[:, 2:]) / (width, height) - 1
-    scale = np.array([width, height]) / (boxes[:, 2:] - boxes[:, :2])
+    boxes = boxes.reshape(len(numbers), -1, 4)
+    centre = (boxes[..., :2] + boxes[..., 2:]) / (width, height) - 1
+    scale = np.array([width, height]) / (boxes[..., 2:] - boxes[..., :2])
+    nearest = np.square(path[:, :, None] - centre[:, None]).sum(-1).argmin(-1)[..., None]
+    centre, scale = (np.take_along_axis(each, nearest, axis=1) for each in (centre, scale))
     return Fixations(path, centre, scale, array(trajectory.target[-1]), last_correct(trajectory))
 
 
@@ -76,7 +80,7 @@ class HeatMaps(NamedTuple):
 def heat_maps(env: Any, fixations: Fixations, bandwidth: float = BANDWIDTH) -> HeatMaps:
     """Densities of fixations by glimpse and by class, over the canvas and over the image to be recognised."""
     task = env.unwrapped.task
-    relative = (fixations.path - fixations.centre[:, None]) * fixations.scale[:, None]
+    relative = (fixations.path - fixations.centre) * fixations.scale
     of_class = [fixations.target == index for index in range(len(task.answer_names))]
     maps = []
     for path, extent in ((fixations.path, task.canvas_size), (relative, task.image_size)):

@@ -55,8 +55,10 @@ def scene_panel(trace: Trace, seen: int, room: tuple[int, int]) -> np.ndarray:
     windows = trace.retina.windows((path[-1][0], path[-1][1]), (shape[0], shape[1]))
     render.draw_windows(picture, windows, factor, LINE)
     if trace.box is not None:
-        render.draw_box(picture, trace.box.tolist(), factor, TRUTH, LINE)
-        _write_name(picture, trace.name(trace.label), trace.box * factor)
+        for box in np.atleast_2d(trace.box):
+            render.draw_box(picture, box.tolist(), factor, TRUTH, LINE)
+        if trace.box.ndim == 1:  # of several things, the answer's name is of none of them
+            _write_name(picture, trace.name(trace.label), trace.box * factor)
     points = render.gaze_points(path, shape, factor)
     render.draw_saccades(picture, points, LINE)
     numbered = _uncovered(points)

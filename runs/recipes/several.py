@@ -1,0 +1,31 @@
+"""Several things on one canvas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agents import AgentConfig
+from agents.training.recipe import EnvConfig
+from runs.recipes.images import CLUTTERED
+
+# Two places are worth a look, and a Gaussian has one peak: the gaze chooses among the cells of an overview, which the
+# answer does not see. The oracle leads at first: from left to right.
+PAIRS = replace(
+    CLUTTERED,
+    name="pairs",
+    env=EnvConfig("MNISTPairs-v0", patch=14, arguments=("overview=50",)),
+    agent=AgentConfig(glimpse_encoder="patches", saccades="cells", ignore=("time", "overview")),
+    batch=128,
+    led=0.5,
+    led_end=0.1,
+    std=0.5,
+    std_end=0.2,
+    gaze_lr=1.0,
+)
+ADDITION = replace(PAIRS, name="addition", env=replace(PAIRS.env, id="MNISTAddition-v0"))
+
+SEVERAL_RECIPES = (
+    PAIRS,
+    ADDITION,
+    *(replace(recipe, name=f"{recipe.name}-random", gaze="random", led=0.0, led_end=None) for recipe in (PAIRS, ADDITION)),
+)

@@ -143,7 +143,7 @@ def test_recorded_fixations_lie_on_the_canvas_that_was_shown(images: str) -> Non
         where = np.argwhere(canvas[..., 0])
         middle = (where.min(0) + where.max(0) + 1)[::-1] / 2
         np.testing.assert_allclose(
-            (found.centre[row] + 1) / 2 * 24, middle, atol=0.51
+            (found.centre[row, 0] + 1) / 2 * 24, middle, atol=0.51
         )  # the block is not in the middle
 
 

@@ -109,12 +109,14 @@ def _act(
     moved = None if led is None else _moved(agent, given, len(lived))
     found = None if led is None else _found(agent, observations, given)
     likelihood, hits = _compare(agent, decided.params, actions, target, lived)
+    if env.metadata.get("judges"):
+        hits = torch.stack([outcome.info["correct"] for outcome in steps])[..., None]
     value = _value(agent, observations, None, decided, target, likelihood) if log_prob else None
     return Trajectory(
         observations, None, decided.params, actions, log_prob, value,
         torch.stack([outcome.reward for outcome in steps]) * lived, lived, target, scored, likelihood, hits,
         lived.sum(0), info, episodes, watcher.watched() if watcher is not None else None, led,
-        demonstrated, moved, found,
+        demonstrated, moved, found, bool(env.metadata.get("answers_act")),
     )  # fmt: skip
 
 

@@ -80,6 +80,7 @@ class Trajectory(NamedTuple):
             None, or no place was given.
         found: (Q, N) bool, whether a look so far had in its finest patch what was given to be looked at; None where
             `led` is None, or the size of a patch is not known.
+        answers_act: whether answers have effects of their own, so that each matters, scored or not.
     """
 
     observations: Mapping[str, Tensor]
@@ -102,6 +103,7 @@ class Trajectory(NamedTuple):
     demonstrated: Mapping[str, Tensor] = {}
     moved: Tensor | None = None
     found: Tensor | None = None
+    answers_act: bool = False
 
     def last(self) -> Tensor:
         """(N,) int64, the last decision of each episode."""

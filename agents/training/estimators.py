@@ -52,11 +52,12 @@ def following(alive: Tensor) -> Tensor:
 def decisions(trajectory: Trajectory, heads: Any) -> dict[str, Tensor]:
     """(Q, N) bool by part of what was drawn: where it matters. Rows that were led take no part.
 
-    An action that matters only for what follows it does not at an episode's end; an answer, where the environment
-    tells that it does not count, does not either. Their terms would be noise.
+    An action that matters only for what follows it does not at an episode's end; an answer without an effect of its
+    own, where the environment tells that it does not count, does not either. Their terms would be noise.
     """
     alive = trajectory.alive if trajectory.led is None else trajectory.alive & ~trajectory.led
-    answered = torch.where(trajectory.scored.any(), trajectory.scored & alive, alive)
+    counts = trajectory.scored.any() & (not trajectory.answers_act)
+    answered = torch.where(counts, trajectory.scored & alive, alive)
     return {
         name: following(alive) if heads[name].acts_on_next else answered if name == "answer" else alive
         for name in trajectory.log_prob

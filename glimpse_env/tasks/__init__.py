@@ -11,6 +11,7 @@ from glimpse_env.backend import Backend
 from glimpse_env.tasks.babi import Babi
 from glimpse_env.tasks.babi_gaze import BabiGaze
 from glimpse_env.tasks.base import Task
+from glimpse_env.tasks.catch import Catch
 from glimpse_env.tasks.change_detection import ChangeDetection
 from glimpse_env.tasks.classify import Classify
 from glimpse_env.tasks.copy import Copy
@@ -107,6 +108,7 @@ register_task("ClutteredMNIST100-v0", Classify, size=100, pieces=8, patch=12, sc
 register_task("Classify-v0", Classify, dataset=None, num_glimpses=8)
 register_task("MNISTPairs-v0", SeveralDigits)
 register_task("MNISTAddition-v0", SeveralDigits, answer="sum", pieces=0)
+register_task("Catch-v0", Catch)
 register_task("TrafficSigns-v0", TrafficSigns)
 register_task("Omniglot-v0", Omniglot)
 register_task("SortOfCLEVR-v0", SortOfCLEVR)

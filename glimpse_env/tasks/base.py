@@ -33,6 +33,9 @@ class Task(Remade, ABC):
         roles: of each part of an observation, a key of `ROLES`.
         action_roles: of each part of an action, a key of `ACTION_ROLES`.
         interactive: False where observations do not depend on actions; then `whole` gives them all at once.
+        judges: whether more than one answer may be right: then `info["correct"]` says whether one is, and not whether it
+            equals the target.
+        answers_act: whether an answer has an effect at every step, whether it counts or not: it moves something.
         max_answers: the most scored steps of an episode.
         answer_names: the names of the answers of a class; () where they have none.
         words: the words of the token ids; () where they have none.
@@ -59,6 +62,8 @@ class Task(Remade, ABC):
     roles: dict[str, str]
     action_roles: dict[str, str]
     interactive: bool = True
+    judges: bool = False
+    answers_act: bool = False
     max_answers: int = 1
     answer_names: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
@@ -221,7 +226,7 @@ class Task(Remade, ABC):
     def metadata(self) -> dict[str, Any]:
         """The part of the environments' `metadata` about this task, in plain values."""
         names = (
-            *("horizon", "roles", "action_roles", "interactive", "max_answers", "answer_names", "words"),
+            *("horizon", "roles", "action_roles", "interactive", "judges", "answers_act", "max_answers", "answer_names", "words"),
             *("num_episodes", "group_key", "group_names", "group_families", "episode_metrics", "gazes", "source"),
         )
         settings = {name: getattr(self, name) for name in names}

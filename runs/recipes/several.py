@@ -1,11 +1,11 @@
-"""Several things on one canvas."""
+"""Several things on one canvas, and things that move."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from agents import AgentConfig
-from agents.training.recipe import EnvConfig
+from agents.training.recipe import EnvConfig, Recipe
 from runs.recipes.images import CLUTTERED
 
 # Two places are worth a look, and a Gaussian has one peak: the gaze chooses among the cells of an overview, which the
@@ -23,9 +23,25 @@ PAIRS = replace(
     gaze_lr=1.0,
 )
 ADDITION = replace(PAIRS, name="addition", env=replace(PAIRS.env, id="MNISTAddition-v0"))
+# Nothing tells what is right but the reward, which comes at the end.
+CATCH = Recipe(
+    "catch",
+    EnvConfig("Catch-v0"),
+    AgentConfig(core="lstm"),
+    answer_signal="reward",
+    estimator="reinforce",
+    discount=1.0,
+    entropy_weight=0.02,
+    episodes=500_000,
+    batch=256,
+    optimizer="muon",
+    lr=2e-3,
+)
 
 SEVERAL_RECIPES = (
     PAIRS,
     ADDITION,
+    CATCH,
+    replace(CATCH, name="catch-random", gaze="random"),
     *(replace(recipe, name=f"{recipe.name}-random", gaze="random", led=0.0, led_end=None) for recipe in (PAIRS, ADDITION)),
 )

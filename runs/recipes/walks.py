@@ -162,12 +162,6 @@ WALK_RECIPES = (
     GALLERY_ORACLE,
     GALLERY,
     replace(GALLERY_ORACLE, name="gallery-random", gaze="random", episodes=210_000),
-    replace(
-        GALLERY_ORACLE,
-        name="gallery-none",
-        lr=4e-3,
-        agent=lstm_walker(256, "none"),
-    ),
     WHAT_THEN_WHERE_ORACLE,
     WHAT_THEN_WHERE,
     CHANGE_DETECTION_ORACLE,
@@ -177,5 +171,15 @@ WALK_RECIPES = (
         replace(recipe, name=f"{recipe.name}-{memory}", agent=lstm_walker(128, memory, **options))
         for recipe in (WHAT_THEN_WHERE_ORACLE, CHANGE_DETECTION_ORACLE)
         for memory, options in OTHER_MEMORIES.items()
+    ),
+    *(
+        replace(GALLERY_ORACLE, name=name, lr=4e-3, gaze=gaze, agent=lstm_walker(256, memory, **OTHER_MEMORIES[memory]))
+        for name, memory, gaze in (
+            ("gallery-none", "none", "oracle"),
+            ("gallery-random-none", "none", "random"),
+            ("gallery-oracle-ntm", "ntm", "oracle"),
+            ("gallery-oracle-dnc", "dnc", "oracle"),
+            ("gallery-oracle-hopfield", "hopfield", "oracle"),
+        )
     ),
 )

@@ -226,7 +226,17 @@ class Task(Remade, ABC):
     def metadata(self) -> dict[str, Any]:
         """The part of the environments' `metadata` about this task, in plain values."""
         names = (
-            *("horizon", "roles", "action_roles", "interactive", "judges", "answers_act", "max_answers", "answer_names", "words"),
+            *(
+                "horizon",
+                "roles",
+                "action_roles",
+                "interactive",
+                "judges",
+                "answers_act",
+                "max_answers",
+                "answer_names",
+                "words",
+            ),
             *("num_episodes", "group_key", "group_names", "group_families", "episode_metrics", "gazes", "source"),
         )
         settings = {name: getattr(self, name) for name in names}

@@ -216,7 +216,10 @@ class Catch(GlimpseTask):
     def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
         """Saccades and entropy, coverage, fixations at the edge, and the mean distance of the fixation from the ball in
         pixels."""
-        own = {"attention/coverage": coverage(path, self.canvas_size, self.retina), "attention/off_image": off_image(path)}
+        own = {
+            "attention/coverage": coverage(path, self.canvas_size, self.retina),
+            "attention/off_image": off_image(path),
+        }
         ball = self.scripted("oracle", *(self.backend.asarray(array) for array in (seeds, episodes)))
         away = np.linalg.norm(path[:, 1:] - self.backend.to_numpy(ball)[:, : path.shape[1] - 1], axis=-1)
         own["attention/distance_to_ball"] = float(away.mean()) * self.field / 2

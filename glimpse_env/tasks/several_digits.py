@@ -110,9 +110,7 @@ class SeveralDigits(Looking):
         check_count("digits", digits)
         if digits > MOST:
             raise ValueError(f"digits must be at most {MOST}, got {digits}")
-        super().__init__(
-            backend, num_glimpses=num_glimpses, patch=patch, scales=scales, start=start, saccades=saccades
-        )
+        super().__init__(backend, num_glimpses=num_glimpses, patch=patch, scales=scales, start=start, saccades=saccades)
         check_choices(order=order)
         check_choice("answer", answer, ("pair", "sum"))
         scenes = {"dataset": dataset, "images": images, "split": split, "size": pair(size), "num_glimpses": 1, **shown}

@@ -13,9 +13,10 @@ from runs.recipes.images import CLUTTERED
 PAIRS = replace(
     CLUTTERED,
     name="pairs",
-    env=EnvConfig("MNISTPairs-v0", patch=14, arguments=("overview=50",)),
+    env=EnvConfig("MNISTPairs-v0", patch=12, scales=3, arguments=("overview=32",)),
     agent=AgentConfig(glimpse_encoder="patches", saccades="cells", ignore=("time", "overview")),
-    batch=128,
+    episodes=1_000_000,
+    batch=256,
     led=0.5,
     led_end=0.1,
     std=0.5,
@@ -43,5 +44,8 @@ SEVERAL_RECIPES = (
     ADDITION,
     CATCH,
     replace(CATCH, name="catch-random", gaze="random"),
-    *(replace(recipe, name=f"{recipe.name}-random", gaze="random", led=0.0, led_end=None) for recipe in (PAIRS, ADDITION)),
+    *(
+        replace(recipe, name=f"{recipe.name}-random", gaze="random", led=0.0, led_end=None)
+        for recipe in (PAIRS, ADDITION)
+    ),
 )

@@ -177,7 +177,8 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
 
 
 def box_of(task: Any, seed: int, episode: int) -> np.ndarray | None:
-    """Where what is to be recognised lies, (4,) int64, (K, 4) of several things; None where the task has none or it is the whole canvas."""
+    """Where what is to be recognised lies, (4,) int64, (K, 4) of several things; None where the task has none, or it is
+    the whole canvas."""
     boxes = task.target_boxes(*(task.backend.asarray(np.array([number], np.int64)) for number in (seed, episode)))
     if boxes is None:
         return None

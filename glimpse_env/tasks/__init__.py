@@ -22,6 +22,7 @@ from glimpse_env.tasks.recall import AssociativeRecall
 from glimpse_env.tasks.records import Outcome, State, Story, Whole
 from glimpse_env.tasks.repeat_copy import RepeatCopy
 from glimpse_env.tasks.roles import check_roles
+from glimpse_env.tasks.search import Search
 from glimpse_env.tasks.several_digits import SeveralDigits
 from glimpse_env.tasks.sort_of_clevr import SortOfCLEVR
 from glimpse_env.tasks.traffic_signs import TrafficSigns
@@ -109,6 +110,7 @@ register_task("Classify-v0", Classify, dataset=None, num_glimpses=8)
 register_task("MNISTPairs-v0", SeveralDigits)
 register_task("MNISTAddition-v0", SeveralDigits, answer="sum", pieces=0)
 register_task("Catch-v0", Catch)
+register_task("Search-v0", Search)
 register_task("TrafficSigns-v0", TrafficSigns)
 register_task("Omniglot-v0", Omniglot)
 register_task("SortOfCLEVR-v0", SortOfCLEVR)

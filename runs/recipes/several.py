@@ -24,6 +24,15 @@ PAIRS = replace(
     gaze_lr=1.0,
 )
 ADDITION = replace(PAIRS, name="addition", env=replace(PAIRS.env, id="MNISTAddition-v0"))
+# What is asked for is known from the first glimpse on, and the map of the overview's cells is read with it.
+SEARCH = replace(
+    PAIRS,
+    name="search",
+    env=EnvConfig("Search-v0", arguments=("overview=48",)),
+    agent=replace(PAIRS.agent, core="max"),
+    episodes=500_000,
+    unfound_weight=0.1,
+)
 # Nothing tells what is right but the reward, which comes at the end.
 CATCH = Recipe(
     "catch",
@@ -42,10 +51,11 @@ CATCH = Recipe(
 SEVERAL_RECIPES = (
     PAIRS,
     ADDITION,
+    SEARCH,
     CATCH,
     replace(CATCH, name="catch-random", gaze="random"),
     *(
         replace(recipe, name=f"{recipe.name}-random", gaze="random", led=0.0, led_end=None)
-        for recipe in (PAIRS, ADDITION)
+        for recipe in (PAIRS, ADDITION, SEARCH)
     ),
 )

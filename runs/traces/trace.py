@@ -183,6 +183,8 @@ def box_of(task: Any, seed: int, episode: int) -> np.ndarray | None:
     if boxes is None:
         return None
     (height, width), box = task.canvas_size, task.backend.to_numpy(boxes)[0]
+    if (box[..., 2:] <= box[..., :2]).all():  # it is not there
+        return None
     return None if (box[..., :2] <= 0).all() and (box[..., 2:] >= (width, height)).all() else box
 
 

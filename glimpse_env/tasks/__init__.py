@@ -26,6 +26,7 @@ from glimpse_env.tasks.search import Search
 from glimpse_env.tasks.several_digits import SeveralDigits
 from glimpse_env.tasks.sort_of_clevr import SortOfCLEVR
 from glimpse_env.tasks.traffic_signs import TrafficSigns
+from glimpse_env.tasks.transcribe import Transcribe
 from glimpse_env.tasks.visuomotor_mapping import VisuomotorMapping
 from glimpse_env.tasks.what_then_where import WhatThenWhere
 
@@ -111,6 +112,7 @@ register_task("MNISTPairs-v0", SeveralDigits)
 register_task("MNISTAddition-v0", SeveralDigits, answer="sum", pieces=0)
 register_task("Catch-v0", Catch)
 register_task("Search-v0", Search)
+register_task("Transcribe-v0", Transcribe)
 register_task("TrafficSigns-v0", TrafficSigns)
 register_task("Omniglot-v0", Omniglot)
 register_task("SortOfCLEVR-v0", SortOfCLEVR)

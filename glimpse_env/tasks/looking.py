@@ -126,17 +126,21 @@ class Looking(GlimpseTask):
         }
         return seen if self.cells is None else {**seen, "overview": self.backend.copy(state["overview"])}
 
-    def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
+    def moved(self, state: State, action: dict[str, Array]) -> tuple[State, Array]:
+        """The state after the gaze has moved, and whether that was the last step, (N,) bool."""
         xp = self.backend.xp
         time = self.backend.clip(state["time"] + 1, 0, self.horizon)  # rows that are over wait for their reset
         terminated = time >= self.horizon
         moved = action["location"] if self.saccades == "absolute" else state["location"] + action["location"]
         location = xp.where(terminated[:, None], state["location"], self.backend.clip(moved, -1.0, 1.0))
         state["path"][self.backend.rows(time.shape[0]), time] = location
+        return {**state, "time": time, "location": location}, terminated
+
+    def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
+        after, terminated = self.moved(state, action)
         correct = self.right(action["answer"], state["target"])
-        reward = xp.astype(correct & terminated, xp.float32)
-        info = {**self.info(state), "scored": terminated, "correct": correct}
-        return Outcome({**state, "time": time, "location": location}, reward, terminated, info)
+        reward = self.backend.xp.astype(correct & terminated, self.backend.xp.float32)
+        return Outcome(after, reward, terminated, {**self.info(state), "scored": terminated, "correct": correct})
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         return {"target": self.backend.copy(state["target"])}

@@ -103,7 +103,7 @@ class Search(Looking):
             check_choice("kinds", kind, KINDS)
         self.kinds = backend.asarray([number for number, kind in enumerate(KINDS) if kind in chosen], "int64")
         self.one_hot = backend.asarray(np.eye(2), "float32")
-        query = {"query": ("values", box(0, 1, (4,)))}
+        query: dict[str, tuple[str, spaces.Space]] = {"query": ("values", box(0, 1, (4,)))}
         self.see(3, (self.size, self.size), query, spaces.Discrete(2), "class", overview)
         self.tables = True
 

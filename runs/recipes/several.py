@@ -24,6 +24,16 @@ PAIRS = replace(
     gaze_lr=1.0,
 )
 ADDITION = replace(PAIRS, name="addition", env=replace(PAIRS.env, id="MNISTAddition-v0"))
+# One after the other: what was said is to be remembered, and the end to be seen.
+TRANSCRIBE = replace(
+    PAIRS,
+    name="transcribe",
+    env=EnvConfig("Transcribe-v0", patch=14, scales=3, arguments=("overview=(27, 55)",)),
+    agent=replace(PAIRS.agent, core="lstm"),
+    answer_weights="all",
+    episodes=500_000,
+)
+TRANSCRIBE_CLUTTERED = replace(TRANSCRIBE, name="transcribe-cluttered", env=replace(TRANSCRIBE.env, pieces=4))
 # What is asked for is known from the first glimpse on, and the map of the overview's cells is read with it.
 SEARCH = replace(
     PAIRS,
@@ -51,11 +61,13 @@ CATCH = Recipe(
 SEVERAL_RECIPES = (
     PAIRS,
     ADDITION,
+    TRANSCRIBE,
+    TRANSCRIBE_CLUTTERED,
     SEARCH,
     CATCH,
     replace(CATCH, name="catch-random", gaze="random"),
     *(
         replace(recipe, name=f"{recipe.name}-random", gaze="random", led=0.0, led_end=None)
-        for recipe in (PAIRS, ADDITION, SEARCH)
+        for recipe in (PAIRS, ADDITION, TRANSCRIBE, TRANSCRIBE_CLUTTERED, SEARCH)
     ),
 )

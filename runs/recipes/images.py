@@ -29,8 +29,8 @@ FASHION_CLUTTERED = replace(
 FASHION = replace(
     FASHION_CLUTTERED,
     name="fashion",
-    env=EnvConfig("MNIST-v0", dataset="fashion_mnist", num_glimpses=8, scales=2, overhang=2),
-    episodes=2_500_000,
+    env=EnvConfig("MNIST-v0", dataset="fashion_mnist", num_glimpses=8, patch=12, scales=2, overhang=2),
+    episodes=2_000_000,
     edge_weight=10.0,
 )
 CLUTTERED100 = replace(IMAGES, name="cluttered100", env=EnvConfig("ClutteredMNIST100-v0"))
@@ -68,6 +68,7 @@ IMAGE_RECIPES = (
     replace(CLUTTERED, name="classify", env=EnvConfig("Classify-v0"), episodes=500_000, batch=128, edge_weight=10.0),
     replace(CLUTTERED, name="cluttered-random", gaze="random"),
     replace(CLUTTERED100, name="cluttered100-random", gaze="random"),
+    replace(FASHION, name="fashion-random", gaze="random", edge_weight=0.0),
     PAPER,
     whole_image("cnn-cluttered", IMAGES, 60, "deep_cnn", 500_000),
     whole_image("cnn-cluttered100", CLUTTERED100, 100, "deep_cnn", 500_000),

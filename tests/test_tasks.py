@@ -148,15 +148,15 @@ def test_the_metadata_says_what_the_task_declares(every_task: tuple[str, dict[st
 
 
 def test_every_step_says_what_is_right_and_whether_it_counts(task: tuple[str, dict[str, Any]], place: str) -> None:
-    """Who answers right earns 1; at most `max_answers` steps count, and nothing else is rewarded."""
+    """Who answers right earns 1; at most `max_answers` steps count, and where answers have no other effect, nothing else
+    is rewarded."""
     env = vector(task, place, autoreset_mode="Disabled")
     made = env.unwrapped.task
     env.reset(seed=[3] * len(EPISODES), options={"episode": EPISODES})
     lengths = env.unwrapped.lengths(3, EPISODES)
-    last = lengths.min() if place == "numpy" else lengths.max()  # NumPy refuses to step rows that ended
     earned, answers = np.zeros(len(EPISODES)), np.zeros(len(EPISODES), np.int64)
     env.action_space.seed(0)
-    for step in range(last):
+    for step in range(lengths.max()):
         action = env.action_space.sample()
         state = env.unwrapped._state
         due = made.due(state)[0] if hasattr(made, "due") else made.info(state)["target"]
@@ -173,10 +173,15 @@ def test_every_step_says_what_is_right_and_whether_it_counts(task: tuple[str, di
         scored = plain(infos["scored"])
         assert scored.dtype == bool
         assert not scored[~alive].any()
+        if made.stops:  # where all is said, it ends
+            lengths = np.where(plain(ended) & alive, step + 1, lengths)
         np.testing.assert_array_equal(plain(ended), lengths == step + 1)
-        assert ((plain(rewards) > 0) == scored).all()
-        earned, answers = earned + plain(rewards), answers + scored
-    finished = lengths <= last
+        assert (plain(rewards) >= 0).all()
+        assert made.answers_act or ((plain(rewards) > 0) == scored).all()
+        earned, answers, taken = earned + plain(rewards), answers + scored, step + 1
+        if place == "numpy" and plain(ended).any():  # NumPy refuses to step rows that ended
+            break
+    finished = lengths <= taken
     np.testing.assert_allclose(earned[finished], 1, rtol=1e-6)
     assert (answers[finished] >= 1).all()
     assert answers.max() <= made.max_answers

@@ -138,7 +138,10 @@ def test_it_equals_gymnasiums_own(task: tuple[str, dict[str, Any]], mode: str, p
             action = ours.action_space.sample()
             if isinstance(ours.task, SequenceTask):
                 target = ours.task.backend.to_numpy(ours.task.due(ours._state)[0])
-            share = 0.8 if isinstance(ours.task, SequenceTask) else 0.1 if ours.task.answers_act else 0.5
+            if ours.task.stops:
+                target = ours.task.backend.to_numpy(ours.task.info(ours._state)["target"])
+            patient = isinstance(ours.task, SequenceTask) or ours.task.stops
+            share = 0.8 if patient else 0.1 if ours.task.answers_act else 0.5
             knows = rng.random(ROWS) < share
             action["answer"] = np.where(knows.reshape(-1, *[1] * (target.ndim - 1)), target, action["answer"])
             ours_now = ours.step(action)

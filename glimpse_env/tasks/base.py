@@ -36,6 +36,7 @@ class Task(Remade, ABC):
         judges: whether more than one answer may be right: then `info["correct"]` says whether one is, and not whether it
             equals the target.
         answers_act: whether an answer has an effect at every step, whether it counts or not: it moves something.
+        stops: whether an action may end an episode before its last step.
         max_answers: the most scored steps of an episode.
         answer_names: the names of the answers of a class; () where they have none.
         words: the words of the token ids; () where they have none.
@@ -64,6 +65,7 @@ class Task(Remade, ABC):
     interactive: bool = True
     judges: bool = False
     answers_act: bool = False
+    stops: bool = False
     max_answers: int = 1
     answer_names: tuple[str, ...] = ()
     words: tuple[str, ...] = ()

@@ -130,12 +130,13 @@ class SeveralDigits(Looking):
 
     def _drawn(self, seeds: Array, episodes: Array) -> list[tuple[Classify, tuple[Array, Array, Array]]]:
         """Of each digit, the scene that it has alone, and (seeds, numbers, index) of it; the first has the distractors."""
-        drawn = []
+        drawn, order = [], self.order == "sequential"
+        episodes = episodes % self.num_episodes if order else episodes
         for digit in range(self.digits):
             scene, numbers = self.others if digit else self.first, episodes * MOST + digit
             index = scene.planned(seeds, numbers).index
-            if self.order == "sequential" and not digit:
-                index = episodes % self.num_episodes
+            if order and not digit:
+                index = episodes
             drawn.append((scene, (seeds, numbers, index)))
         return drawn
 

@@ -85,6 +85,8 @@ class Transcribe(Looking):
     paths = ("images",)
     splits = SPLITS
     judges = True
+    answers_act = True
+    stops = True
     group_key = "digits"
 
     def __init__(
@@ -144,10 +146,12 @@ class Transcribe(Looking):
 
     def row(self, seeds: Array, episodes: Array) -> Row:
         """The digits of these episodes (N,)."""
+        if self.order == "sequential":
+            episodes = episodes % len(self.labels)
         settings = len(self.labels), self.counts, self.sides, self.canvas_size
         row = draw_row(seeds, episodes, *settings, self.backend)
         if self.order == "sequential":
-            row.index[:, 0] = episodes % len(self.labels)
+            row.index[:, 0] = episodes
         return row
 
     def scenes(self, seeds: Array, episodes: Array) -> tuple[Array, Array]:

@@ -19,6 +19,7 @@ from agents.training.recipe import Recipe
 from glimpse_env.images import Split
 from glimpse_env.tasks import TASKS
 from runs.confusion import Confusion, confusion_lines
+from runs.costs import multiply_adds
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, sample_episodes, task_name
 from runs.traces.recall import recall_hit_rate
 
@@ -65,9 +66,10 @@ def evaluate_checkpoint(
         (where they were found, "" where episodes are made up) and `classes` (of images), and where the environment
         tells right answers `error`: percent of wrong answers, or bits per sequence where answers are bits. Of images
         also `split`, `error_interval` (95 %, Wilson), `error_by_class` and `confusion` (K, K), [class, answer].
-        Where the agent acts, also `glimpses`, `error_by_glimpse` (of walks with several answers `error_by_answer`),
-        `cross_entropy`, `error_random_gaze` and `return_random_gaze`, and where episodes are of several kinds
-        `error_by_group` and, of each family of kinds, `error_FAMILY` (percent of the episodes with a wrong answer); of
+        Of images, `mean_glimpses` and `multiply_adds` of a decision, all glimpses together.
+        Where the agent acts, also `glimpses` (at most), `error_by_glimpse` (of walks with several answers
+        `error_by_answer`), `cross_entropy`, `error_random_gaze` and `return_random_gaze`, and where episodes are of
+        several kinds `error_by_group` and, of each family of kinds, `error_FAMILY` (percent of the episodes with a wrong answer); of
         walks `recall_hit_rate` and `recall_hit_rate_by_group` (percent). Where it reads, `unit`, `bits` per sequence,
         `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a gaze `support_hit_rate`.
 
@@ -111,6 +113,8 @@ def evaluate_checkpoint(
     if memory_options:
         report["memory_options"] = list(memory_options)
     report |= _measured(gaze or recipe.gaze, agent, env, episodes, confusion)
+    if "glimpses" in report and agent.spec.named("glimpse") is not None:
+        report |= {"mean_glimpses": report["steps"], "multiply_adds": multiply_adds(agent, env)}
     if confusion is not None:
         report |= {"split": env.unwrapped.task.arguments["split"], **confusion.report()}
     return {**report, "seconds": round(time.monotonic() - began, 2)}

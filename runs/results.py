@@ -12,7 +12,7 @@ from agents.loading import agent_from_dict
 from agents.training.checkpoint import load_checked, write_atomically
 from agents.training.recipe import Recipe
 from runs.command_line import one_line_errors, run_script
-from runs.environments import make_env, task_name
+from runs.environments import task_name
 from runs.evaluation import evaluate_checkpoint
 from runs.progress import Progress
 from runs.tables import external, hidden_stories, images, recall, sb3, sequences, trainings, walks
@@ -59,8 +59,7 @@ class Tables:
             task = str(recipe.env.kwargs().get("task", 1))
             self.hidden.append((name, report, task, size, getattr(agent.config, "map_lines", 0)))
         else:
-            cost = images.multiply_adds(agent, make_env(recipe, "test", 10, "cpu"))
-            self.images += images.result_row(name, report, agent, cost)
+            self.images += images.result_row(name, report, agent)
             self.walks += walks.walk_row(name, report)
         if report["glimpses"] > 1 and "error_by_glimpse" in report:
             self.by_glimpse += images.by_glimpse_row(name, report)

@@ -18,9 +18,10 @@ from agents.training import loop
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import EnvConfig, Recipe
 from agents.training.trainer import Trainer
+from runs.costs import multiply_adds
 from runs.environments import make_env
 from runs.report import report
-from runs.tables.images import multiply_adds, result_row
+from runs.tables.images import result_row
 from runs.tables.trainings import command
 from runs.training import train
 
@@ -130,7 +131,7 @@ def test_the_results_table_counts_what_a_decision_costs(run: Path):
     gaze = (seen + 2 + width) * hidden + hidden * 2
     assert cost == 3 * (encoders + core + answer + gaze)
     assert command(recipe) == "(custom)"
-    row = result_row("noise", {"glimpses": 3, "error": 1.234, "error_random_gaze": 5.0}, agent, cost)
+    row = result_row("noise", {"glimpses": 3, "error": 1.234, "error_random_gaze": 5.0, "multiply_adds": cost}, agent)
     assert "**1.23**" in row
     assert f"{cost:,}" in row
 

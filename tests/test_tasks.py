@@ -148,8 +148,8 @@ def test_the_metadata_says_what_the_task_declares(every_task: tuple[str, dict[st
 
 
 def test_every_step_says_what_is_right_and_whether_it_counts(task: tuple[str, dict[str, Any]], place: str) -> None:
-    """Who answers right earns 1; at most `max_answers` steps count, and where answers have no other effect, nothing else
-    is rewarded."""
+    """Who answers right earns 1; at most `max_answers` steps count; nothing else is rewarded but what answers bring
+    about by themselves."""
     env = vector(task, place, autoreset_mode="Disabled")
     made = env.unwrapped.task
     env.reset(seed=[3] * len(EPISODES), options={"episode": EPISODES})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def test_digits_lie_side_by_side_from_left_to_right_as_their_boxes_say() -> None
     counts, sides = set(), set()
     for row in range(80):
         there = [tuple(box) for box in boxes[row] if box[2] > box[0]]
-        assert all(before[2] <= after[0] for before, after in zip(there, there[1:], strict=False))
+        assert all(before[2] <= after[0] for before, after in itertools.pairwise(there))
         expected, said = np.zeros((20, 44), int), []
         for left, top, right, bottom in there:
             assert right - left == bottom - top

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import torch
-from torch.utils.flop_counter import FlopCounterMode
-
-from agents import AttentionAgent, BatchedEnv, collect
+from agents import AttentionAgent
 from runs.tables.cells import parameter_count, table_row
 
 PAPER = {
@@ -19,6 +15,9 @@ PAPER = {
     "fashion-cluttered": ("–", "no glimpse figure published"),
     "traffic-signs": ("–", "most frequent category 60.4"),
     "omniglot": ("–", "alike pixels 81.0, modified Hausdorff distance 38.8"),
+    "pairs": ("5", "RAM 9, without context 7"),
+    "addition": ("2.5", "conv 3.2"),
+    "catch": ("15", ""),
     "cluttered100": ("8.11", "conv 14.35, random gaze 28.4"),
     "cluttered-random": ("14.4", ""),
     "cluttered100-random": ("28.4", ""),
@@ -26,7 +25,8 @@ PAPER = {
     "paper-cnn-cluttered": ("8.09", ""),
     "paper-cnn-cluttered100": ("14.35", ""),
 }
-"""Error of the paper's model and its controls (Mnih et al. 2014, tables 1 to 3, NIPS version)."""
+"""Error of the paper's model and its controls (Mnih et al. 2014, tables 1 to 3, NIPS version, and section 4.2 for
+`catch`; Ba et al. 2015 for `pairs` and `addition`)."""
 
 HEAD = """# Results
 
@@ -50,20 +50,13 @@ BY_GLIMPSE = """
 """
 
 
-def multiply_adds(agent: AttentionAgent, env: Any) -> int:
-    """Multiply-adds of one episode's decision, all glimpses together."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        collect(agent, BatchedEnv(env, torch.device("cpu")), np.arange(env.num_envs))
-    return counter.get_total_flops() // 2 // env.num_envs
-
-
-def result_row(name: str, report: dict[str, Any], agent: AttentionAgent, cost: int) -> str:
+def result_row(name: str, report: dict[str, Any], agent: AttentionAgent) -> str:
     """A line of the first table."""
     paper, controls = PAPER.get(name, ("–", ""))
     quoted = f"{paper} ({controls})" if controls else paper
     chance = f"{report['error_random_gaze']:.2f}" if report["glimpses"] > 1 else "–"
     error, size = f"**{report['error']:.2f}**", f"{parameter_count(agent):,}"
-    return table_row(f"`{name}`", report["glimpses"], error, chance, quoted, size, f"{cost:,}")
+    return table_row(f"`{name}`", report["glimpses"], error, chance, quoted, size, f"{report['multiply_adds']:,}")
 
 
 def by_glimpse_row(name: str, report: dict[str, Any]) -> str:

@@ -13,9 +13,9 @@ from runs.recipes.images import CLUTTERED
 PAIRS = replace(
     CLUTTERED,
     name="pairs",
-    env=EnvConfig("MNISTPairs-v0", patch=12, scales=3, arguments=("overview=32",)),
+    env=EnvConfig("MNISTPairs-v0", patch=24, scales=2, arguments=("overview=32",)),
     agent=AgentConfig(glimpse_encoder="patches", saccades="cells", ignore=("time", "overview")),
-    episodes=1_000_000,
+    episodes=600_000,
     batch=256,
     led=0.5,
     led_end=0.1,
@@ -28,10 +28,10 @@ ADDITION = replace(PAIRS, name="addition", env=replace(PAIRS.env, id="MNISTAddit
 TRANSCRIBE = replace(
     PAIRS,
     name="transcribe",
-    env=EnvConfig("Transcribe-v0", patch=14, scales=3, arguments=("overview=(27, 55)",)),
+    env=EnvConfig("Transcribe-v0", patch=20, scales=2, arguments=("overview=(27, 55)",)),
     agent=replace(PAIRS.agent, core="lstm"),
     answer_weights="all",
-    episodes=500_000,
+    episodes=400_000,
 )
 TRANSCRIBE_CLUTTERED = replace(TRANSCRIBE, name="transcribe-cluttered", env=replace(TRANSCRIBE.env, pieces=4))
 # What is asked for is known from the first glimpse on, and the map of the overview's cells is read with it.

@@ -9,9 +9,11 @@ from pathlib import Path
 import torch
 import tyro
 
+from agents.training.checkpoint import write_atomically
 from glimpse_env.images import Split
 from runs.command_line import one_line_errors, run_script
 from runs.evaluation import evaluate_checkpoint, lines_of
+from runs.stopping import stopping_plot
 
 
 def main(
@@ -25,6 +27,7 @@ def main(
     arguments: tuple[str, ...] = (),
     memory_options: tuple[str, ...] = (),
     device: str = "auto",
+    plot: Path | None = None,
     json: bool = False,
 ) -> None:
     """Evaluate a trained agent on the test split, with learned and with random gaze where it has one.
@@ -40,6 +43,7 @@ def main(
         arguments: Of the task, in place of those trained with, such as min_length=120 max_length=120.
         memory_options: Of the memory, in place of those trained with, such as slots=256 for longer sequences.
         device: auto, cpu, cuda, …
+        plot: Draw the error against the mean number of glimpses there, as a PNG, where one may stop early.
         json: Print one JSON object and nothing else.
     """
     with one_line_errors():
@@ -54,6 +58,8 @@ def main(
             memory_options=memory_options,
             device=device,
         )
+        if plot is not None:
+            write_atomically(stopping_plot(report), plot)
     if json:
         print(json_format.dumps(report))
         return

@@ -16,11 +16,13 @@ from agents.names import names_in, names_of
 from agents.options import parse_options
 from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
+from agents.trajectory import Trajectory
 from glimpse_env.images import Split
 from glimpse_env.tasks import TASKS
 from runs.confusion import Confusion, confusion_lines
 from runs.costs import multiply_adds
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, sample_episodes, task_name
+from runs.stopping import Stopping
 from runs.traces.recall import recall_hit_rate
 
 TEST_SEED = 2**41
@@ -66,6 +68,7 @@ def evaluate_checkpoint(
         (where they were found, "" where episodes are made up) and `classes` (of images), and where the environment
         tells right answers `error`: percent of wrong answers, or bits per sequence where answers are bits. Of images
         also `split`, `error_interval` (95 %, Wilson), `error_by_class` and `confusion` (K, K), [class, answer].
+        Where one answer is wanted, `stopping`: what it costs to stop when the answer is certain to some degree.
         Of images, `mean_glimpses` and `multiply_adds` of a decision, all glimpses together.
         Where the agent acts, also `glimpses` (at most), `error_by_glimpse` (of walks with several answers
         `error_by_answer`), `cross_entropy`, `error_random_gaze` and `return_random_gaze`, and where episodes are of
@@ -113,12 +116,29 @@ def evaluate_checkpoint(
         report["arguments"] = list(arguments)
     if memory_options:
         report["memory_options"] = list(memory_options)
-    report |= _measured(gaze or recipe.gaze, agent, env, episodes, confusion)
+    stopping = Stopping() if _may_stop(env) else None
+    observers = [observer for observer in (confusion, stopping) if observer is not None]
+
+    def observe(trajectory: Trajectory, kept: int) -> None:
+        for observer in observers:
+            observer(trajectory, kept)
+
+    report |= _measured(gaze or recipe.gaze, agent, env, episodes, observe)
+    if stopping is not None:
+        report |= stopping.report()
     if "glimpses" in report and agent.spec.named("glimpse") is not None:
         report |= {"mean_glimpses": report["steps"], "multiply_adds": multiply_adds(agent, env)}
     if confusion is not None:
         report |= {"split": env.unwrapped.task.arguments["split"], **confusion.report()}
     return {**report, "seconds": round(time.monotonic() - began, 2)}
+
+
+def _may_stop(env: Any) -> bool:
+    """Whether the last answer is all that counts, so that an earlier one may stand for it."""
+    task = getattr(env.unwrapped, "task", None)
+    if task is None or task.schedule is not None or task.answers_act or task.horizon < 2 or not task.interactive:
+        return False
+    return bool(task.action_roles["answer"] == "class")
 
 
 def _own_env(
@@ -249,6 +269,10 @@ def lines_of(report: dict[str, Any]) -> list[str]:
         return lines
     if "confusion" in report:
         lines += ["", *confusion_lines(report)]
+    for row in report.get("stopping", [])[:-1]:
+        lines.append(
+            f"  stopping at {row['certainty']:<6} {row['error']:12.2f} %, after {row['mean_glimpses']:.2f} glimpses"
+        )
     lines.append("")
     gazes = [
         (f"{report['gaze']} gaze", "error", "mean_return"),

@@ -1,4 +1,4 @@
-"""The benchmark's plot: cost against image size, both axes logarithmic, drawn with OpenCV."""
+"""The plot of costs, both axes logarithmic, drawn with OpenCV."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ COLOURS: tuple[Colour, ...] = (TRUTH, OTHER, INK)
 Curve = list[tuple[float, float]]
 
 
-def cost_plot(title: str, curves: dict[str, Curve], x_name: str, y_name: str) -> bytes:
-    """Curves of (x, y), both positive, as a PNG; each is named at its end.
+def cost_plot(
+    title: str, curves: dict[str, Curve], x_name: str, y_name: str, ticks: list[float] | None = None
+) -> bytes:
+    """Curves of (x, y), both positive, as a PNG; each is named at its end. `ticks` of x are by default its values.
 
     Raises:
         ValueError: where there is nothing to draw, or a value is not positive.
@@ -39,7 +41,7 @@ def cost_plot(title: str, curves: dict[str, Curve], x_name: str, y_name: str) ->
         left, y = place(x_low, 10.0**power)
         cv2.line(picture, (left, y), (WIDTH - RIGHT, y), TRACK, 1)
         write(picture, f"{10.0**power:,g}", 24, y + 4, 12, MUTED)
-    for x in sorted({point[0] for point in points}):
+    for x in ticks or sorted({point[0] for point in points}):
         column, bottom = place(x, y_low)
         write(picture, f"{x:g}", column - 12, bottom + 22, 12, MUTED)
     write(picture, x_name, LEFT, HEIGHT - 12, 12, MUTED)

@@ -16,6 +16,7 @@ from glimpse_env.tasks.change_detection import ChangeDetection
 from glimpse_env.tasks.classify import Classify
 from glimpse_env.tasks.copy import Copy
 from glimpse_env.tasks.gallery import Gallery
+from glimpse_env.tasks.megapixel import Megapixel
 from glimpse_env.tasks.mqar import MQAR
 from glimpse_env.tasks.omniglot import Omniglot
 from glimpse_env.tasks.recall import AssociativeRecall
@@ -113,6 +114,7 @@ register_task("MNISTAddition-v0", SeveralDigits, answer="sum", pieces=0)
 register_task("Catch-v0", Catch)
 register_task("Search-v0", Search)
 register_task("Transcribe-v0", Transcribe)
+register_task("Megapixel-v0", Megapixel)
 register_task("TrafficSigns-v0", TrafficSigns)
 register_task("Omniglot-v0", Omniglot)
 register_task("SortOfCLEVR-v0", SortOfCLEVR)

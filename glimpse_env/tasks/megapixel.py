@@ -1,0 +1,205 @@
+"""Digits on a canvas of millions of pixels, among strokes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from gymnasium import spaces
+
+from glimpse_env.backend import Backend
+from glimpse_env.datasets import load_dataset
+from glimpse_env.images import SPLITS, Split
+from glimpse_env.megapixel_scenes import (
+    DIGITS,
+    PATTERN,
+    QUESTIONS,
+    SAME,
+    ByClass,
+    Scene,
+    answers,
+    draw_scene,
+    paint_scene,
+    stroke_patterns,
+)
+from glimpse_env.overview import overview_of_images
+from glimpse_env.retina import MAX_SCALES, glimpse_of_images
+from glimpse_env.rng import Array
+from glimpse_env.row_scenes import shrinking
+from glimpse_env.tasks.arguments import check_choice, check_choices, check_count
+from glimpse_env.tasks.looking import Looking
+from glimpse_env.tasks.records import State
+
+FIXED_SEED = 2**42
+"""The seed of fixed training scenes; other ones are of the seeds that resets name."""
+
+
+class Megapixel(Looking):
+    """Find five digits on a canvas of millions of pixels, among strokes, and answer a question about them.
+
+    ## Description
+    Three digits of one class and two of others lie anywhere on a black canvas, with fifty patterns of strokes: Megapixel
+    MNIST. In the form of attention sampling (Katharopoulos & Fleuret 2019) the strokes are written over the digits, in
+    that of iterative patch selection (Bergner et al. 2023) below them (`digits_on_top`). Of a large canvas the host reads
+    no more than the glimpses' windows, and all of it once where there is an overview; it keeps a byte for a pixel.
+
+    ## Action Space
+    `Dict` of
+    | key | space | meaning |
+    |---|---|---|
+    | `location` | `Box(-1, 1, (2,), float32)` | the next fixation, x right, y down; clipped to the canvas. With `saccades="relative"`, a step from the present fixation |
+    | `answer` | `Discrete(classes)`; of `question="multi"` `MultiBinary(classes)` | the class that is asked for, or all classes that are there |
+
+    ## Observation Space
+    `Dict` of
+    | key | space | meaning |
+    |---|---|---|
+    | `glimpse` | `Box(0, 1, (scales, 1, height, width), float32)` | the retina's patches, finest first; zero outside the canvas |
+    | `location` | `Box(-1, 1, (2,), float32)` | the present fixation |
+    | `time` | `Box(0, 1, (1,), float32)` | steps taken, as a share of the episode |
+    | `overview` | `Box(0, 1, (1, rows, columns), float32)` | with the argument `overview` alone: the canvas in coarse cells |
+
+    ## Rewards
+    1 at the end for a right last answer, else 0. `info` has at every step `target`, `scored` and `correct`, and at the end
+    `is_success`.
+
+    ## Starting State
+    A pure function of (seed, episode number); in training, with `scenes`, of the episode number alone. The first fixation
+    is the centre, or uniform with `start="random"`.
+
+    ## Episode End
+    `terminated` after `num_glimpses` steps. Never truncated.
+
+    ## Arguments
+    | name | default | meaning |
+    |---|---|---|
+    | `question` | `"majority"` | the class of three of the digits; `"max"`, the largest digit; `"top"`, the topmost; `"multi"`, all that are there |
+    | `digits_on_top` | `False` | whether the digits are written over the strokes |
+    | `scenes` | 5000 | how many different scenes there are in training, as published; `None`: any number |
+    | `size` | 1500 | height and width of the canvas |
+    | `side` | 28 | height and width of a digit, at most that of the images |
+    | `strokes` | 50 | patterns of strokes |
+    | `dataset` | `"mnist"` | or `"fashion_mnist"`, `"kmnist"` |
+    | `split` | `"train"` | or `"validation"`, `"test"` |
+    | `order` | `"random"` | or `"sequential"`: the first digit of episode k is image k of the split |
+    | `num_glimpses` | 10 | glimpses, and steps, of an episode |
+    | `patch`, `scales` | 28, 2 | of the retina |
+    | `overview` | `None` | (rows, columns), or the number of cells along the canvas' side |
+    | `start` | `"centre"` | or `"random"` |
+    | `saccades` | `"absolute"` | or `"relative"` |
+    | `render_mode` | `None` | or `"rgb_array"`: `render()` draws the canvas and the gaze upon it |
+    | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named |
+    | `autoreset_mode` | `"NextStep"` | vector only: or `"SameStep"`, `"Disabled"` |
+
+    ## Vectorized environment
+    `gym.make_vec(id, num_envs=64)`; with `backend="torch", device="cuda"` tensors in, tensors out.
+
+    ## Version History
+    * v0: the first.
+    """
+
+    splits = SPLITS
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        question: Literal["majority", "max", "top", "multi"] = "majority",
+        digits_on_top: bool = False,
+        scenes: int | None = 5000,
+        size: int = 1500,
+        side: int = 28,
+        strokes: int = 50,
+        dataset: str = "mnist",
+        split: Split = "train",
+        order: Literal["random", "sequential"] = "random",
+        num_glimpses: int = 10,
+        patch: int | tuple[int, int] = 28,
+        scales: int = 2,
+        overview: int | tuple[int, int] | None = None,
+        start: Literal["centre", "random"] = "centre",
+        saccades: Literal["absolute", "relative"] = "absolute",
+    ) -> None:
+        super().__init__(backend, num_glimpses=num_glimpses, patch=patch, scales=scales, start=start, saccades=saccades)
+        check_choice("question", question, QUESTIONS)
+        check_choices(order=order)
+        check_count("size", size, 4 * PATTERN)
+        check_count("strokes", strokes, 0)
+        if scenes is not None:
+            check_count("scenes", scenes)
+        data = load_dataset(dataset, split)
+        images = np.asarray(data.images)
+        largest = images.shape[-1]
+        if not 1 <= side <= largest:
+            raise ValueError(f"side must be from 1 to that of the images, {largest}, got {side!r}")
+        self.question, self.on_top, self.size, self.side = question, bool(digits_on_top), int(size), int(side)
+        self.strokes, self.fixed = int(strokes), scenes if split == "train" else None
+        self.source, names = data.source, data.names
+        self.images = backend.asarray(shrunk(images[:, 0], self.side))
+        self.patterns = backend.asarray(stroke_patterns())
+        self.by_class = ByClass.of(data.labels, len(names), backend)
+        self.order, self.num_episodes = order, len(data.labels)
+        self.classes, self.answer_names = len(names), names
+        space = spaces.MultiBinary(self.classes) if question == "multi" else spaces.Discrete(self.classes)
+        few = not backend.on_host or self.retina.scales > MAX_SCALES
+        role = "bits" if question == "multi" else "class"
+        self.look(1, (self.size, self.size), space, role, overview, tables=few)
+
+    def drawn(self, seeds: Array, episodes: Array) -> Scene:
+        """The scenes of these episodes (N,)."""
+        if self.fixed is not None:
+            seeds, episodes = self.backend.xp.full_like(seeds, FIXED_SEED), episodes % self.fixed
+        first = None
+        if self.order == "sequential":
+            first = episodes = episodes % self.num_episodes
+        settings = self.by_class, self.size, self.side, self.strokes
+        return draw_scene(seeds, episodes, *settings, self.backend, first)
+
+    def scenes(self, seeds: Array, episodes: Array) -> tuple[Array, Array]:  # noqa: D102
+        scene = self.drawn(seeds, episodes)
+        canvas = paint_scene(scene, self.images, self.patterns, self.size, self.on_top, self.backend)
+        return canvas, answers(scene, self.question, self.classes, self.backend)
+
+    def shown(self, seeds: Array, episodes: Array) -> tuple[State, Array]:  # noqa: D102
+        if self.tables:
+            return super().shown(seeds, episodes)
+        canvas, target = self.scenes(seeds, episodes)
+        shown = {"canvas": canvas}
+        if self.cells is not None:
+            shown["overview"] = overview_of_images(canvas, self.backend.rows(canvas.shape[0]), self.cells)
+        return shown, target
+
+    def glimpse(self, state: State) -> Array:  # noqa: D102
+        if self.tables:
+            return super().glimpse(state)
+        rows = self.backend.rows(state["location"].shape[0])
+        return glimpse_of_images(state["canvas"], rows, state["location"], self.retina, self.ops.summed_area_table)
+
+    def target_boxes(self, seeds: Array, episodes: Array) -> Array:
+        """(N, digits, 4) int64 left, top, right, bottom in pixels of the digits that the answer rests on."""
+        xp, scene = self.backend.xp, self.drawn(seeds, episodes)
+        corner = scene.corner
+        if self.question == "majority":
+            corner = corner[:, :SAME]
+        elif self.question in ("max", "top"):
+            rank = -scene.label if self.question == "max" else corner[:, :, 1]
+            corner = corner[self.backend.rows(corner.shape[0]), xp.argmin(rank, axis=1)][:, None]
+        return xp.concat([corner, corner + self.side], axis=2)
+
+    def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
+        """The "oracle": the digits from left to right, again and again."""
+        xp, scene = self.backend.xp, self.drawn(seeds, episodes)
+        middle = (2 * xp.astype(scene.corner, xp.float32) + self.side) / self.size - 1
+        order = xp.argsort(middle[..., 0], axis=1, stable=True)
+        turn = order[:, self.backend.rows(self.horizon - 1) % DIGITS]
+        return middle[self.backend.rows(middle.shape[0])[:, None], turn]
+
+
+def shrunk(images: np.ndarray, side: int) -> np.ndarray:
+    """Images (M, h, h) uint8 at another height and width, each pixel the mean of what it covers."""
+    largest = images.shape[-1]
+    if side == largest:
+        return images
+    weights = shrinking(largest)[side][:side]
+    made = [np.rint(weights @ image @ weights.T / largest**2) for image in images]
+    return np.asarray(made, np.uint8)

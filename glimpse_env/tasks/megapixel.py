@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from typing import Any, Literal
 
 import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
-from glimpse_env.datasets import load_dataset
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.megapixel_scenes import (
     DIGITS,
@@ -27,6 +27,7 @@ from glimpse_env.retina import MAX_SCALES, glimpse_of_images
 from glimpse_env.rng import Array
 from glimpse_env.row_scenes import shrinking
 from glimpse_env.tasks.arguments import check_choice, check_choices, check_count
+from glimpse_env.tasks.classify import Classify
 from glimpse_env.tasks.looking import Looking
 from glimpse_env.tasks.records import State
 
@@ -79,7 +80,8 @@ class Megapixel(Looking):
     | `size` | 1500 | height and width of the canvas |
     | `side` | 28 | height and width of a digit, at most that of the images |
     | `strokes` | 50 | patterns of strokes |
-    | `dataset` | `"mnist"` | or `"fashion_mnist"`, `"kmnist"` |
+    | `dataset` | `"mnist"` | or another of `Classify-v0`, or `None` with `images` |
+    | `images`, `labels`, `names`, `classes` | | your own: square, grey, of one size |
     | `split` | `"train"` | or `"validation"`, `"test"` |
     | `order` | `"random"` | or `"sequential"`: the first digit of episode k is image k of the split |
     | `num_glimpses` | 10 | glimpses, and steps, of an episode |
@@ -98,6 +100,7 @@ class Megapixel(Looking):
     * v0: the first.
     """
 
+    paths = ("images",)
     splits = SPLITS
 
     def __init__(
@@ -110,7 +113,8 @@ class Megapixel(Looking):
         size: int = 1500,
         side: int = 28,
         strokes: int = 50,
-        dataset: str = "mnist",
+        dataset: str | None = "mnist",
+        images: str | os.PathLike[str] | Any = None,
         split: Split = "train",
         order: Literal["random", "sequential"] = "random",
         num_glimpses: int = 10,
@@ -119,6 +123,7 @@ class Megapixel(Looking):
         overview: int | tuple[int, int] | None = None,
         start: Literal["centre", "random"] = "centre",
         saccades: Literal["absolute", "relative"] = "absolute",
+        **shown: Any,
     ) -> None:
         super().__init__(backend, num_glimpses=num_glimpses, patch=patch, scales=scales, start=start, saccades=saccades)
         check_choice("question", question, QUESTIONS)
@@ -127,23 +132,31 @@ class Megapixel(Looking):
         check_count("strokes", strokes, 0)
         if scenes is not None:
             check_count("scenes", scenes)
-        data = load_dataset(dataset, split)
-        images = np.asarray(data.images)
-        largest = images.shape[-1]
-        if not 1 <= side <= largest:
-            raise ValueError(f"side must be from 1 to that of the images, {largest}, got {side!r}")
+        scene = Classify(backend, dataset=dataset, images=images, split=split, size=size, num_glimpses=1, **shown)
+        _, channels, height, width = scene.images.shape
+        if scene.sizes is not None or channels != 1 or height != width or not 1 <= side <= height:
+            raise ValueError(
+                f"digits are grey squares of one size, of at least side={side!r} pixels, and the images are "
+                f"{scene.images.shape[1:]}"
+            )
         self.question, self.on_top, self.size, self.side = question, bool(digits_on_top), int(size), int(side)
         self.strokes, self.fixed = int(strokes), scenes if split == "train" else None
-        self.source, names = data.source, data.names
-        self.images = backend.asarray(shrunk(images[:, 0], self.side))
+        self.scene, self.source, names = scene, scene.source, scene.answer_names
+        self.images = backend.asarray(shrunk(backend.to_numpy(scene.images)[:, 0], self.side))
         self.patterns = backend.asarray(stroke_patterns())
-        self.by_class = ByClass.of(data.labels, len(names), backend)
-        self.order, self.num_episodes = order, len(data.labels)
+        self.by_class = ByClass.of(backend.to_numpy(scene.labels), len(names), backend)
+        self.order, self.num_episodes = order, scene.num_episodes
         self.classes, self.answer_names = len(names), names
         space = spaces.MultiBinary(self.classes) if question == "multi" else spaces.Discrete(self.classes)
         few = not backend.on_host or self.retina.scales > MAX_SCALES
         role = "bits" if question == "multi" else "class"
         self.look(1, (self.size, self.size), space, role, overview, tables=few)
+
+    def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
+        return {"classes": self.scene.answer_names}
+
+    def digest(self) -> str:  # noqa: D102
+        return self.scene.digest()
 
     def drawn(self, seeds: Array, episodes: Array) -> Scene:
         """The scenes of these episodes (N,)."""

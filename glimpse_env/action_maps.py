@@ -25,8 +25,8 @@ class ActionMap(ABC):
     """A flat action space in place of a `Dict`, and the way from one to the other. Any dimensions may come first.
 
     Args:
-        action_space: `Dict` of `answer`, `Discrete` or `MultiBinary`, and where there is a gaze `location`, a `Box` of
-            one dimension with finite bounds.
+        action_space: `Dict` of `answer`, `Discrete` or `MultiBinary`, where there is a gaze `location`, a `Box` of
+            one dimension with finite bounds, and where one may stop `stop`, `Discrete(2)`.
 
     Attributes:
         space: the flat space.
@@ -41,14 +41,15 @@ class ActionMap(ABC):
         parts = action_space.spaces if isinstance(action_space, spaces.Dict) else {}
         answer, location = parts.get("answer"), parts.get("location")
         if (
-            not set(parts) <= {"answer", "location"}
+            not set(parts) <= {"answer", "location", "stop"}
+            or parts.get("stop", spaces.Discrete(2)) != spaces.Discrete(2)
             or not isinstance(answer, (spaces.Discrete, spaces.MultiBinary))
             or (isinstance(answer, spaces.MultiBinary) and len(answer.shape) != 1)
             or (location is not None and not _is_location(location))
         ):
             raise ValueError(
-                "the action must be a Dict of 'answer', Discrete or MultiBinary(n), and where there is a gaze "
-                f"'location', a finite Box of shape (n,); got {action_space}"
+                "the action must be a Dict of 'answer', Discrete or MultiBinary(n), where there is a gaze 'location', "
+                f"a finite Box of shape (n,), and where one may stop 'stop', Discrete(2); got {action_space}"
             )
         self.bits = isinstance(answer, spaces.MultiBinary)
         self.answers = int(answer.n)  # type: ignore[arg-type]
@@ -56,13 +57,13 @@ class ActionMap(ABC):
         place = location if isinstance(location, spaces.Box) else spaces.Box(-1, 1, (0,))
         self.low: np.ndarray = place.low
         self.high: np.ndarray = place.high
-        self.motion = len(self.low)
+        self.motion, self.stops = len(self.low), int("stop" in parts)
 
     def to_dict(self, action: Any) -> dict[str, np.ndarray]:
         """Flat actions, (…) of a `Discrete` and else (…, n), to those of the environment.
 
         Returns:
-            `answer`, and where there is a gaze `location`.
+            `answer`, where there is a gaze `location`, and where one may stop `stop`.
 
         Raises:
             ValueError: for actions outside the flat space.
@@ -71,10 +72,13 @@ class ActionMap(ABC):
         if not self._holds(array):
             raise ValueError(f"an action must be in {self.space}, got {action!r}")
         row = self._row(array)
-        answer = self._answer(row[..., self.motion :])
-        if not self.motion:
-            return {"answer": answer}
-        return {"location": self._location(row[..., : self.motion]).astype(np.float32), "answer": answer}
+        end = row.shape[-1] - self.stops
+        parts = {"answer": self._answer(row[..., self.motion : end])}
+        if self.motion:
+            parts["location"] = self._location(row[..., : self.motion]).astype(np.float32)
+        if self.stops:
+            parts["stop"] = (row[..., end] > 0).astype(np.int64)
+        return parts
 
     @abstractmethod
     def from_dict(self, action: dict[str, Any]) -> np.ndarray:
@@ -98,7 +102,7 @@ class ActionMap(ABC):
 
 
 class GridMap(ActionMap):
-    """`MultiDiscrete`: the cell of a grid to fixate, dimension by dimension (x first), then the answer.
+    """`MultiDiscrete`: the cell of a grid to fixate, dimension by dimension (x first), then the answer, then `stop`.
 
     The fixation is the centre of the cell. With an odd number of cells one of them is at the centre of the canvas, or
     with `saccades="relative"` stays where the gaze is. Of a `MultiBinary` answer each bit is a dimension of its own.
@@ -117,17 +121,19 @@ class GridMap(ActionMap):
         if len(cells) != self.motion or not all(type(count) is int and count >= 1 for count in cells):
             raise ValueError(f"grid must be a number of cells, or {self.motion} of them, got {grid!r}")
         self.cells = np.asarray(cells, dtype=np.int64)
-        self.choices = (*cells, *([2] * self.answers if self.bits else [self.answers]))
+        answers = [2] * self.answers if self.bits else [self.answers]
+        self.choices = (*cells, *answers, *[2] * self.stops)
         self.space = spaces.MultiDiscrete(list(self.choices))
 
     def from_dict(self, action: dict[str, Any]) -> np.ndarray:  # noqa: D102
         answer = np.asarray(action["answer"], dtype=np.int64) - self.first
-        answer = answer if self.bits else answer[..., None]
-        if not self.motion:
-            return answer
-        share = (np.asarray(action["location"]) - self.low) / (self.high - self.low)
-        cell = np.floor(share * self.cells).astype(np.int64).clip(0, self.cells - 1)
-        return np.concatenate([cell, answer], axis=-1)
+        parts = [answer if self.bits else answer[..., None]]
+        if self.motion:
+            share = (np.asarray(action["location"]) - self.low) / (self.high - self.low)
+            parts.insert(0, np.floor(share * self.cells).astype(np.int64).clip(0, self.cells - 1))
+        if self.stops:
+            parts.append(np.asarray(action["stop"], dtype=np.int64)[..., None])
+        return np.concatenate(parts, axis=-1)
 
     def _holds(self, array: np.ndarray) -> bool:
         return array.shape[-1:] == self.space.shape and _are_indices(array, self.choices)
@@ -174,9 +180,10 @@ class DiscreteMap(GridMap):
 
 
 class FlatMap(ActionMap):
-    """`Box(-1, 1)`: the location, then a score for each answer.
+    """`Box(-1, 1)`: the location, then a score for each answer, then one for `stop`.
 
-    The answer is the one with the highest score, the first of equals; bits are 1 where their score is above 0.
+    The answer is the one with the highest score, the first of equals; bits and `stop` are 1 where their score is above
+    0.
 
     Args:
         action_space: see `ActionMap`.
@@ -187,7 +194,7 @@ class FlatMap(ActionMap):
 
     def __init__(self, action_space: spaces.Space) -> None:
         super().__init__(action_space)
-        self.space = spaces.Box(-1, 1, (self.motion + self.answers,), np.float32)
+        self.space = spaces.Box(-1, 1, (self.motion + self.answers + self.stops,), np.float32)
 
     def from_dict(self, action: dict[str, Any]) -> np.ndarray:  # noqa: D102
         answer = np.asarray(action["answer"], dtype=np.int64) - self.first
@@ -195,6 +202,8 @@ class FlatMap(ActionMap):
         parts = [2.0 * chosen - 1]
         if self.motion:
             parts.insert(0, 2 * (np.asarray(action["location"]) - self.low) / (self.high - self.low) - 1)
+        if self.stops:
+            parts.append(2.0 * np.asarray(action["stop"], dtype=np.int64)[..., None] - 1)
         return np.concatenate(parts, axis=-1).astype(np.float32)
 
     def _holds(self, array: np.ndarray) -> bool:

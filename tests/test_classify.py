@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
+from agents import AgentConfig, evaluate
+from agents.training.recipe import EnvConfig, Recipe
+from agents.training.trainer import Trainer, train_update
 from glimpse_env import GlimpseEnv, GlimpseVectorEnv, load_dataset
 from glimpse_env.backend import get_backend
 from glimpse_env.tasks.classify import Classify
@@ -443,3 +448,41 @@ def test_what_cannot_be_shown_is_refused(kwargs: dict[str, Any], message: str) -
 def test_an_argument_that_no_task_has_is_refused() -> None:
     with pytest.raises(TypeError, match="glimpses"):
         make(glimpses=3)
+
+
+def stopping_env(**changes: Any) -> Any:
+    """Two classes of 4×4 images that a glimpse tells apart, of which three may be taken; one may stop."""
+    images = np.zeros((20, 4, 4), np.uint8)
+    images[10:] = 255
+    settings = {"images": images, "labels": np.arange(20) // 10, "split": "all", "patch": 4, "scales": 1}
+    settings |= {"num_glimpses": 3, "stop": True, "autoreset_mode": "Disabled", **changes}
+    return gym.make_vec("glimpse_env:Glimpse/Classify-v0", **{"num_envs": 4, **settings})
+
+
+def test_who_stops_is_judged_by_the_present_answer_and_pays_for_what_was_seen() -> None:
+    env = stopping_env(glimpse_cost=0.125)
+    _, info = env.reset(seed=0)
+    action = {"location": np.zeros((4, 2), np.float32), "answer": info["target"], "stop": np.array([1, 1, 0, 0])}
+    action["answer"] = np.where([True, False, True, False], info["target"], 1 - info["target"])
+    _, reward, ended, _, told = env.step(action)
+    np.testing.assert_array_equal(ended, [True, True, False, False])
+    np.testing.assert_allclose(reward, [0.875, -0.125, -0.125, -0.125])
+    np.testing.assert_array_equal(told["scored"], ended)
+    assert env.metadata["glimpse_cost"] == 0.125
+    with pytest.raises(ValueError, match="glimpse_cost must be a number of at least 0"):
+        stopping_env(glimpse_cost=-1.0)
+
+
+@pytest.mark.parametrize(("cost", "length"), [(2.0, 1.0), (0.0, 3.0)])
+def test_the_agent_stops_where_a_glimpse_costs_more_than_it_brings(cost: float, length: float) -> None:
+    """Also with the estimator `gain`, whose own steps know nothing of the reward."""
+    recipe = Recipe(env=EnvConfig("Classify-v0"), agent=AgentConfig(width=16, where_stream=8), batch=64, lr=5e-3)
+    recipe = replace(recipe, episodes=64 * 300, gaze_lr=1.0, discount=1.0)
+    settings = {"glimpse_cost": cost, "backend": "torch"}
+    trainer = Trainer.begin(recipe, stopping_env(num_envs=64, **settings), torch.device("cpu"))
+    for _ in range(300):
+        train_update(trainer)
+    result = evaluate(trainer.agent, stopping_env(num_envs=20, **settings), 100, seed=9)
+    assert result.mean_length == pytest.approx(length, abs=0.2)
+    assert result.error is not None
+    assert result.error < 2

@@ -52,6 +52,8 @@ SPACES = {
     "text": spaces.Dict({"answer": spaces.Discrete(7)}),
     "uneven": looking(spaces.Discrete(3, start=4), 3, -2, 5),
     "looking at bits": looking(spaces.MultiBinary(4)),
+    "stopping": spaces.Dict({**looking(spaces.Discrete(3)).spaces, "stop": spaces.Discrete(2)}),
+    "stopping at bits": spaces.Dict({"answer": spaces.MultiBinary(3), "stop": spaces.Discrete(2)}),
 }
 
 
@@ -265,7 +267,8 @@ def test_a_wrapped_environment_is_made_anew_from_its_spec(noise_digits: None) ->
         spaces.Discrete(3),
         spaces.Dict({"location": spaces.Box(-1, 1, (2,))}),
         spaces.Dict({"answer": spaces.Box(-1, 1, (2,))}),
-        spaces.Dict({"answer": spaces.Discrete(3), "stop": spaces.Discrete(2)}),
+        spaces.Dict({"answer": spaces.Discrete(3), "stop": spaces.Discrete(3)}),
+        spaces.Dict({"answer": spaces.Discrete(3), "other": spaces.Discrete(2)}),
         spaces.Dict({"answer": spaces.MultiBinary((2, 2))}),
         looking(spaces.Discrete(3), 2, -np.inf, np.inf),
         spaces.Dict({"answer": spaces.Discrete(3), "location": spaces.Box(-1, 1, (2, 2))}),

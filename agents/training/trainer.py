@@ -244,6 +244,10 @@ def train_update(trainer: Trainer) -> dict[str, Tensor]:
         drawn_to, agreement = trainer.prior.at(trajectory)
         bonus = recipe.saliency_weight * torch.cat([drawn_to[1:], torch.zeros_like(drawn_to[:1])])
         bonus = bonus * following(trajectory.alive)
+    cost = env.metadata.get("glimpse_cost", 0.0)
+    if cost and recipe.estimator == "gain":  # which knows nothing of the reward that the cost is taken from
+        paid = -cost * trajectory.alive.to(trajectory.reward.dtype)
+        bonus = paid if bonus is None else bonus + paid
     loss, scalars = trajectory_loss(recipe, agent, trajectory, bonus)
     if agreement is not None:
         scalars["attention/saliency_agreement"] = agreement[1:].mean()

@@ -21,6 +21,7 @@ class Classify(ImageTask):
     |---|---|---|
     | `location` | `Box(-1, 1, (2,), float32)` | the next fixation, x right, y down; (0, 0) is the centre, (-1, -1) the top left corner. With `saccades="relative"`, a step from the present fixation in the same unit. The fixation is clipped to the canvas. Its unit is half of the canvas, however large the image upon it is. |
     | `answer` | `Discrete(number of classes)` | the present answer |
+    | `stop` | `Discrete(2)` | with the argument `stop` alone: 1 ends the episode |
 
     ## Observation Space
     `Dict` of
@@ -32,7 +33,7 @@ class Classify(ImageTask):
     | `overview` | `Box(0, 1, (channels, rows, columns), float32)` | with the argument `overview` alone: means over the cells of a grid that covers the canvas; the same at every step |
 
     ## Rewards
-    1 at the end for a right last answer, else 0. `info` has at every step `target` (the class), `scored` (whether the
+    1 at the end for a right last answer, else 0; less `glimpse_cost` for each glimpse. `info` has at every step `target` (the class), `scored` (whether the
     answer of this step counts: in the last step), `correct` (whether it is right), and at the end `is_success`.
 
     ## Starting State
@@ -65,6 +66,8 @@ class Classify(ImageTask):
     | `overhang` | 0 | how far the image may stick out of the canvas, in pixels: variety for training |
     | `overview` | `None` | (rows, columns), or the number of cells along the canvas' longer side: every observation shows the whole canvas in coarse cells, too |
     | `augment` | `None` | canvases changed at random, as drawn from (seed, episode number): variety for training. Names of `shift`, `scale`, `flip`, `brightness`, `contrast`, `colour`, `noise`, `cutout`, with or without a strength from 0 to 1, as a text (`"shift,scale:0.5"`), a sequence or a mapping; or one strength of all but `flip`, which `True` is too (`glimpse_env.augmentation_strength`) |
+    | `stop` | `False` | whether the action has a part `stop`, `Discrete(2)`: 1 ends the episode with the present answer |
+    | `glimpse_cost` | 0.0 | what each glimpse takes from the reward |
     | `start` | `"centre"` | or `"random"` |
     | `saccades` | `"absolute"` | or `"relative"` |
     | `order` | `"random"` | or `"sequential"`: episode k shows image k, so that an evaluation shows each once |

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Any, Literal
 
@@ -25,6 +26,9 @@ class Looking(GlimpseTask):
 
     A subclass knows its canvases: it calls `look` once it knows their size, and defines `scenes` and `target_boxes`.
 
+    Any of them takes `stop=True`, which adds `stop` to the action: 1 ends the episode with the present answer; and
+    `glimpse_cost`, which each glimpse takes from the reward.
+
     Attributes:
         fills_canvas: whether what is to be recognised does.
         padded: whether what lies around it is padding.
@@ -44,12 +48,17 @@ class Looking(GlimpseTask):
         scales: int = 3,
         start: Literal["centre", "random"] = "centre",
         saccades: Literal["absolute", "relative"] = "absolute",
+        stop: bool = False,
+        glimpse_cost: float = 0.0,
     ) -> None:
         super().__init__(backend, patch=patch, scales=scales, saccades=saccades)
         if num_glimpses < 1:
             raise ValueError(f"num_glimpses must be at least 1, got {num_glimpses}")
         check_choices(start=start)
+        if not 0 <= glimpse_cost < math.inf:
+            raise ValueError(f"glimpse_cost must be a number of at least 0, got {glimpse_cost!r}")
         self.horizon, self.start = num_glimpses, start
+        self.stops, self.glimpse_cost = bool(stop), float(glimpse_cost)
         self.clock = backend.asarray([[step / num_glimpses] for step in range(num_glimpses + 1)], "float32")
         self.gazes = ("random", "oracle") if saccades == "absolute" else ()
 
@@ -62,6 +71,7 @@ class Looking(GlimpseTask):
         cells: Any = None,
         *,
         tables: bool = True,
+        parts: dict[str, tuple[str, spaces.Space]] | None = None,
     ) -> None:
         """Set the spaces and roles.
 
@@ -72,12 +82,20 @@ class Looking(GlimpseTask):
             role: the role of an answer.
             cells: the argument `overview`, as `checked_overview` takes it.
             tables: the attribute.
+            parts: role and space of each further part of the observation.
 
         Raises:
             ValueError: for a canvas that is too large for a table, or an overview that does not suit it.
         """
         self.tables = tables
-        self.see(channels, size, {}, answer, role, cells, tables=tables)
+        self.see(channels, size, parts or {}, answer, role, cells, tables=tables)
+        if self.stops:
+            self.action_space = spaces.Dict({**self.action_space.spaces, "stop": spaces.Discrete(2)})
+            self.action_roles = {**self.action_roles, "stop": "stop"}
+
+    def measures(self) -> dict[str, Any]:
+        """What a glimpse costs, too."""
+        return {**super().measures(), "glimpse_cost": self.glimpse_cost}
 
     @abstractmethod
     def scenes(self, seeds: Array, episodes: Array) -> tuple[Array, Array]:
@@ -131,6 +149,8 @@ class Looking(GlimpseTask):
         xp = self.backend.xp
         time = self.backend.clip(state["time"] + 1, 0, self.horizon)  # rows that are over wait for their reset
         terminated = time >= self.horizon
+        if self.stops:
+            terminated = terminated | (action["stop"] == 1)
         moved = action["location"] if self.saccades == "absolute" else state["location"] + action["location"]
         location = xp.where(terminated[:, None], state["location"], self.backend.clip(moved, -1.0, 1.0))
         state["path"][self.backend.rows(time.shape[0]), time] = location
@@ -139,7 +159,7 @@ class Looking(GlimpseTask):
     def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
         after, terminated = self.moved(state, action)
         correct = self.right(action["answer"], state["target"])
-        reward = self.backend.xp.astype(correct & terminated, self.backend.xp.float32)
+        reward = self.backend.xp.astype(correct & terminated, self.backend.xp.float32) - self.glimpse_cost
         return Outcome(after, reward, terminated, {**self.info(state), "scored": terminated, "correct": correct})
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102

@@ -87,7 +87,7 @@ class Megapixel(Looking):
     | `num_glimpses` | 10 | glimpses, and steps, of an episode |
     | `patch`, `scales` | 28, 2 | of the retina |
     | `overview` | `None` | (rows, columns), or the number of cells along the canvas' side |
-    | `start` | `"centre"` | or `"random"` |
+    | `start`, `stop`, `glimpse_cost` | `"centre"`, `False`, 0.0 | as in `Classify-v0` |
     | `saccades` | `"absolute"` | or `"relative"` |
     | `render_mode` | `None` | or `"rgb_array"`: `render()` draws the canvas and the gaze upon it |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named |
@@ -123,9 +123,12 @@ class Megapixel(Looking):
         overview: int | tuple[int, int] | None = None,
         start: Literal["centre", "random"] = "centre",
         saccades: Literal["absolute", "relative"] = "absolute",
+        stop: bool = False,
+        glimpse_cost: float = 0.0,
         **shown: Any,
     ) -> None:
-        super().__init__(backend, num_glimpses=num_glimpses, patch=patch, scales=scales, start=start, saccades=saccades)
+        looking: dict[str, Any] = {"start": start, "saccades": saccades, "stop": stop, "glimpse_cost": glimpse_cost}
+        super().__init__(backend, num_glimpses=num_glimpses, patch=patch, scales=scales, **looking)
         check_choice("question", question, QUESTIONS)
         check_choices(order=order)
         check_count("size", size, 4 * PATTERN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -63,7 +63,7 @@ class Search(Looking):
     | `size` | 100 | width and height of the canvas in pixels; an item takes 12×12 |
     | `patch`, `scales` | 12, 3 | of the retina |
     | `overview` | `None` | (rows, columns), or the number of cells along the canvas's side |
-    | `start` | `"centre"` | or `"random"` |
+    | `start`, `stop`, `glimpse_cost` | `"centre"`, `False`, 0.0 | as in `Classify-v0` |
     | `saccades` | `"absolute"` | or `"relative"` |
     | `render_mode` | `None` | or `"rgb_array"`: `render()` draws the canvas and the gaze upon it |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named |
@@ -89,13 +89,10 @@ class Search(Looking):
         kinds: str | Sequence[str] = KINDS,
         num_glimpses: int = 6,
         size: int = 100,
-        patch: int | tuple[int, int] = 12,
-        scales: int = 3,
         overview: int | tuple[int, int] | None = None,
-        start: Literal["centre", "random"] = "centre",
-        saccades: Literal["absolute", "relative"] = "absolute",
+        **looking: Any,
     ) -> None:
-        super().__init__(backend, num_glimpses=num_glimpses, patch=patch, scales=scales, start=start, saccades=saccades)
+        super().__init__(backend, num_glimpses=num_glimpses, **looking)
         check_count("size", size, 24)
         self.items, self.size = checked_items(items, most_items(int(size))), int(size)
         chosen = (kinds,) if isinstance(kinds, str) else tuple(kinds)
@@ -103,9 +100,8 @@ class Search(Looking):
             check_choice("kinds", kind, KINDS)
         self.kinds = backend.asarray([number for number, kind in enumerate(KINDS) if kind in chosen], "int64")
         self.one_hot = backend.asarray(np.eye(2), "float32")
-        query: dict[str, tuple[str, spaces.Space]] = {"query": ("values", box(0, 1, (4,)))}
-        self.see(3, (self.size, self.size), query, spaces.Discrete(2), "class", overview)
-        self.tables = True
+        parts: dict[str, tuple[str, spaces.Space]] = {"query": ("values", box(0, 1, (4,)))}
+        self.look(3, (self.size, self.size), spaces.Discrete(2), "class", overview, parts=parts)
 
     def drawn(self, seeds: Array, episodes: Array) -> Items:
         """The items of these episodes (N,)."""
@@ -134,7 +130,7 @@ class Search(Looking):
         on_it = xp.all((pixel >= 0) & (pixel < SIDE), axis=1)
         made = super().act(state, action)
         correct = made.info["correct"] & (on_it | (state["target"] == 0))
-        reward = xp.astype(correct & made.terminated, xp.float32)
+        reward = xp.astype(correct & made.terminated, xp.float32) - self.glimpse_cost
         return made._replace(reward=reward, info={**made.info, "correct": correct})
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102

@@ -70,7 +70,7 @@ class SeveralDigits(Looking):
     | `size`, `pieces`, `piece_size`, `blend` | 100, 8 (0 for `MNISTAddition-v0`), 8, `"add"` | of the canvas, as in `Classify-v0` |
     | `patch`, `scales` | 12, 4 | of the retina |
     | `overview` | `None` | (rows, columns), or the number of cells along the canvas' longer side |
-    | `start` | `"centre"` | or `"random"` |
+    | `start`, `stop`, `glimpse_cost` | `"centre"`, `False`, 0.0 | as in `Classify-v0` |
     | `saccades` | `"absolute"` | or `"relative"` |
     | `render_mode` | `None` | or `"rgb_array"`: `render()` draws the canvas and the gaze upon it |
     | `backend`, `device` | `"numpy"`, `None` | vector only: or `"torch"`, on the CPU or the device named |
@@ -105,12 +105,15 @@ class SeveralDigits(Looking):
         overview: int | tuple[int, int] | None = None,
         start: Literal["centre", "random"] = "centre",
         saccades: Literal["absolute", "relative"] = "absolute",
+        stop: bool = False,
+        glimpse_cost: float = 0.0,
         **shown: Any,
     ) -> None:
         check_count("digits", digits)
         if digits > MOST:
             raise ValueError(f"digits must be at most {MOST}, got {digits}")
-        super().__init__(backend, num_glimpses=num_glimpses, patch=patch, scales=scales, start=start, saccades=saccades)
+        looking: dict[str, Any] = {"start": start, "saccades": saccades, "stop": stop, "glimpse_cost": glimpse_cost}
+        super().__init__(backend, num_glimpses=num_glimpses, patch=patch, scales=scales, **looking)
         check_choices(order=order)
         check_choice("answer", answer, ("pair", "sum"))
         scenes = {"dataset": dataset, "images": images, "split": split, "size": pair(size), "num_glimpses": 1, **shown}

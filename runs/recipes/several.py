@@ -29,7 +29,7 @@ ADDITION = replace(PAIRS, name="addition", env=replace(PAIRS.env, id="MNISTAddit
 TRANSCRIBE = replace(
     PAIRS,
     name="transcribe",
-    env=EnvConfig("Transcribe-v0", patch=20, scales=2, arguments=("overview=(27, 55)",)),
+    env=EnvConfig("Transcribe-v0", patch=14, scales=2, arguments=("overview=(27, 55)",)),
     agent=replace(PAIRS.agent, core="lstm"),
     answer_weights="all",
     episodes=400_000,

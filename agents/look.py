@@ -14,6 +14,7 @@ from agents.evaluation import play
 from agents.nearest import nearest_file
 from agents.spec import EnvSpec
 from agents.training.recipe import ANY_PICTURES, OWN_PICTURES, EnvConfig, Recipe
+from glimpse_env.tasks import TASKS
 
 AS_TRAINED = ("num_glimpses", "resize", "fit", "background", "start", "saccades")
 """Arguments of the recipe's environment that say how a canvas is seen, beside those that the spec tells."""
@@ -118,6 +119,8 @@ def canvas_task(trained: EnvConfig, spec: EnvSpec) -> tuple[str, dict[str, Any]]
         raise ValueError(f"pictures are for agents that name what they see in glimpses of images, not for {trained.id}")
     scales, _, *patch = spec.observation[part].shape
     name = trained.id.removeprefix("glimpse_env:").removeprefix("Glimpse/")
+    if name in TASKS and name not in OWN_PICTURES and not TASKS[name].task.shows_pictures:
+        raise ValueError(f"pictures are for agents that name what they see in glimpses of images, not for {trained.id}")
     given = {**OWN_PICTURES.get(name, {}), **trained.kwargs()}
     overview = spec.named("overview")
     kwargs = {"patch": tuple(patch), "scales": scales, "pieces": 0, "dataset": None, "order": "sequential"}

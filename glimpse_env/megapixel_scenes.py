@@ -25,7 +25,7 @@ QUESTIONS = ("majority", "max", "top", "multi")
 """What is asked: the class of three of the digits, the largest digit, the topmost, or all that are there."""
 
 TRIES = 8
-"""Places that are tried for each digit: the first that overlaps no other."""
+"""Places that are tried for each digit: the first that overlaps no other, or else the first."""
 
 SCENE_STREAM, STROKE_STREAM = 0, 3
 
@@ -55,6 +55,7 @@ class ByClass(NamedTuple):
         labels: (M,) int64.
         order: (M,) int64, the images in the order of their classes.
         counts: (K,) int64, how many there are of each class.
+        present: (P,) int64, the classes of which there are any.
         starts: (K,) int64, where they begin in `order`.
     """
 
@@ -62,13 +63,21 @@ class ByClass(NamedTuple):
     order: Array
     counts: Array
     starts: Array
+    present: Array
 
     @staticmethod
     def of(labels: np.ndarray, classes: int, backend: Backend) -> ByClass:
-        """Images of these labels (M,)."""
+        """Images of these labels (M,).
+
+        Raises:
+            ValueError: where they are of one class.
+        """
         counts = np.bincount(labels, minlength=classes)
         order = np.argsort(labels, kind="stable")
-        return ByClass(*map(backend.asarray, (labels, order, counts, np.cumsum(counts) - counts)))
+        present = np.flatnonzero(counts)
+        if len(present) < 2:
+            raise ValueError("the digits of a scene are of several classes, and the images are all of one")
+        return ByClass(*map(backend.asarray, (labels, order, counts, np.cumsum(counts) - counts, present)))
 
 
 def stroke_patterns() -> np.ndarray:
@@ -108,14 +117,16 @@ def draw_scene(
         backend: of the arrays.
         first: (N,) int64, the image that the first digit is; None for any.
     """
-    xp, classes = backend.xp, images.counts.shape[0]
+    xp, classes = backend.xp, images.present.shape[0]
     words = draw_words(seeds, episodes, 1 + 2 * (DIGITS - SAME) + DIGITS * (1 + 2 * TRIES), SCENE_STREAM)
-    same = integers(words[:, 0], classes) if first is None else images.labels[first]
+    same = integers(words[:, 0], classes)
+    if first is not None:
+        same = xp.argmax(xp.astype(images.present == images.labels[first][:, None], xp.int64), axis=1)
     labels = [same] * SAME
     for other in range(DIGITS - SAME):  # of any other class
         drawn = integers(words[:, 1 + other], classes - 1)
         labels.append(drawn + xp.astype(drawn >= same, xp.int64))
-    label = xp.stack(labels, axis=1)
+    label = images.present[xp.stack(labels, axis=1)]
     rest = words[:, 1 + 2 * (DIGITS - SAME) :]
     index = images.order[images.starts[label] + integers(rest[:, :DIGITS], images.counts[label])]
     if first is not None:

@@ -124,11 +124,11 @@ def draw_row(
     return Row(count, integers(each[:, 3], images), side, corner)
 
 
-def shrinking(side: int) -> np.ndarray:
-    """(side + 1, side, side) float64, whole numbers: row i of matrix s weighs the pixels of a line of `side` of which
-    pixel i of one of s is the mean, times `side`; zero from row s on."""
-    weights = np.zeros((side + 1, side, side))
-    for size in range(1, side + 1):
+def shrinking(side: int, largest: int) -> np.ndarray:
+    """(largest + 1, side, side) float64, whole numbers: row i of matrix s weighs the pixels of a line of `side` of
+    which pixel i of one of s is the mean, times `side`; zero from row s on."""
+    weights = np.zeros((largest + 1, side, side))
+    for size in range(1, largest + 1):
         edges = np.arange(side) * size  # of the pixels of the long line, in parts of which each short one has `side`
         for pixel in range(size):
             low, high = np.maximum(edges, pixel * side), np.minimum(edges + size, (pixel + 1) * side)

@@ -47,6 +47,8 @@ def main(
         json: Print one JSON object and nothing else.
     """
     with one_line_errors():
+        if plot is not None and plot.suffix != ".png":
+            raise ValueError(f"--plot draws a .png, not {plot}")
         report = evaluate_checkpoint(
             checkpoint,
             episodes=episodes,
@@ -58,13 +60,14 @@ def main(
             memory_options=memory_options,
             device=device,
         )
-        if plot is not None:
-            write_atomically(stopping_plot(report), plot)
     if json:
         print(json_format.dumps(report))
-        return
-    print(f"{report['recipe']} on {report['env_id']}, {report['episodes']:,} episodes, {report['seconds']} s\n")
-    print("\n".join(lines_of(report)))
+    else:
+        print(f"{report['recipe']} on {report['env_id']}, {report['episodes']:,} episodes, {report['seconds']} s\n")
+        print("\n".join(lines_of(report)))
+    if plot is not None:
+        with one_line_errors():
+            write_atomically(stopping_plot(report), plot)
 
 
 if __name__ == "__main__":

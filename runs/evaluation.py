@@ -110,7 +110,10 @@ def evaluate_checkpoint(
     if images is not None:
         report["images"] = str(images)
     # Where pictures of these classes are asked about, there are other answers too.
-    classed = "classes" in report and list(env.metadata.get("answer_names", ())) == list(report["classes"])
+    one_class = env.metadata.get("action_roles", {}).get("answer") == "class"
+    classed = (
+        one_class and "classes" in report and list(env.metadata.get("answer_names", ())) == list(report["classes"])
+    )
     confusion = Confusion(report["classes"]) if classed else None
     if arguments:
         report["arguments"] = list(arguments)
@@ -136,7 +139,9 @@ def evaluate_checkpoint(
 def _may_stop(env: Any) -> bool:
     """Whether the last answer is all that counts, so that an earlier one may stand for it."""
     task = getattr(env.unwrapped, "task", None)
-    if task is None or task.schedule is not None or task.answers_act or task.horizon < 2 or not task.interactive:
+    if task is None or task.schedule is not None or task.answers_act or task.stops or not task.interactive:
+        return False
+    if task.horizon < 2:
         return False
     return bool(task.action_roles["answer"] == "class")
 
@@ -285,6 +290,10 @@ def lines_of(report: dict[str, Any]) -> list[str]:
             lines.append(f"  error, {gaze:<18} {report[error]:6.2f} %")
         if mean_return in report:
             lines.append(f"  return, {gaze:<16} {report[mean_return]:7.3f}")
+    if "multiply_adds" in report:
+        lines.append(
+            f"  {report['mean_glimpses']:.2f} glimpses and {report['multiply_adds']:,} multiply-adds a decision"
+        )
     for group, rate in report.get("recall_hit_rate_by_group", {}).items():
         lines.append(f"  recall hit, {group:<45} {rate:6.2f} %")
     for key in sorted(name for name, value in report.items() if "_rate" in name and not isinstance(value, dict)):

@@ -64,7 +64,7 @@ class Validation:
 
         def observe(trajectory: Trajectory, kept: int) -> None:
             if "location" in trajectory.observations:
-                paths.append(trajectory.observations["location"][:, :kept].transpose(0, 1).cpu().numpy())
+                paths.append(trajectory.path("location")[:kept].cpu().numpy())
 
         numbers = sample_episodes(self._count(), self._count() if not self.own else episodes_in(self.env))
         if self.acts:

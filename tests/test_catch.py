@@ -81,7 +81,7 @@ def test_whether_it_can_still_be_caught() -> None:
         np.testing.assert_array_equal(can, outcome.reward == 1)
 
 
-def test_distractors_stay_in_rows_of_their_own_and_the_oracle_looks_at_the_ball() -> None:
+def test_distractors_keep_to_their_rows_and_the_oracle_looks_at_the_ball() -> None:
     task = make(distractors=3)
     state = task.begin(SEEDS, EPISODES)
     screens, _ = played(task, lambda state: np.ones(50, np.int64))
@@ -99,7 +99,12 @@ def test_distractors_stay_in_rows_of_their_own_and_the_oracle_looks_at_the_ball(
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"field": 4}, "field must be"), ({"speed": -1.0}, "speed must be"), ({"distractors": -1}, "distractors must be")],
+    [
+        ({"field": 4}, "field must be"),
+        ({"speed": -1.0}, "speed must be"),
+        ({"speed": "x"}, "speed must be"),
+        ({"distractors": -1}, "distractors must be"),
+    ],
     ids=str,
 )
 def test_wrong_arguments_are_refused(change: dict[str, Any], message: str) -> None:

@@ -418,7 +418,7 @@ def test_a_refused_action_changes_nothing(action: Any, message: str, face: str) 
         ({"names": ("a", "b")}, "labels go up to 2, and there are 2 names"),
         ({"names": ("a", "b", "a")}, r"names must be different names, and \['a'\] occur more than once"),
         ({"dataset": "mnist", "images": None, "labels": None, "names": ("a",)}, "names= belong to images="),
-        ({"num_glimpses": 0}, "num_glimpses must be at least 1, got 0"),
+        ({"num_glimpses": 0}, "num_glimpses must be an integer of at least 1, got 0"),
         ({"start": "left"}, """start must be "centre" or "random", got 'left'"""),
         ({"saccades": "polar"}, """saccades must be "absolute" or "relative", got 'polar'"""),
         ({"order": "sorted"}, """order must be "random" or "sequential", got 'sorted'"""),

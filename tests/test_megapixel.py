@@ -107,9 +107,19 @@ def test_glimpses_and_overviews_without_tables_are_those_with_them() -> None:
     assert bare.begin(SEEDS, EPISODES)["canvas"].nbytes == 40 * 200 * 200  # a byte for a pixel, and no more
 
 
+def test_classes_without_an_image_are_left_out() -> None:
+    labels = np.arange(40) % 3 + 4
+    task = make(labels=labels, classes=12)
+    scene = task.drawn(SEEDS, EPISODES)
+    np.testing.assert_array_equal(labels[scene.index], scene.label)
+    assert set(np.unique(scene.label)) == {4, 5, 6}
+
+
 def test_smaller_digits_are_means() -> None:
     image = np.random.default_rng(0).integers(0, 256, (3, 8, 8)).astype(np.uint8)
-    np.testing.assert_array_equal(shrunk(image, 4), np.rint(image.reshape(3, 4, 2, 4, 2).mean((2, 4))).astype(np.uint8))
+    np.testing.assert_array_equal(
+        shrunk(image, 4), np.floor(image.reshape(3, 4, 2, 4, 2).mean((2, 4)) + 0.5).astype(np.uint8)
+    )
     np.testing.assert_array_equal(shrunk(image, 8), image)
 
 
@@ -117,7 +127,9 @@ def test_smaller_digits_are_means() -> None:
     ("change", "message"),
     [
         ({"question": "sum"}, "question must be"),
-        ({"side": 9}, "grey squares"),
+        ({"side": 9}, "side is at most"),
+        ({"side": 2.5}, "side must be"),
+        ({"classes": 12, "labels": np.zeros(40, int)}, "all of one"),
         ({"size": 50}, "size must be"),
         ({"scenes": 0}, "scenes must be"),
     ],

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
+from agents import AgentConfig, evaluate, make_agent
 from glimpse_env.backend import get_backend
 from glimpse_env.search_scenes import COLOURS, FORMS, KINDS, SIDE
 from glimpse_env.tasks.search import Search
+from runs.traces.trace import record_traces
 
 SEEDS, EPISODES = np.full(90, 4), np.arange(90)
 
@@ -79,10 +82,24 @@ def test_hits_are_counted_where_it_is_there() -> None:
     assert task.path_metrics(path, SEEDS, EPISODES)["attention/target_hit_rate"] == pytest.approx(1)
 
 
+def test_pictures_and_evaluations_call_right_what_the_environment_does() -> None:
+    """Also where the answer is right, and the fixation is not on it."""
+    settings: dict[str, Any] = {"items": (1, 3), "size": 48, "num_glimpses": 2, "backend": "torch"}
+    env = gym.make_vec("glimpse_env:Glimpse/Search-v0", num_envs=50, autoreset_mode="Disabled", **settings)
+    agent = make_agent(env, AgentConfig(width=8, where_stream=4))
+    traces, result = record_traces(agent, env, np.arange(100)), evaluate(agent, env, 100)
+    named = np.mean([np.array_equal(trace.answer, trace.target) for trace in traces])
+    assert np.mean([trace.correct for trace in traces]) == pytest.approx(1 - result.error / 100)
+    assert named > 1 - result.error / 100
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"items": 0}, "from 1 to 64"),
+        ({"items": 3.5}, "from 1 to 64"),
+        ({"items": None}, "from 1 to 64"),
+        ({"kinds": None}, "kinds must be"),
         ({"items": (5, 2)}, "from 1 to 64"),
         ({"items": (1, 65)}, "from 1 to 64"),
         ({"items": (1, 2, 3)}, "from 1 to 64"),

@@ -78,10 +78,15 @@ def test_the_oracle_looks_at_all_digits_from_left_to_right() -> None:
     assert task.path_metrics(whole, SEEDS, EPISODES)["attention/target_hit_rate"] == 1
 
 
-def test_in_order_each_image_is_the_first_digit_once() -> None:
-    task = make(order="sequential", split="all", digits=1, answer="sum")
-    target = task.scenes(np.zeros(40, np.int64), np.arange(40))[1]
-    np.testing.assert_array_equal(target, np.arange(40) % 10)
+def test_in_order_each_image_is_the_first_digit_once_and_then_all_comes_again() -> None:
+    task = make(order="sequential", split="all", pieces=0)
+    boxes = task.target_boxes(np.zeros(80, np.int64), np.arange(80))
+    canvas, target = task.scenes(np.zeros(80, np.int64), np.arange(80))
+    np.testing.assert_array_equal(canvas[:40], canvas[40:])
+    for row in range(40):
+        assert str(row % 10) in task.answer_names[target[row]].split()
+        left, top = boxes[row, 0, :2]
+        assert canvas[row, 0, top, left] >= row + 1  # more where the other lies upon it
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,27 @@ def check_range(name: str, low: int, high: int, least: int = 1) -> None:
         )
 
 
+def checked_ends(name: str, value: Any, least: int = 1, most: int | None = None) -> tuple[int, int]:
+    """The least and the most of something, of one integer or two in order.
+
+    Raises:
+        ValueError: for anything else, or one below `least` or above `most`.
+    """
+    both = (value, value) if isinstance(value, Integral) else value
+    within = f"of at least {least}" if most is None else f"from {least} to {most}"
+    problem = ValueError(f"{name} are one integer or two in order, {within}, got {value!r}")
+    try:
+        low, high = both
+    except (TypeError, ValueError):
+        raise problem from None
+    if not (isinstance(low, Integral) and isinstance(high, Integral)):
+        raise problem
+    low, high = int(low), int(high)
+    if not least <= low <= high or (most is not None and high > most):
+        raise problem
+    return low, high
+
+
 def check_count(name: str, value: int, least: int = 1) -> None:
     """See that an argument is an integer of at least `least`.
 

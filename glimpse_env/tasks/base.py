@@ -33,15 +33,16 @@ class Task(Remade, ABC):
         roles: of each part of an observation, a key of `ROLES`.
         action_roles: of each part of an action, a key of `ACTION_ROLES`.
         interactive: False where observations do not depend on actions; then `whole` gives them all at once.
-        judges: whether more than one answer may be right: then `info["correct"]` says whether one is, and not whether it
-            equals the target.
-        answers_act: whether an answer has an effect at every step, whether it counts or not: it moves something.
+        judges: whether an answer that equals the target may be wrong, or another right: then `info["correct"]` says
+            which are.
+        answers_act: whether answers have effects beside being right or wrong, so that all of them matter.
         stops: whether an action may end an episode before its last step.
         max_answers: the most scored steps of an episode.
         answer_names: the names of the answers of a class; () where they have none.
         words: the words of the token ids; () where they have none.
         source: where the data of the episodes were found, in words; "" where episodes are made up.
         num_episodes: how many episodes show all of the split once; None where episodes are made up.
+        shows_pictures: whether it takes anybody's pictures as its canvases.
         paths: arguments that may be paths.
         splits: values of the argument `split`; () where episodes are made up.
         variety: arguments for training alone.
@@ -71,6 +72,7 @@ class Task(Remade, ABC):
     words: tuple[str, ...] = ()
     source: str = ""
     num_episodes: int | None = None
+    shows_pictures: ClassVar[bool] = False
     paths: ClassVar[tuple[str, ...]] = ()
     splits: ClassVar[tuple[str, ...]] = ()
     variety: ClassVar[tuple[str, ...]] = ()

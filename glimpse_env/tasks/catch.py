@@ -34,7 +34,7 @@ class Catch(GlimpseTask):
     here the ball begins anywhere in the highest row, with a speed to either side of at most `speed` columns a step, all
     as likely, and the paddle begins in the middle and moves by one column.
 
-    With `distractors`, other balls go to and fro in rows of their own above the paddle's, and never fall.
+    With `distractors`, other balls go to and fro, each in a row above the paddle's, and never fall.
 
     ## Action Space
     `Dict` of
@@ -102,9 +102,9 @@ class Catch(GlimpseTask):
         super().__init__(backend, patch=patch, scales=scales, saccades=saccades)
         check_count("field", field, 8)
         check_count("distractors", distractors, 0)
-        if not 0 <= speed <= field / 2:
+        if not (isinstance(speed, int | float | np.number) and 0 <= float(speed) <= field / 2):
             raise ValueError(f"speed must be from 0 to half of the field, {field / 2:g}, got {speed!r}")
-        self.field, self.distractors, self.speed = int(field), int(distractors), round(speed * UNIT)
+        self.field, self.distractors, self.speed = int(field), int(distractors), round(float(speed) * UNIT)
         self.horizon = self.field - 1
         self.gazes = ("random", "centre", "oracle") if saccades == "absolute" else ()
         self.clock = backend.asarray(np.arange(self.horizon + 1)[:, None] / self.horizon, "float32")

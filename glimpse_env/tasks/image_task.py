@@ -49,6 +49,7 @@ class ImageTask(Looking):
         fitting: how images go onto the canvas.
     """
 
+    shows_pictures = True
     paths = ("images",)
     splits = SPLITS
     variety = ("overhang", "augment")

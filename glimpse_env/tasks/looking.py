@@ -13,7 +13,7 @@ from glimpse_env.backend import Backend
 from glimpse_env.path_metrics import coverage, hit_rate, off_image
 from glimpse_env.render import draw_gaze
 from glimpse_env.rng import Array, draw_words, uniform
-from glimpse_env.tasks.arguments import check_choices
+from glimpse_env.tasks.arguments import check_choices, check_counts
 from glimpse_env.tasks.glimpsing import GlimpseTask
 from glimpse_env.tasks.records import Outcome, State
 
@@ -52,13 +52,13 @@ class Looking(GlimpseTask):
         glimpse_cost: float = 0.0,
     ) -> None:
         super().__init__(backend, patch=patch, scales=scales, saccades=saccades)
-        if num_glimpses < 1:
-            raise ValueError(f"num_glimpses must be at least 1, got {num_glimpses}")
+        check_counts(num_glimpses=num_glimpses)
         check_choices(start=start)
         if not 0 <= glimpse_cost < math.inf:
             raise ValueError(f"glimpse_cost must be a number of at least 0, got {glimpse_cost!r}")
-        self.horizon, self.start = num_glimpses, start
-        self.stops, self.glimpse_cost = bool(stop), float(glimpse_cost)
+        self.horizon, self.start = int(num_glimpses), start
+        self.may_stop, self.glimpse_cost = bool(stop), float(glimpse_cost)
+        self.stops = self.stops or self.may_stop
         self.clock = backend.asarray([[step / num_glimpses] for step in range(num_glimpses + 1)], "float32")
         self.gazes = ("random", "oracle") if saccades == "absolute" else ()
 
@@ -89,7 +89,7 @@ class Looking(GlimpseTask):
         """
         self.tables = tables
         self.see(channels, size, parts or {}, answer, role, cells, tables=tables)
-        if self.stops:
+        if self.may_stop:
             self.action_space = spaces.Dict({**self.action_space.spaces, "stop": spaces.Discrete(2)})
             self.action_roles = {**self.action_roles, "stop": "stop"}
 
@@ -149,7 +149,7 @@ class Looking(GlimpseTask):
         xp = self.backend.xp
         time = self.backend.clip(state["time"] + 1, 0, self.horizon)  # rows that are over wait for their reset
         terminated = time >= self.horizon
-        if self.stops:
+        if self.may_stop:
             terminated = terminated | (action["stop"] == 1)
         moved = action["location"] if self.saccades == "absolute" else state["location"] + action["location"]
         location = xp.where(terminated[:, None], state["location"], self.backend.clip(moved, -1.0, 1.0))

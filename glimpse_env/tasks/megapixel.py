@@ -27,9 +27,12 @@ from glimpse_env.retina import MAX_SCALES, glimpse_of_images
 from glimpse_env.rng import Array
 from glimpse_env.row_scenes import shrinking
 from glimpse_env.tasks.arguments import check_choice, check_choices, check_count
-from glimpse_env.tasks.classify import Classify
+from glimpse_env.tasks.grey_squares import load_grey_squares
 from glimpse_env.tasks.looking import Looking
 from glimpse_env.tasks.records import State
+
+ROOM = 8
+"""Sides of a digit that a canvas has at least, so that five find places of their own."""
 
 FIXED_SEED = 2**42
 """The seed of fixed training scenes; other ones are of the seeds that resets name."""
@@ -79,11 +82,11 @@ class Megapixel(Looking):
     | `scenes` | 5000 | how many different scenes there are in training, as published; `None`: any number |
     | `size` | 1500 | height and width of the canvas |
     | `side` | 28 | height and width of a digit, at most that of the images |
-    | `strokes` | 50 | patterns of strokes |
+    | `strokes` | 50 | patterns of strokes, 14 pixels from the edge at least |
     | `dataset` | `"mnist"` | or another of `Classify-v0`, or `None` with `images` |
-    | `images`, `labels`, `names`, `classes` | | your own: square, grey, of one size |
+    | `images`, `labels`, `names`, `classes`, `channels`, `resize` | | your own, as in `Classify-v0`: grey squares of one size |
     | `split` | `"train"` | or `"validation"`, `"test"` |
-    | `order` | `"random"` | or `"sequential"`: the first digit of episode k is image k of the split |
+    | `order` | `"random"` | or `"sequential"`: the first digit of episode k is image k of the split. Fixed scenes are shown in their order with both |
     | `num_glimpses` | 10 | glimpses, and steps, of an episode |
     | `patch`, `scales` | 28, 2 | of the retina |
     | `overview` | `None` | (rows, columns), or the number of cells along the canvas' side |
@@ -135,25 +138,25 @@ class Megapixel(Looking):
         check_count("strokes", strokes, 0)
         if scenes is not None:
             check_count("scenes", scenes)
-        scene = Classify(backend, dataset=dataset, images=images, split=split, size=size, num_glimpses=1, **shown)
-        _, channels, height, width = scene.images.shape
-        if scene.sizes is not None or channels != 1 or height != width or not 1 <= side <= height:
-            raise ValueError(
-                f"digits are grey squares of one size, of at least side={side!r} pixels, and the images are "
-                f"{scene.images.shape[1:]}"
-            )
+        scene = load_grey_squares(backend, dataset=dataset, images=images, split=split, **shown)
+        largest = scene.images.shape[-1]
+        check_count("side", side)
+        if side > largest or size < ROOM * side:
+            raise ValueError(f"side is at most that of the images, {largest}, and of size / {ROOM}, got {side}")
         self.question, self.on_top, self.size, self.side = question, bool(digits_on_top), int(size), int(side)
         self.strokes, self.fixed = int(strokes), scenes if split == "train" else None
         self.scene, self.source, names = scene, scene.source, scene.answer_names
         self.images = backend.asarray(shrunk(backend.to_numpy(scene.images)[:, 0], self.side))
         self.patterns = backend.asarray(stroke_patterns())
         self.by_class = ByClass.of(backend.to_numpy(scene.labels), len(names), backend)
-        self.order, self.num_episodes = order, scene.num_episodes
+        # Fixed scenes are always shown in their order: no image can begin one of its own.
+        self.order, self.num_episodes = order, scene.num_episodes if self.fixed is None else self.fixed
         self.classes, self.answer_names = len(names), names
         space = spaces.MultiBinary(self.classes) if question == "multi" else spaces.Discrete(self.classes)
         few = not backend.on_host or self.retina.scales > MAX_SCALES
         role = "bits" if question == "multi" else "class"
         self.look(1, (self.size, self.size), space, role, overview, tables=few)
+        self.row_bytes = self.row_bytes if self.tables else self.size**2
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
         return {"classes": self.scene.answer_names}
@@ -166,7 +169,7 @@ class Megapixel(Looking):
         if self.fixed is not None:
             seeds, episodes = self.backend.xp.full_like(seeds, FIXED_SEED), episodes % self.fixed
         first = None
-        if self.order == "sequential":
+        if self.fixed is None and self.order == "sequential":
             first = episodes = episodes % self.num_episodes
         settings = self.by_class, self.size, self.side, self.strokes
         return draw_scene(seeds, episodes, *settings, self.backend, first)
@@ -212,10 +215,10 @@ class Megapixel(Looking):
 
 
 def shrunk(images: np.ndarray, side: int) -> np.ndarray:
-    """Images (M, h, h) uint8 at another height and width, each pixel the mean of what it covers."""
+    """Images (M, h, h) uint8 at another height and width, each pixel the mean of what it covers, rounded."""
     largest = images.shape[-1]
     if side == largest:
         return images
-    weights = shrinking(largest)[side][:side]
-    made = [np.rint(weights @ image @ weights.T / largest**2) for image in images]
-    return np.asarray(made, np.uint8)
+    weights = shrinking(largest, side)[side][:side]
+    summed = np.stack([weights @ image @ weights.T for image in images]).astype(np.int64)
+    return ((2 * summed + largest**2) // (2 * largest**2)).astype(np.uint8)

@@ -9,9 +9,10 @@ import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
+from glimpse_env.retina import fixation_pixel
 from glimpse_env.rng import Array
 from glimpse_env.search_scenes import KINDS, SIDE, Items, draw_items, most_items, paint_items
-from glimpse_env.tasks.arguments import check_choice, check_count
+from glimpse_env.tasks.arguments import check_choice, check_count, checked_ends
 from glimpse_env.tasks.base import box
 from glimpse_env.tasks.looking import Looking
 from glimpse_env.tasks.records import Outcome, State
@@ -94,8 +95,8 @@ class Search(Looking):
     ) -> None:
         super().__init__(backend, num_glimpses=num_glimpses, **looking)
         check_count("size", size, 24)
-        self.items, self.size = checked_items(items, most_items(int(size))), int(size)
-        chosen = (kinds,) if isinstance(kinds, str) else tuple(kinds)
+        self.items, self.size = checked_ends("items", items, 1, most_items(int(size))), int(size)
+        chosen = tuple(kinds) if isinstance(kinds, tuple | list) else (kinds,)
         for kind in chosen or ("",):
             check_choice("kinds", kind, KINDS)
         self.kinds = backend.asarray([number for number, kind in enumerate(KINDS) if kind in chosen], "int64")
@@ -126,7 +127,7 @@ class Search(Looking):
 
     def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
         xp = self.backend.xp
-        pixel = xp.astype((state["location"] + 1) / 2 * self.size, xp.int64) - state["corner"]
+        pixel = xp.astype(fixation_pixel(state["location"], self.canvas_size), xp.int64) - state["corner"]
         on_it = xp.all((pixel >= 0) & (pixel < SIDE), axis=1)
         made = super().act(state, action)
         correct = made.info["correct"] & (on_it | (state["target"] == 0))
@@ -160,15 +161,3 @@ class Search(Looking):
         metrics = super().path_metrics(path, seeds, episodes)
         share = float(there.mean())
         return {**metrics, "attention/target_hit_rate": metrics["attention/target_hit_rate"] / share if share else 0.0}
-
-
-def checked_items(value: Any, room: int) -> tuple[int, int]:
-    """The least and the most items, of one number or two.
-
-    Raises:
-        ValueError: for anything but one or two integers from 1 to `room`, in order.
-    """
-    low, high = (value, value) if isinstance(value, int) else tuple(value) if len(value) == 2 else (0, 0)
-    if not (isinstance(low, int) and isinstance(high, int) and 1 <= low <= high <= room):
-        raise ValueError(f"items are one number or two, from 1 to {room} on such a canvas, got {value!r}")
-    return low, high

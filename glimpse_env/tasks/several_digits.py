@@ -22,14 +22,18 @@ MOST = 4
 """Digits on a canvas."""
 
 
+MOST_ANSWERED = 10**5
+"""Rows of classes that answers are known of."""
+
+
 class SeveralDigits(Looking):
     """Look at several digits on one canvas through glimpses, and say which they are, or their sum.
 
     ## Description
     Two digits lie on a black canvas of 100×100, among distractors or alone: the tasks "pairs" and "addition" of Ba et al.
     2015, "Multiple Object Recognition with Visual Attention", section 4.1. The scenes are those of the generator published
-    with Mnih et al. 2014: distractors first, then the digits, each at a place of its own, all added and clamped. So digits
-    may overlap.
+    with Mnih et al. 2014: distractors first, then the digits, all placed independently, added and clamped. So digits may
+    overlap.
 
     ## Action Space
     `Dict` of
@@ -63,7 +67,7 @@ class SeveralDigits(Looking):
     | `digits` | 2 | on each canvas, from 1 to 4 |
     | `answer` | `"pair"` (`"sum"` for `MNISTAddition-v0`) | what is asked: which digits, in no order, or their sum |
     | `num_glimpses` | 4 | glimpses, and steps, of an episode |
-    | `dataset` | `"mnist"` | or another of `Classify-v0`, or `None` with `images`; a sum is of the classes' numbers |
+    | `dataset` | `"mnist"` | or another of `Classify-v0`, or `None` with `images`; a sum is of the classes' places in their list, from 0: of digits, their own |
     | `images`, `labels`, `names`, `classes`, `resize`, `fit`, `channels` | | your own, as in `Classify-v0` |
     | `split` | `"train"` | or `"validation"`, `"test"` |
     | `order` | `"random"` | or `"sequential"`: the first digit of episode k is image k of the split |
@@ -165,10 +169,17 @@ def answers(names: Sequence[str], digits: int, answer: str) -> tuple[tuple[str, 
         digits: K.
         answer: "pair", which classes in no order, or "sum", of their numbers.
 
+    Raises:
+        ValueError: for too many classes.
+
     Returns:
         The names, and (classes ** K,) int64: the answer for classes c_1, c_2, … is at c_K + classes c_{K-1} + ….
     """
     count = len(names)
+    if count**digits > MOST_ANSWERED:
+        raise ValueError(
+            f"{digits} of {count} classes are {count**digits:,} cases, at most {MOST_ANSWERED:,} are asked about"
+        )
     tuples = list(itertools.product(range(count), repeat=digits))
     if answer == "sum":
         return tuple(map(str, range(digits * (count - 1) + 1))), np.array([sum(classes) for classes in tuples])

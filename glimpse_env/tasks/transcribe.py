@@ -12,9 +12,9 @@ from glimpse_env.backend import Backend
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.rng import Array
 from glimpse_env.row_scenes import Row, draw_clutter, draw_row, paint_clutter, paint_row, shrinking
-from glimpse_env.tasks.arguments import check_count, check_counts
-from glimpse_env.tasks.classify import Classify
+from glimpse_env.tasks.arguments import check_choices, check_count, check_counts, checked_ends
 from glimpse_env.tasks.glimpsing import pair
+from glimpse_env.tasks.grey_squares import load_grey_squares
 from glimpse_env.tasks.looking import Looking
 from glimpse_env.tasks.records import Outcome, State
 
@@ -64,7 +64,7 @@ class Transcribe(Looking):
     | `size` | (54, 110) | of the canvas |
     | `pieces`, `piece_size` | 0, 8 | number and height and width of the distractors |
     | `dataset` | `"mnist"` | or another of `Classify-v0`, or `None` with `images` |
-    | `images`, `labels`, `names`, `classes` | | your own: square, grey, of one size |
+    | `images`, `labels`, `names`, `classes`, `channels`, `resize` | | your own, as in `Classify-v0`: grey squares of one size |
     | `split` | `"train"` | or `"validation"`, `"test"` |
     | `order` | `"random"` | or `"sequential"`: the first digit of episode k is image k of the split |
     | `patch`, `scales` | 12, 3 | of the retina |
@@ -111,29 +111,28 @@ class Transcribe(Looking):
         **shown: Any,
     ) -> None:
         check_counts(looks=looks)
-        self.counts = ends("digits", digits)
+        check_choices(order=order)
+        self.counts = checked_ends("digits", digits)
         self.looks, most = int(looks), self.counts[1]
         super().__init__(
             backend, num_glimpses=(most + 1) * self.looks, patch=patch, scales=scales, start=start, saccades=saccades
         )
-        scenes = {"dataset": dataset, "images": images, "split": split, "size": pair(size), "num_glimpses": 1, **shown}
-        self.scene = Classify(backend, **scenes)
-        self.images, self.labels = self.scene.images, self.scene.labels
-        _, channels, height, width = self.images.shape
-        if self.scene.sizes is not None or channels != 1 or height != width:
-            raise ValueError(f"digits are grey squares of one size, and the images are {self.images.shape[1:]}")
+        self.scene = load_grey_squares(backend, dataset=dataset, images=images, split=split, **shown)
+        self.images, self.labels, height = self.scene.images, self.scene.labels, self.scene.images.shape[-1]
         check_count("pieces", pieces, 0)
         check_counts(piece_size=piece_size)
-        self.sides, self.pieces, self.piece = ends("sides", sides), int(pieces), int(piece_size)
-        if self.piece > height:
-            raise ValueError(f"piece_size is at most the side of the images, {height}, got {piece_size}")
+        self.sides, self.pieces, self.piece = checked_ends("sides", sides), int(pieces), int(piece_size)
+        if self.piece > min(height, *pair(size)):
+            raise ValueError(
+                f"piece_size is at most the side of the images, {height}, and of the canvas, {pair(size)}, got {piece_size}"
+            )
         if self.sides[1] > height or self.sides[0] * most > pair(size)[1] or self.sides[1] > pair(size)[0]:
             raise ValueError(
                 f"sides are at most that of the images, {height}, and {most} of the least must fit side by side onto a "
                 f"canvas of {pair(size)}: got {self.sides}"
             )
         self.source, self.order, self.num_episodes = self.scene.source, order, self.scene.num_episodes
-        self.stop, self.weights = len(self.scene.answer_names), backend.asarray(shrinking(height))
+        self.stop, self.weights = len(self.scene.answer_names), backend.asarray(shrinking(height, self.sides[1]))
         self.answer_names = (*self.scene.answer_names, "stop")
         self.group_names = tuple(map(str, range(most + 1)))
         self.look(1, pair(size), spaces.Discrete(self.stop + 1), "class", overview)
@@ -208,15 +207,3 @@ class Transcribe(Looking):
         last = xp.sum(xp.astype(boxes[..., 2] > boxes[..., 0], xp.int64), axis=1) - 1
         turn = xp.where(turn[None] < last[:, None], turn[None], last[:, None])
         return middle[self.backend.rows(middle.shape[0])[:, None], turn]
-
-
-def ends(name: str, value: Any) -> tuple[int, int]:
-    """The least and the most of something, of one number or two.
-
-    Raises:
-        ValueError: for anything but one or two integers of at least 1, in order.
-    """
-    low, high = (value, value) if isinstance(value, int) else tuple(value) if len(value) == 2 else (0, 0)
-    if not (isinstance(low, int) and isinstance(high, int) and 1 <= low <= high):
-        raise ValueError(f"{name} are one number or two in order, of at least 1, got {value!r}")
-    return low, high

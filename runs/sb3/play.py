@@ -50,14 +50,14 @@ def play(model: OnPolicyAlgorithm, env: Any, episodes: np.ndarray, seed: int, *,
         flat, state = model.predict(observation, state, start, deterministic=True)
         done.append(env.map.to_dict(flat))
         observation, reward, terminated, truncated, outcome = env.step(flat)
-        columns.append((reward * alive, alive, outcome["target"], outcome["scored"] & alive))
+        columns.append((reward * alive, alive, outcome["target"], outcome["scored"] & alive, outcome["correct"]))
         start = terminated | truncated
         for key, value in info.items():
             value[alive & start] = outcome[key][alive & start]
         alive = alive & ~start
     actions = {name: _stacked([action[name] for action in done]) for name in done[0]}
-    rewards, lived, target, scored = map(_stacked, zip(*columns, strict=True))
-    hits = (actions["answer"] == target).reshape(*lived.shape, -1)
+    rewards, lived, target, scored, correct = map(_stacked, zip(*columns, strict=True))
+    hits = correct[..., None] if env.metadata["judges"] else (actions["answer"] == target).reshape(*lived.shape, -1)
     observations = {name: _stacked([moment[name] for moment in seen]) for name in seen[0]}
     parameters = {"answer": _stacked(params) if params else actions["answer"].float()}
     metrics = {key: torch.from_numpy(value) for key, value in info.items()}
@@ -83,7 +83,7 @@ def evaluate_model(model: OnPolicyAlgorithm, env: Any, episodes: int, seed: int)
         wrong = (~played.hits & played.scored[..., None]).any(-1).any(0)  # type: ignore[operator]
         values = {"return": played.reward.sum(0), "length": played.length, "wrong": wrong, **played.info}
         if place:
-            values["path"] = played.observations[place].transpose(0, 1)
+            values["path"] = played.path(place)
         for key, value in values.items():
             parts.setdefault(key, []).append(value.numpy()[numbers < episodes])
     rows = {key: np.concatenate(part) for key, part in parts.items()}

@@ -69,6 +69,7 @@ class Trace(NamedTuple):
     contents: np.ndarray | None = None
     step: np.ndarray | None = None
     walk: Walk | None = None
+    right: bool | None = None
     title: str = ""
 
     @property
@@ -83,8 +84,8 @@ class Trace(NamedTuple):
 
     @property
     def correct(self) -> bool:
-        """Whether all scored answers are right."""
-        return bool(np.array_equal(self.answer, self.target))
+        """Whether all scored answers are right, as the environment judges them where it does."""
+        return bool(np.array_equal(self.answer, self.target)) if self.right is None else self.right
 
     @property
     def label(self) -> int:
@@ -158,6 +159,8 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
         answer, target = (array(v[:, row][scored]) for v in (trajectory.actions["answer"], trajectory.target))
         beliefs = array(logits[:, row][alive].float().softmax(-1)) if by_class else np.zeros((int(alive.sum()), 0))
         trace = Trace(episode, role, seen, answer, target, beliefs, names)
+        if env.metadata.get("judges") and trajectory.hits is not None:
+            trace = trace._replace(right=bool(trajectory.hits[:, row][scored].all()))
         trace = trace._replace(canvas=task.canvas(seed, episode), retina=task.retina, box=box_of(task, seed, episode))
         if place:
             trace = trace._replace(path=observed[place][:length, row])

@@ -14,7 +14,6 @@ from agents.evaluation import play
 from agents.nearest import nearest_file
 from agents.spec import EnvSpec
 from agents.training.recipe import ANY_PICTURES, OWN_PICTURES, EnvConfig, Recipe
-from glimpse_env.tasks import TASKS
 
 AS_TRAINED = ("num_glimpses", "resize", "fit", "background", "start", "saccades")
 """Arguments of the recipe's environment that say how a canvas is seen, beside those that the spec tells."""
@@ -119,8 +118,6 @@ def canvas_task(trained: EnvConfig, spec: EnvSpec) -> tuple[str, dict[str, Any]]
         raise ValueError(f"pictures are for agents that name what they see in glimpses of images, not for {trained.id}")
     scales, _, *patch = spec.observation[part].shape
     name = trained.id.removeprefix("glimpse_env:").removeprefix("Glimpse/")
-    if name in TASKS and name not in OWN_PICTURES and not TASKS[name].task.shows_pictures:
-        raise ValueError(f"pictures are for agents that name what they see in glimpses of images, not for {trained.id}")
     given = {**OWN_PICTURES.get(name, {}), **trained.kwargs()}
     overview = spec.named("overview")
     kwargs = {"patch": tuple(patch), "scales": scales, "pieces": 0, "dataset": None, "order": "sequential"}
@@ -146,7 +143,10 @@ def _look_at(agent: Any, group: list[Any], seed: int) -> list[tuple[Look, np.nda
     images = [str(group[0])] if isinstance(group[0], Path) else _stacked(group)
     kwargs |= {"images": images, "labels": np.zeros(len(group), np.int64), "names": classes, "split": "all"}
     kwargs["channels"] = spec.observation[part].shape[1]
-    env: Any = gym.make_vec(id, num_envs=len(group), autoreset_mode="Disabled", **kwargs)
+    try:
+        env: Any = gym.make_vec(id, num_envs=len(group), autoreset_mode="Disabled", **kwargs)
+    except TypeError as error:  # a task that takes no pictures
+        raise ValueError(f"pictures are for agents that name what they see in them, not for {recipe.name}") from error
     task = env.unwrapped.task
     whole = getattr(agent.config, "saccades", "") == "none" and part not in agent.config.ignore
     if whole and task.canvas_size != kwargs["patch"]:

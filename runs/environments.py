@@ -160,7 +160,7 @@ def make_canvas_env(
         ValueError: for an agent that sees no images, or canvases of other channels or classes than it knows.
     """
     part, name = agent.spec.named("glimpse"), task_name(recipe.env.id)
-    if part is None or name is None:
+    if part is None or name is None or not (name in OWN_PICTURES or TASKS[name].task.shows_pictures):
         raise ValueError(f"--images are for agents that look at images, not for {recipe.name}")
     channels = agent.spec.observation[part].shape[1]
     id, kwargs = canvas_task(recipe.env, agent.spec)

@@ -91,7 +91,7 @@ def test_a_misspelt_argument_of_stable_baselines3(monkeypatch: pytest.MonkeyPatc
     mnist = ("PPO", "Glimpse/MNIST-v0", "--envs", "2", "--folder", str(tmp_path / "run"))
     for more, answer in (
         (("--options", "lerning_rate=1"), "PPO takes no argument 'lerning_rate': did you mean learning_rate?"),
-        (("--task-kwargs", "num_glimpse=3"), "Classify takes no argument 'num_glimpse': did you mean num_glimpses?"),
+        (("--task-kwargs", "overhand=3"), "Classify takes no argument 'overhand': did you mean overhang?"),
     ):
         assert refused(monkeypatch, train_sb3.main, *mnist, *more) == f"error: {answer}"
     assert not (tmp_path / "run").exists()

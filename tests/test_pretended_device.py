@@ -85,7 +85,9 @@ def test_two_updates_of_every_recipe(name: str, folders: dict[str, str], monkeyp
     assert sum(waits.values()) <= (0 if trained_interactively(name) else 2), waits
     assert found.keys() == expected.keys()
     for key, value in expected.items():
-        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=1e-5, msg=lambda text, key=key: f"{key}: {text}")
+        # What is added to all cells' logits alike has no gradient but rounding, and Adam makes a step of that.
+        atol = 1e-3 if key.endswith("for_location.out.bias") else 1e-5
+        torch.testing.assert_close(found[key], value, rtol=1e-3, atol=atol, msg=lambda text, key=key: f"{key}: {text}")
 
 
 def test_a_crossing_is_recorded():

@@ -414,7 +414,7 @@ def test_evaluate_prints_one_json_object(recipe: Recipe, tmp_path: Path, capsys:
     assert set(report) == {
         "recipe", "env_id", "episodes", "gaze", "glimpses", "error", "error_random_gaze", "error_by_glimpse", "seconds",
         "mean_return", "return_random_gaze", "steps", "cross_entropy", "data", "classes",
-        "split", "confusion", "error_by_class", "error_interval",
+        "split", "confusion", "error_by_class", "error_interval", "stopping", "mean_glimpses", "multiply_adds",
     }  # fmt: skip
     assert len(report["error_by_glimpse"]) == 3
     for none in (0, -1):

@@ -298,9 +298,8 @@ class Gallery(Walk):
         if name != "oracle" or self.full:
             return super().scripted(name, seeds, episodes)
         xp = self.backend.xp
-        size = self.backend.asarray([self.canvas_size[1], self.canvas_size[0]], "float32")
         boxes = self.boxes(seeds, episodes)
-        middle = xp.astype(boxes[..., :2] + boxes[..., 2:], xp.float32) / size - 1
+        middle = self.middles(boxes)
         shown = self.shown[1 : self.horizon]
         path = middle[:, self.backend.clip(shown, 0, self.pictures - 1)]
         path = xp.where((shown >= self.pictures)[None, :, None], 0.0, self.backend.clip(path, -1.0, 1.0))

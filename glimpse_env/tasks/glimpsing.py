@@ -84,6 +84,11 @@ class GlimpseTask(Task):
         table = self.ops.summed_area_table(canvas)
         return {"table": table, **({} if self.cells is None else {"overview": overview(table, self.cells)})}
 
+    def middles(self, boxes: Array) -> Array:
+        """Where the middles of boxes (…, 4) in pixels are, (…, 2) float32, x right, y down; -1 and 1 are the edges."""
+        size = self.backend.asarray([self.canvas_size[1], self.canvas_size[0]], "float32")
+        return self.backend.xp.astype(boxes[..., :2] + boxes[..., 2:], self.backend.xp.float32) / size - 1
+
     def measures(self) -> dict[str, Any]:
         """The width and height of a cell of the finest patch where a place is in [-1, 1]."""
         height, width = self.canvas_size

@@ -179,8 +179,7 @@ class Looking(GlimpseTask):
         right; clipped to the canvas."""
         xp, boxes = self.backend.xp, self.target_boxes(seeds, episodes)
         boxes = boxes[:, None] if boxes.ndim == 2 else boxes
-        size = self.backend.asarray([self.canvas_size[1], self.canvas_size[0]], "float32")
-        middle = self.backend.clip(xp.astype(boxes[..., :2] + boxes[..., 2:], xp.float32) / size - 1, -1.0, 1.0)
+        middle = self.backend.clip(self.middles(boxes), -1.0, 1.0)
         order = xp.argsort(middle[..., 0], axis=1, stable=True)
         turn = order[:, self.backend.rows(self.horizon - 1) % middle.shape[1]]
         return middle[self.backend.rows(middle.shape[0])[:, None], turn]

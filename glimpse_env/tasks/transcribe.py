@@ -201,8 +201,7 @@ class Transcribe(Looking):
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
         """The "oracle": each digit in its turn, and then the last one."""
         xp, boxes = self.backend.xp, self.target_boxes(seeds, episodes)
-        size = self.backend.asarray([self.canvas_size[1], self.canvas_size[0]], "float32")
-        middle = xp.astype(boxes[..., :2] + boxes[..., 2:], xp.float32) / size - 1
+        middle = self.middles(boxes)
         turn = self.backend.rows(self.horizon)[1:] // self.looks
         last = xp.sum(xp.astype(boxes[..., 2] > boxes[..., 0], xp.int64), axis=1) - 1
         turn = xp.where(turn[None] < last[:, None], turn[None], last[:, None])

@@ -17,7 +17,7 @@ DRAWS = 1_000
 
 
 class ModelResult(NamedTuple):
-    """What episodes came to: the error in percent, 100 (1 - mean return), and figures by TensorBoard's tags."""
+    """What episodes came to: the mean share of wrong answers in percent, and figures by TensorBoard's tags."""
 
     error: float
     scalars: dict[str, float]
@@ -80,8 +80,10 @@ def evaluate_model(model: OnPolicyAlgorithm, env: Any, episodes: int, seed: int)
     for first in range(0, episodes, env.num_envs):
         numbers = np.arange(first, first + env.num_envs)
         played = play(model, env, numbers, seed)
-        wrong = (~played.hits & played.scored[..., None]).any(-1).any(0)  # type: ignore[operator]
-        values = {"return": played.reward.sum(0), "length": played.length, "wrong": wrong, **played.info}
+        missed = (~played.hits & played.scored[..., None]).double().mean(-1)  # type: ignore[operator]
+        error = missed.sum(0) / played.scored.sum(0)
+        values = {"return": played.reward.sum(0), "length": played.length, "wrong": error > 0, "error": error}
+        values |= played.info
         if place:
             values["path"] = played.path(place)
         for key, value in values.items():
@@ -97,7 +99,7 @@ def evaluate_model(model: OnPolicyAlgorithm, env: Any, episodes: int, seed: int)
     }
     if path.shape[1] > 1:
         scalars |= env.unwrapped.task.path_metrics(path, np.full_like(numbers, seed), numbers)
-    return ModelResult(100 * (1 - mean["return"]), scalars)
+    return ModelResult(100 * mean["error"], scalars)
 
 
 @torch.no_grad()

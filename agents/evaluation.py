@@ -31,6 +31,7 @@ class EvalResult(NamedTuple):
             a target.
         error_by_step: percent of wrong answers at each step, where the agent acts; an episode that has ended counts
             with its last answer.
+        error_by_part: percent of wrong episodes by the parts of an answer that `metadata["part_families"]` names.
         error_by_group: percent of wrong episodes by the number that `info` gives under `metadata["group_key"]`.
         mean_return: mean over episodes of the sum of their rewards.
         mean_length: mean number of steps.
@@ -44,6 +45,7 @@ class EvalResult(NamedTuple):
     bits: float
     wrong_episodes: float | None
     error_by_step: list[float]
+    error_by_part: dict[str, float]
     error_by_group: dict[int, float]
     mean_return: float
     mean_length: float
@@ -132,6 +134,8 @@ class _Tally:
         self.means = dict.fromkeys(("bits", "nats", "return", "length"), 0.0)
         self.by_step = torch.zeros(env.horizon, dtype=torch.float64)
         self.failed: list[Tensor] = []
+        self.parts: dict[str, tuple[int, ...]] = env.metadata.get("part_families", {})
+        self.wrong_parts = dict.fromkeys(self.parts, 0)
         self.groups: list[Tensor] = []
         self.metrics = dict.fromkeys(env.metadata.get("episode_metrics", ()), 0.0)
 
@@ -154,6 +158,8 @@ class _Tally:
         self.wrong += int(wrong.sum())
         self.answers += int(scored.sum()) * wrong.shape[-1]
         self.failed.append((wrong.any(-1).any(0) | ~scored.any(0)).cpu())
+        for name, parts in self.parts.items():
+            self.wrong_parts[name] += int(wrong[..., list(parts)].any(-1).any(0).sum())
         if trajectory.steps is None:
             missed = (~trajectory.hits[:, :kept]).double().mean(-1)
             moments = torch.arange(self.env.horizon, device=missed.device)[:, None].minimum(trajectory.last()[:kept])
@@ -173,6 +179,7 @@ class _Tally:
             self.means["bits"],
             100 * float(failed.mean()) if known else None,
             [round(100 * count / episodes, 4) for count in self.by_step.tolist()] if acts else [],
+            {name: 100 * count / episodes for name, count in self.wrong_parts.items()},
             {int(number): 100 * float(failed[group == number].mean()) for number in group.unique()},
             self.means["return"],
             self.means["length"],

@@ -24,6 +24,9 @@ PATTERNS, PATTERN = 50, 28
 QUESTIONS = ("majority", "max", "top", "multi")
 """What is asked: the class of three of the digits, the largest digit, the topmost, or all that are there."""
 
+SINGLE = QUESTIONS[:3]
+"""The questions whose answer is one class."""
+
 TRIES = 8
 """Places that are tried for each digit: the first that overlaps no other, or else the first."""
 
@@ -170,8 +173,12 @@ def paint_scene(
 
 
 def answers(scene: Scene, question: str, classes: int, backend: Backend) -> Array:
-    """The right answers to a question: (N,) int64 a class, or of "multi" (N, classes) int64, 1 for each class there."""
+    """The right answers to a question: (N,) int64 a class, or of "multi" (N, classes) int64, 1 for each class there; of
+    "all" both, (N, 3 + classes) int64 in the order of `QUESTIONS`."""
     xp, label = backend.xp, scene.label
+    if question == "all":
+        each = [answers(scene, name, classes, backend) for name in QUESTIONS]
+        return xp.concat([xp.stack(each[:-1], axis=1), each[-1]], axis=1)
     if question == "majority":
         return backend.copy(label[:, 0])
     if question == "max":

@@ -73,7 +73,7 @@ def evaluate_checkpoint(
         Where the agent acts, also `glimpses` (at most), `error_by_glimpse` (of walks with several answers
         `error_by_answer`), `cross_entropy`, `error_random_gaze` and `return_random_gaze`, and where episodes are of
         several kinds `error_by_group` and, of each family of kinds, `error_FAMILY` (percent of the episodes with a
-        wrong answer); of walks `recall_hit_rate` and `recall_hit_rate_by_group` (percent). Where it reads, `unit`,
+        wrong answer), of several answers at once `error_FAMILY` of each family of them; of walks `recall_hit_rate` and `recall_hit_rate_by_group` (percent). Where it reads, `unit`,
         `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a gaze
         `support_hit_rate`.
 
@@ -243,6 +243,9 @@ def report_of(
         }
     else:
         report["glimpses"] = glimpses
+        if result.error_by_part:
+            report["error_by_part"] = {name: round(error, 4) for name, error in result.error_by_part.items()}
+            report |= {f"error_{name}": error for name, error in report["error_by_part"].items()}
         if result.error is not None:
             report |= {"error_by_glimpse": result.error_by_step, "cross_entropy": result.cross_entropy}
         if control is not None:
@@ -264,6 +267,8 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     lines += [f"  error in task {task:<6} {error:6.2f} %" for task, error in report.get("error_by_task", {}).items()]
     for group, error in report.get("error_by_group", {}).items():
         lines.append(f"  error, {group:<50} {error:6.2f} %")
+    for part, error in report.get("error_by_part", {}).items():
+        lines.append(f"  error of {part:<17} {error:6.2f} %")
     for glimpse, error in enumerate(report.get("error_by_glimpse", []), 1):
         lines.append(f"  error after {glimpse:>2} glimpse{'s' if glimpse > 1 else ' '}   {error:6.2f} %")
     for answer, error in enumerate(report.get("error_by_answer", []), 1):

@@ -65,6 +65,18 @@ def test_the_boxes_are_those_of_what_the_answer_rests_on() -> None:
                 assert {(int(canvas[row, 0, top, left]) - 1) % 10 for left, top, _, _ in boxes[row]} == {target[row]}
 
 
+def test_all_questions_at_once_are_answered_as_each_alone_and_reported_apart() -> None:
+    task, each = make(question="all"), [make(question=name) for name in ("majority", "max", "top", "multi")]
+    targets = [one.scenes(SEEDS, EPISODES)[1] for one in each]
+    found = task.scenes(SEEDS, EPISODES)[1]
+    assert task.action_space["answer"].nvec.tolist() == [10] * 3 + [2] * 10
+    for number in range(3):
+        np.testing.assert_array_equal(found[:, number], targets[number])
+    np.testing.assert_array_equal(found[:, 3:], targets[3])
+    assert task.part_families == {"majority": (0,), "max": (1,), "top": (2,), "multi": tuple(range(3, 13))}
+    assert task.target_boxes(SEEDS, EPISODES).shape == (40, DIGITS, 4)
+
+
 def test_strokes_lie_above_or_below_the_digits() -> None:
     white = np.full((40, 8, 8), 255, np.uint8)
     bare = make(images=white, size=112).scenes(SEEDS, EPISODES)[0]

@@ -48,6 +48,7 @@ class Task(Remade, ABC):
         variety: arguments for training alone.
         group_key, group_names: the key of `info` that groups episodes, and the names of its values from 0 on.
         group_families: values of it that are reported together, by a name of theirs.
+        part_families: parts of an answer that are right or wrong together, by a name of theirs.
         episode_metrics: keys of the last step's `info` that an evaluation averages.
         gazes: the names of the scripted gazes.
         canvas_size: (height, width) in pixels; None without a canvas.
@@ -79,6 +80,7 @@ class Task(Remade, ABC):
     group_key: str = ""
     group_names: tuple[str, ...] = ()
     group_families: ClassVar[dict[str, tuple[int, ...]]] = {}
+    part_families: dict[str, tuple[int, ...]]
     episode_metrics: tuple[str, ...] = ()
     gazes: tuple[str, ...] = ()
     canvas_size: tuple[int, int] | None = None
@@ -90,6 +92,7 @@ class Task(Remade, ABC):
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
+        self.part_families = {}
 
     @abstractmethod
     def begin(self, seeds: Array, episodes: Array) -> State:
@@ -241,7 +244,8 @@ class Task(Remade, ABC):
                 "answer_names",
                 "words",
             ),
-            *("num_episodes", "group_key", "group_names", "group_families", "episode_metrics", "gazes", "source"),
+            *("num_episodes", "group_key", "group_names", "group_families", "part_families"),
+            *("episode_metrics", "gazes", "source"),
         )
         settings = {name: getattr(self, name) for name in names}
         return {"render_modes": list(self.render_modes), "names": self.names(), **settings, **self.measures()}

@@ -15,6 +15,7 @@ from glimpse_env.megapixel_scenes import (
     PATTERN,
     QUESTIONS,
     SAME,
+    SINGLE,
     ByClass,
     Scene,
     answers,
@@ -52,7 +53,7 @@ class Megapixel(Looking):
     | key | space | meaning |
     |---|---|---|
     | `location` | `Box(-1, 1, (2,), float32)` | the next fixation, x right, y down; clipped to the canvas. With `saccades="relative"`, a step from the present fixation |
-    | `answer` | `Discrete(classes)`; of `question="multi"` `MultiBinary(classes)` | the class that is asked for, or all classes that are there |
+    | `answer` | `Discrete(classes)`; of `question="multi"` `MultiBinary(classes)`; of `"all"` `MultiDiscrete([classes] * 3 + [2] * classes)` | the class that is asked for, or all classes that are there; of `"all"` the answers to the four questions side by side |
 
     ## Observation Space
     `Dict` of
@@ -77,7 +78,7 @@ class Megapixel(Looking):
     ## Arguments
     | name | default | meaning |
     |---|---|---|
-    | `question` | `"majority"` | the class of three of the digits; `"max"`, the largest digit; `"top"`, the topmost; `"multi"`, all that are there |
+    | `question` | `"majority"` | the class of three of the digits; `"max"`, the largest digit; `"top"`, the topmost; `"multi"`, all that are there; `"all"`, these four at once |
     | `digits_on_top` | `False` | whether the digits are written over the strokes |
     | `scenes` | 5000 | how many different scenes there are in training, as published; `None`: any number |
     | `size` | 1500 | height and width of the canvas |
@@ -110,7 +111,7 @@ class Megapixel(Looking):
         self,
         backend: Backend,
         *,
-        question: Literal["majority", "max", "top", "multi"] = "majority",
+        question: Literal["majority", "max", "top", "multi", "all"] = "majority",
         digits_on_top: bool = False,
         scenes: int | None = 5000,
         size: int = 1500,
@@ -132,7 +133,7 @@ class Megapixel(Looking):
     ) -> None:
         looking: dict[str, Any] = {"start": start, "saccades": saccades, "stop": stop, "glimpse_cost": glimpse_cost}
         super().__init__(backend, num_glimpses=num_glimpses, patch=patch, scales=scales, **looking)
-        check_choice("question", question, QUESTIONS)
+        check_choice("question", question, (*QUESTIONS, "all"))
         check_choices(order=order)
         check_count("size", size, 4 * PATTERN)
         check_count("strokes", strokes, 0)
@@ -152,10 +153,8 @@ class Megapixel(Looking):
         # Fixed scenes are always shown in their order: no image can begin one of its own.
         self.order, self.num_episodes = order, scene.num_episodes if self.fixed is None else self.fixed
         self.classes, self.answer_names = len(names), names
-        space = spaces.MultiBinary(self.classes) if question == "multi" else spaces.Discrete(self.classes)
         few = not backend.on_host or self.retina.scales > MAX_SCALES
-        role = "bits" if question == "multi" else "class"
-        self.look(1, (self.size, self.size), space, role, overview, tables=few)
+        self.look(1, (self.size, self.size), *self.answered(), overview, tables=few)
         self.row_bytes = self.row_bytes if self.tables else self.size**2
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
@@ -163,6 +162,17 @@ class Megapixel(Looking):
 
     def digest(self) -> str:  # noqa: D102
         return self.scene.digest()
+
+    def answered(self) -> tuple[spaces.Space, str]:
+        """The space and the role of an answer; of several at once, which of them belong together, too."""
+        if self.question == "multi":
+            return spaces.MultiBinary(self.classes), "bits"
+        if self.question in SINGLE:
+            return spaces.Discrete(self.classes), "class"
+        sizes = [self.classes] * len(SINGLE) + [2] * self.classes
+        self.part_families = {name: (number,) for number, name in enumerate(SINGLE)}
+        self.part_families["multi"] = tuple(range(len(SINGLE), len(sizes)))
+        return spaces.MultiDiscrete(sizes), "classes"
 
     def drawn(self, seeds: Array, episodes: Array) -> Scene:
         """The scenes of these episodes (N,)."""

@@ -46,6 +46,13 @@ MEGAPIXEL = replace(
     batch=32,
     lr=3e-3,
 )
+# The strokes below, and four questions at once: which class there are three of, the largest digit, the topmost, and which
+# there are at all.
+MEGAPIXEL_IPS = replace(
+    MEGAPIXEL,
+    name="megapixel-ips",
+    env=replace(MEGAPIXEL.env, arguments=("overview=180", "question=all", "digits_on_top=True")),
+)
 # What is asked for is known from the first glimpse on, and the map of the overview's cells is read with it.
 SEARCH = replace(
     PAIRS,
@@ -77,6 +84,7 @@ SEVERAL_RECIPES = (
     TRANSCRIBE,
     TRANSCRIBE_CLUTTERED,
     MEGAPIXEL,
+    MEGAPIXEL_IPS,
     SEARCH,
     CATCH,
     replace(CATCH, name="catch-random", gaze="random"),

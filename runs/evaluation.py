@@ -73,8 +73,9 @@ def evaluate_checkpoint(
         Where the agent acts, also `glimpses` (at most), `error_by_glimpse` (of walks with several answers
         `error_by_answer`), `cross_entropy`, `error_random_gaze` and `return_random_gaze`, and where episodes are of
         several kinds `error_by_group` and, of each family of kinds, `error_FAMILY` (percent of the episodes with a
-        wrong answer), of several answers at once `error_FAMILY` of each family of them; of walks `recall_hit_rate` and `recall_hit_rate_by_group` (percent). Where it reads, `unit`,
-        `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a gaze
+        wrong answer); of several answers at once `error_by_part` and `error_PART`, the same of each part; of walks
+        `recall_hit_rate` and `recall_hit_rate_by_group` (percent). Where it reads, `unit`, `bits` per sequence,
+        `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a gaze
         `support_hit_rate`.
 
     Raises:

@@ -46,8 +46,8 @@ MEGAPIXEL = replace(
     batch=32,
     lr=3e-3,
 )
-# The strokes below, and four questions at once: which class there are three of, the largest digit, the topmost, and which
-# there are at all.
+# The strokes below, and four questions at once: which class there are three of, the largest digit, the topmost, and
+# which there are at all.
 MEGAPIXEL_IPS = replace(
     MEGAPIXEL,
     name="megapixel-ips",

@@ -13,7 +13,7 @@ from numba import types
 
 from glimpse_env.augmentation import GAIN, NOISE_STREAM, Changes, sources
 from glimpse_env.augmentation_strength import Augmentation
-from glimpse_env.compiled_image_ops import array_of, like
+from glimpse_env.compiled_arrays import array_of, like
 from glimpse_env.compiler import loop, part
 from glimpse_env.rng import MULTIPLIERS, WEYL, Array
 

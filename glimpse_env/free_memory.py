@@ -25,7 +25,7 @@ def check_memory(task: Task, num_envs: int) -> None:
     if needed > free:
         height, width = task.canvas_size or (0, 0)
         raise ValueError(
-            f"{num_envs:,} canvases of {height}×{width} pixels, with a table of sums each, take {in_bytes(needed)}, "
+            f"{num_envs:,} canvases of {height}×{width} pixels take {in_bytes(needed)}, "
             f"and {in_bytes(free)} of memory are free: make fewer environments, or smaller canvases "
             "(size=, and resize= for the images upon them)"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from glimpse_env import affine, augmentation, retina, scenes
+from glimpse_env import affine, augmentation, overview, retina, scenes
 from glimpse_env.augmentation_strength import Augmentation
 from glimpse_env.backend import Backend
 from glimpse_env.rng import Array
@@ -15,21 +15,30 @@ class ImageOps(NamedTuple):
     """Functions that return the same numbers, bit for bit, in each of their forms.
 
     Attributes:
+        compiled: whether they are, so that a table of a canvas's sums is not worth its making.
         paint: `glimpse_env.scenes.paint`, or as fast as can be.
         augment: `glimpse_env.augmentation.augment`, likewise.
-        summed_area_table: `glimpse_env.retina.summed_area_table`, likewise.
-        glimpse: `glimpse_env.retina.glimpse`, likewise.
         moved: `glimpse_env.affine.moved`, likewise.
+        glimpse_of_images: `glimpse_env.retina.glimpse_of_images`, likewise.
+        overview_of_images: `glimpse_env.overview.overview_of_images`, likewise.
     """
 
+    compiled: bool
     paint: Callable[[Array, scenes.Plan, scenes.SceneConfig], Array]
     augment: Callable[[Array, augmentation.Changes, Augmentation], Array]
-    summed_area_table: Callable[[Array], Array]
-    glimpse: Callable[[Array, Array, retina.Retina], Array]
     moved: Callable[[Array, Array, Array], Array]
+    glimpse_of_images: Callable[[Array, Array, Array, retina.Retina], Array]
+    overview_of_images: Callable[[Array, Array, tuple[int, int]], Array]
 
 
-PLAIN = ImageOps(scenes.paint, augmentation.augment, retina.summed_area_table, retina.glimpse, affine.moved)
+PLAIN = ImageOps(
+    False,
+    scenes.paint,
+    augmentation.augment,
+    affine.moved,
+    retina.glimpse_of_images,
+    overview.overview_of_images,
+)
 
 
 def image_ops(backend: Backend) -> ImageOps:
@@ -42,12 +51,13 @@ def image_ops(backend: Backend) -> ImageOps:
         return PLAIN
     if getattr(config, "DISABLE_JIT", 0):  # else each pixel would be Python's
         return PLAIN
-    from glimpse_env import compiled_augmentation, compiled_image_ops
+    from glimpse_env import compiled_augmentation, compiled_image_ops, compiled_retina
 
     return ImageOps(
+        True,
         compiled_image_ops.paint,
         compiled_augmentation.augment,
-        compiled_image_ops.summed_area_table,
-        compiled_image_ops.glimpse,
         compiled_image_ops.moved,
+        compiled_retina.glimpse_of_images,
+        compiled_retina.overview_of_images,
     )

@@ -42,7 +42,7 @@ def checked_overview(value: Any, canvas: tuple[int, int]) -> tuple[int, int] | N
     return rows, columns
 
 
-def _edges(cells: tuple[int, int], canvas: tuple[int, int]) -> list[list[int]]:
+def cell_edges(cells: tuple[int, int], canvas: tuple[int, int]) -> list[list[int]]:
     """Where the cells begin and end, down and across, in pixels."""
     return [[number * side // count for number in range(count + 1)] for count, side in zip(cells, canvas, strict=True)]
 
@@ -51,7 +51,7 @@ def _edges(cells: tuple[int, int], canvas: tuple[int, int]) -> list[list[int]]:
 def _grid(cells: tuple[int, int], canvas: tuple[int, int], xp: Any, where: Any) -> tuple[Array, Array]:
     """Where the corners of the cells are in a plane of the table, ((rows + 1) (columns + 1),) int64, and 255 times the
     pixels of each cell, (rows, columns) float32."""
-    down, across = _edges(cells, canvas)
+    down, across = cell_edges(cells, canvas)
     whites = [[255.0 * (b - a) * (d - c) for c, d in pairwise(across)] for a, b in pairwise(down)]
     corners = [y * (canvas[1] + 1) + x for y in down for x in across]
     return xp.asarray(corners, dtype=xp.int64, device=where), xp.asarray(whites, dtype=xp.float32, device=where)
@@ -86,7 +86,7 @@ def overview_of_images(images: Array, index: Array, cells: tuple[int, int]) -> A
     """
     xp, size = array_namespace(images), (images.shape[2], images.shape[3])
     _, whites = _grid(cells, size, xp, device(images))
-    down, across = _edges(cells, size)
+    down, across = cell_edges(cells, size)
     seen = []
     for number in index.tolist():
         pixels = np.asarray(images[number])

@@ -6,13 +6,13 @@ the first, so it is sharp at the fixation and coarse around it.
 
 The averages come from a summed-area table (Crow 1984) built once per episode: each cell costs four look-ups,
 however many pixels it covers and however large the image is. Of a large image, of which a few glimpses see little, no
-table is built but that of the widest window, glimpse by glimpse (`glimpse_of_images`). Sums are integers until the last
-division, so both ways, NumPy and torch agree bit for bit.
+table is built but that of the widest window, glimpse by glimpse (`glimpse_of_images`). Compiled, there are no tables at
+all (`glimpse_env.compiled_retina`). Sums are integers until the last division, so all ways, NumPy and torch agree bit
+for bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -176,13 +176,7 @@ def glimpse(table: Array, location: Array, retina: Retina) -> Array:
     return _means(table, _edges(location, image, retina), image, retina)
 
 
-def glimpse_of_images(
-    images: Array,
-    index: Array,
-    location: Array,
-    retina: Retina,
-    sums: Callable[[Array], Array] = summed_area_table,
-) -> Array:
+def glimpse_of_images(images: Array, index: Array, location: Array, retina: Retina) -> Array:
     """As `glimpse`, of images without tables: bit for bit the same. It reads the pixels of the widest windows.
 
     Args:
@@ -190,7 +184,6 @@ def glimpse_of_images(
         index: (N,) int64, which image each row looks at.
         location: (N, 2) float32 (x right, y down) in [-1, 1].
         retina: patch size and number of scales, at most `MAX_SCALES`.
-        sums: `summed_area_table`, or another that does the same.
     """
     xp, image = array_namespace(images), (images.shape[2], images.shape[3])
     edges, across = _edges(location, image, retina), retina.scales * (retina.patch[1] + 1)
@@ -198,7 +191,7 @@ def glimpse_of_images(
     for row, number in enumerate(index.tolist()):
         x, y = edges[row : row + 1, :across], edges[row : row + 1, across:]
         left, right, top, bottom = int(x.min()), int(x.max()), int(y.min()), int(y.max())
-        table = sums(images[number : number + 1, :, top:bottom, left:right])
+        table = summed_area_table(images[number : number + 1, :, top:bottom, left:right])
         seen.append(_means(table, xp.concat([x - left, y - top], axis=1), image, retina))
     return xp.concat(seen)
 

@@ -26,8 +26,8 @@ MADE_UP = 1000
 """Episodes of a task that makes them up which count as all there is."""
 
 EVALUATION_BYTES = 2**26
-"""Of canvases and their tables that are held side by side where nothing is trained, on the CPU: large canvases are
-shown fewer at a time, which changes no number."""
+"""Of canvases, and of their tables if there are any, that are held side by side where nothing is trained, on the CPU:
+large canvases are shown fewer at a time, which changes no number."""
 
 GAZE_STREAM = 2
 """Random stream of the scripted gaze "random" in other people's environments, as in Glimpse's own."""

@@ -108,9 +108,9 @@ def test_the_steps_measured_are_as_many_as_said(width: int | None, noise_digits:
     assert made == {"step": 4 * episode, "reset": 5 if width is None else 1}
 
 
-def test_the_memory_of_a_batch_is_at_least_that_of_its_tables(noise_digits: None) -> None:
-    env = gym.make_vec("glimpse_env:Glimpse/MNIST-v0", num_envs=64)
-    assert 64 * 29 * 29 * 4 < memory(env) < 64 * 29 * 29 * 4 * 20
+def test_the_memory_of_a_batch_is_at_least_that_of_its_canvases(noise_digits: None) -> None:
+    env = gym.make_vec("glimpse_env:Glimpse/MNIST-v0", num_envs=64, size=40)
+    assert 64 * 40 * 40 < memory(env) < 64 * 40 * 40 * 80
 
 
 def test_contenders_step_in_processes_of_their_own() -> None:

@@ -15,6 +15,7 @@ from agents.training.recipe import EnvConfig, Recipe
 from agents.training.trainer import Trainer, train_update
 from glimpse_env import GlimpseEnv, GlimpseVectorEnv, load_dataset
 from glimpse_env.backend import get_backend
+from glimpse_env.image_ops import PLAIN, image_ops
 from glimpse_env.tasks.classify import Classify
 
 COLUMNS, ROWS = 32, 24
@@ -56,9 +57,16 @@ def canvases(task: Classify, state: dict[str, np.ndarray]) -> np.ndarray:
 # ---- with and without tables of sums
 
 
-def test_a_large_image_is_seen_without_a_table_and_the_same(host_place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As without Numba."""
+    monkeypatch.setattr("glimpse_env.tasks.glimpsing.image_ops", lambda backend: PLAIN)
+
+
+@pytest.mark.parametrize("more", [{"size": None}, {"size": 30, "pieces": 2, "piece_size": 4}], ids=str)
+def test_without_tables_all_is_the_same(host_place: str, more: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bit for bit, in every row and step; and it is the canvas that is drawn."""
-    kwargs = arguments(size=None, overview=(3, 5))
+    kwargs = arguments(**more, overview=(3, 5))
     backend = {"backend": "torch"} if host_place == "cpu" else {}
 
     def play() -> list[Any]:
@@ -67,13 +75,20 @@ def test_a_large_image_is_seen_without_a_table_and_the_same(host_place: str, mon
         for _ in range(9):
             answer = {"location": random.uniform(-1, 1, (5, 2)).astype(np.float32), "answer": np.ones(5, np.int64)}
             seen.append(env.step({key: env.backend.asarray(value) for key, value in answer.items()}))
-        assert env.task.tables == bool(env.task.row_bytes)
         return [env.task.tables, seen, env.task.canvas(3, 2)]
 
+    fastest = play()
+    monkeypatch.setattr("glimpse_env.tasks.glimpsing.image_ops", lambda backend: PLAIN)
     by_table = play()
     monkeypatch.setattr("glimpse_env.tasks.image_task.MAX_PIXELS", 0)
-    without = play()
-    assert (by_table[0], without[0]) == (True, False)
+    one_by_one = play()
+    tables = not image_ops(get_backend()).compiled
+    assert (fastest[0], by_table[0], one_by_one[0]) == (tables, True, more["size"] is not None)
+    for without in (fastest, one_by_one):
+        same(by_table, without)
+
+
+def same(by_table: list[Any], without: list[Any]) -> None:
     for expected, found in zip(by_table[1], without[1], strict=True):
         for key, value in expected[0].items():
             np.testing.assert_array_equal(value, found[0][key])
@@ -81,7 +96,7 @@ def test_a_large_image_is_seen_without_a_table_and_the_same(host_place: str, mon
     np.testing.assert_array_equal(by_table[2], without[2])
 
 
-def test_a_table_where_the_image_does_not_fill_the_canvas_or_is_small() -> None:
+def test_plain_a_table_where_the_image_does_not_fill_the_canvas_or_is_small(plain: None) -> None:
     large = np.zeros((2, 1200, 1200), np.uint8)
     settings: dict[str, Any] = {"images": large, "labels": [0, 1], "size": None}
     for more, tables in (
@@ -95,7 +110,8 @@ def test_a_table_where_the_image_does_not_fill_the_canvas_or_is_small() -> None:
         ({"num_glimpses": 40}, True),
         ({"images": large[:, :300, :300]}, True),
     ):
-        assert Classify(get_backend("numpy"), **arguments(**settings | more)).tables == tables, more
+        task = Classify(get_backend("numpy"), **arguments(**settings | more))
+        assert (task.tables, bool(task.row_bytes)) == (tables, tables), more
 
 
 # ---- time

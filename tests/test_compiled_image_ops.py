@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from glimpse_env import retina, scenes
+from glimpse_env import overview, retina, scenes
 from glimpse_env.backend import get_backend
 from glimpse_env.image_ops import PLAIN, image_ops
 
+compiled_retina = pytest.importorskip("glimpse_env.compiled_retina", reason="Numba is not installed")
 compiled_image_ops = pytest.importorskip("glimpse_env.compiled_image_ops", reason="Numba is not installed")
 
 
@@ -29,16 +30,15 @@ def test_they_see_the_same(place: str, shape: tuple[int, ...], eye: retina.Retin
     location = rng.uniform(-1, 1, (shape[0], 2)).astype(np.float32)
     location[:1] = [-1, 1]
     canvas, location = tensors(canvas, location, place=place)
-    table = compiled_image_ops.summed_area_table(canvas)
-    expected = retina.summed_area_table(canvas)
-    assert type(table) is type(expected)
-    assert table.dtype == expected.dtype
-    np.testing.assert_array_equal(table, expected)
-    seen = compiled_image_ops.glimpse(table, location, eye)
-    plain = retina.glimpse(expected, location, eye)
-    assert type(seen) is type(plain)
-    assert seen.dtype == plain.dtype
-    np.testing.assert_array_equal(seen, plain)
+    index = tensors(np.arange(shape[0]), place=place)[0]
+    table, cells = retina.summed_area_table(canvas), (min(3, shape[2]), min(4, shape[3]))
+    for seen, plain in (
+        (compiled_retina.glimpse_of_images(canvas, index, location, eye), retina.glimpse(table, location, eye)),
+        (compiled_retina.overview_of_images(canvas, index, cells), overview.overview(table, cells)),
+    ):
+        assert type(seen) is type(plain)
+        assert seen.dtype == plain.dtype
+        np.testing.assert_array_equal(seen, plain)
 
 
 @pytest.mark.parametrize("place", ["numpy", "torch"])
@@ -58,14 +58,9 @@ def test_they_paint_the_same(place: str, blend: scenes.Blend, overhang: int, pie
     np.testing.assert_array_equal(compiled, plain)
 
 
-def test_an_image_too_large_is_refused_alike() -> None:
-    with pytest.raises(ValueError, match="too large"):
-        compiled_image_ops.summed_area_table(np.broadcast_to(np.uint8(0), (1, 1, 4096, 4096)))
-
-
 @pytest.mark.parametrize("name", ["numpy", "torch"])
 def test_the_host_has_the_compiled_ones(name: str) -> None:
-    assert image_ops(get_backend(name)).glimpse is compiled_image_ops.glimpse
+    assert image_ops(get_backend(name)).glimpse_of_images is compiled_retina.glimpse_of_images
 
 
 def test_a_gpu_has_the_plain_ones() -> None:

@@ -32,8 +32,8 @@ images = np.random.default_rng(0).integers(0, 256, (20, 9, 9), dtype=np.uint8)
 env = gym.make("glimpse_env:Glimpse/Classify-v0", images=images, labels=np.arange(20) % 2, patch=3, pieces=0)
 observation, _ = env.reset(seed=0)
 print(observation["glimpse"].sum())
-from glimpse_env import compiled_image_ops
-assert env.unwrapped.task.ops.glimpse is compiled_image_ops.glimpse
+from glimpse_env import compiled_retina
+assert env.unwrapped.task.ops.glimpse_of_images is compiled_retina.glimpse_of_images
 """
 """Makes an environment of images, whose loops are compiled."""
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from glimpse_env.backend import get_backend
+from glimpse_env.image_ops import PLAIN
 from glimpse_env.megapixel_scenes import DIGITS, PATTERNS, SAME, stroke_patterns
 from glimpse_env.tasks.megapixel import Megapixel, shrunk
 
@@ -108,15 +109,16 @@ def test_fixed_scenes_come_again_in_training_alone() -> None:
 
 
 def test_glimpses_and_overviews_without_tables_are_those_with_them() -> None:
-    bare, summed = make(overview=20, strokes=10), make(overview=20, strokes=10)
-    summed.tables = True
+    bare, one_by_one, summed = (make(overview=20, strokes=10) for _ in range(3))
+    one_by_one.ops, summed.tables = PLAIN, True
     assert not bare.tables
     place = np.random.default_rng(0).uniform(-1, 1, (40, 2)).astype(np.float32)
-    seen = [task.observe({**task.begin(SEEDS, EPISODES), "location": place}) for task in (bare, summed)]
-    assert seen[0].keys() == seen[1].keys()
-    for key, value in seen[0].items():
-        np.testing.assert_array_equal(value, seen[1][key])
-    assert bare.begin(SEEDS, EPISODES)["canvas"].nbytes == 40 * 200 * 200  # a byte for a pixel, and no more
+    seen = [task.observe({**task.begin(SEEDS, EPISODES), "location": place}) for task in (summed, bare, one_by_one)]
+    for without in seen[1:]:
+        assert seen[0].keys() == without.keys()
+        for key, value in seen[0].items():
+            np.testing.assert_array_equal(value, without[key])
+    assert bare.begin(SEEDS, EPISODES)["source"].nbytes == 40 * 200 * 200  # a byte for a pixel, and no more
 
 
 def test_classes_without_an_image_are_left_out() -> None:

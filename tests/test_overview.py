@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from glimpse_env.backend import get_backend
-from glimpse_env.overview import checked_overview, overview, overview_of_images
+from glimpse_env.image_ops import PLAIN, image_ops
+from glimpse_env.overview import checked_overview, overview
 from glimpse_env.retina import summed_area_table
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 20, 33, 3), dtype=np.uint8)
@@ -34,9 +35,10 @@ def test_without_a_table_it_is_the_same_bit_for_bit(host_place: str, cells: tupl
     backend = get_backend() if host_place == "numpy" else get_backend("torch", host_place)
     canvas = backend.asarray(IMAGES.transpose(0, 3, 1, 2))
     by_table = overview(summed_area_table(backend.asarray(np.ascontiguousarray(canvas))), cells)
-    found = overview_of_images(canvas, backend.asarray([3, 0, 3]), cells)
-    assert found.dtype == by_table.dtype
-    np.testing.assert_array_equal(found, by_table[[3, 0, 3]])
+    for ops in (PLAIN, image_ops(backend)):
+        found = ops.overview_of_images(canvas, backend.asarray([3, 0, 3]), cells)
+        assert found.dtype == by_table.dtype
+        np.testing.assert_array_equal(found, by_table[[3, 0, 3]])
 
 
 def test_the_environment_shows_the_same_overview_at_every_step_in_both_forms_and_backends() -> None:

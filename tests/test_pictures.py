@@ -21,6 +21,7 @@ from agents.training.recipe import EnvConfig, Recipe
 from agents.training.trainer import Trainer, train_update
 from glimpse_env import pictures, scenes
 from glimpse_env.backend import get_backend
+from glimpse_env.image_ops import PLAIN
 from glimpse_env.images import load_images
 from glimpse_env.pictures import Pictures
 from glimpse_env.tasks import make_task
@@ -241,9 +242,7 @@ def test_a_file_that_changes_while_it_is_used_is_said(mixed: str, lazy: None) ->
 @pytest.mark.parametrize("face", ["numpy", "torch"])
 def test_more_canvases_than_memory_holds_are_refused(face: str, images: str) -> None:
     settings = {"images": images, "patch": 4, "backend": face, "size": 2000}
-    message = (
-        r"100,000 canvases of 2000×2000 pixels, .* take [\d,.]+ GiB, and [\d,.]+ GiB of memory are free: .*resize="
-    )
+    message = r"100,000 canvases of 2000×2000 pixels take [\d,.]+ GiB, and [\d,.]+ GiB of memory are free: .*resize="
     with pytest.raises(ValueError, match=message):
         gym.make_vec(ID, num_envs=100_000, **settings)
     env = gym.make_vec("glimpse_env:Glimpse/Copy-v0", num_envs=1000)  # which has no canvas
@@ -255,15 +254,18 @@ def test_the_limit_of_a_container_counts(images: str, tmp_path: Path, monkeypatc
     (tmp_path / "memory.current").write_text("900000\n")
     (tmp_path / "memory.stat").write_text("anon 900000\ninactive_file 0\nactive_file 0\n")
     monkeypatch.setattr(glimpse_env.free_memory, "CGROUP", tmp_path)
-    assert gym.make_vec(ID, num_envs=200, images=images, patch=4).num_envs == 200  # 8×8 pixels: 388 bytes each
-    for face in (lambda: gym.make_vec(ID, num_envs=300, images=images), lambda: gym.make(ID, images=images, size=200)):
+    assert gym.make_vec(ID, num_envs=200, images=images, patch=4, size=9).num_envs == 200  # 81 bytes, or 481, each
+    for face in (
+        lambda: gym.make_vec(ID, num_envs=300, images=images, size=20),
+        lambda: gym.make(ID, images=images, size=350),
+    ):
         with pytest.raises(ValueError, match=r"take 0\.\d\d MiB, and 0\.10 MiB of memory are free"):
             face()
     (tmp_path / "memory.stat").write_text("anon 400000\ninactive_file 500000\nactive_file 0\n")
-    assert gym.make_vec(ID, num_envs=300, images=images).num_envs == 300  # the cache of files makes room
+    assert gym.make_vec(ID, num_envs=200, images=images, size=20).num_envs == 200  # the cache of files makes room
     (tmp_path / "memory.stat").write_text("anon 900000\ninactive_file 0\nactive_file 0\n")
     (tmp_path / "memory.max").write_text("max\n")
-    assert gym.make_vec(ID, num_envs=300, images=images).num_envs == 300
+    assert gym.make_vec(ID, num_envs=300, images=images, size=20).num_envs == 300
 
 
 def test_the_free_memory_of_a_gpu_is_what_nobody_holds_and_what_torch_keeps_unused(
@@ -276,9 +278,15 @@ def test_the_free_memory_of_a_gpu_is_what_nobody_holds_and_what_torch_keeps_unus
     assert glimpse_env.free_memory.free_memory(gpu) == 1200
 
 
-def test_a_canvas_too_large_for_its_table_is_refused_when_the_environment_is_made(images: str) -> None:
+def test_a_canvas_too_large_for_its_table_is_refused_when_the_environment_is_made(
+    images: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With more scales than can be added up without, or without compiled glimpses, as on a GPU."""
     with pytest.raises(ValueError, match="too large for an int32 table"):
-        gym.make(ID, images=images, size=4000)
+        task_of(images, size=4000, patch=1, scales=13)
+    monkeypatch.setattr("glimpse_env.tasks.glimpsing.image_ops", lambda backend: PLAIN)
+    with pytest.raises(ValueError, match="too large for an int32 table"):
+        task_of(images, size=4000)
 
 
 # Shrinking

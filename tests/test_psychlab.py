@@ -176,5 +176,5 @@ def test_the_twins_see_all_at_once() -> None:
     side = np.concatenate([shown[0], shown[-1]], axis=3)
     np.testing.assert_allclose(twin.observe(twin.begin(SEEDS, EPISODES))["glimpse"][:, 0] * 255, side, atol=1e-4)
 
-    seen = whole(VisuomotorMapping, **images(size=4)).begin(SEEDS, EPISODES)
-    assert (seen["table"].shape[2:], int(seen["shows"].max())) == ((5, 5), 39)
+    task = whole(VisuomotorMapping, **images(size=4))
+    assert (task.canvas_size, int(task.begin(SEEDS, EPISODES)["shows"].max())) == ((4, 4), 39)

@@ -58,14 +58,12 @@ class AskedSearch(ImageTask):
         bright = integers(draw_words(seeds, episodes, 1, 7)[:, 0], 2)
         target = xp.stack([xp.take(self.labels, scenes.index, axis=0), 5 + bright], axis=1)
         location = xp.zeros((seeds.shape[0], 2), dtype=xp.float32, device=self.backend.device)
-        table, time = self.ops.summed_area_table(scenes.canvas), xp.zeros_like(seeds)
-        return {"table": table, "target": target, "location": location, "time": time}
+        return {**self.presented(scenes.canvas), "target": target, "location": location, "time": xp.zeros_like(seeds)}
 
     def observe(self, state: State) -> dict[str, Array]:
         xp = self.backend.xp
         question = xp.stack([state["target"][:, 1] - 3, state["time"] * 0 + 4, state["time"] * 0], axis=1)
-        glimpse = self.ops.glimpse(state["table"], state["location"], self.retina)
-        return {"glimpse": glimpse, "place": self.backend.copy(state["location"]), "question": question}
+        return {"glimpse": self.glimpse(state), "place": self.backend.copy(state["location"]), "question": question}
 
     def act(self, state: State, action: dict[str, Array]) -> Outcome:
         xp, time = self.backend.xp, state["time"] + 1

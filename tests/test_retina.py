@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from glimpse_env.backend import get_backend
 from glimpse_env.image_ops import PLAIN, image_ops
-from glimpse_env.retina import MAX_PIXELS, Retina, fixation_pixel, glimpse, glimpse_of_images, summed_area_table
+from glimpse_env.retina import MAX_PIXELS, Retina, fixation_pixel, glimpse, summed_area_table
 
 PATCHES = [(1, 1), (5, 7), (8, 8), (12, 12), (9, 4)]
 CANVASES = [(1, 28, 28), (3, 31, 24), (1, 17, 45), (2, 1, 3)]
@@ -234,9 +234,8 @@ def test_glimpses_without_a_table_are_the_same_bit_for_bit(
         retina = Retina(patch, scales)
         expected = glimpse(summed_area_table(images[index]), places, retina)
         if host_place == "numpy":
-            seen = glimpse_of_images(images, index, places, retina, ops.summed_area_table)
+            seen = ops.glimpse_of_images(images, index, places, retina)
         else:
-            tensors = map(torch.as_tensor, (images, index, places))
-            seen = glimpse_of_images(*tensors, retina, ops.summed_area_table).numpy()
+            seen = ops.glimpse_of_images(*map(torch.as_tensor, (images, index, places)), retina).numpy()
         assert seen.dtype == np.float32
         np.testing.assert_array_equal(seen, expected)

@@ -56,7 +56,8 @@ class Task(Remade, ABC):
         retina: of glimpses; None without them.
         schedule: which canvas is shown and which question asked at each step of the longest episode; None where there
             is one canvas.
-        row_bytes: what an episode takes at the least: its canvas and the table of its sums; 0 without a canvas.
+        row_bytes: what an episode takes at the least: its canvas, and the table of its sums where it has one; 0
+            without a canvas of its own.
     """
 
     observation_space: spaces.Dict

@@ -139,7 +139,7 @@ class Catch(GlimpseTask):
             "location": xp.zeros((n, 2), dtype=xp.float32, device=self.backend.device),
             "path": xp.zeros((n, self.horizon + 1, 2), dtype=xp.float32, device=self.backend.device),
         }
-        return {**state, **self.summed(self.screen(state))}
+        return {**state, **self.presented(self.screen(state))}
 
     def screen(self, state: State) -> Array:
         """The present screens, (N, 1, field, field) uint8."""
@@ -153,12 +153,7 @@ class Catch(GlimpseTask):
         return screen[:, None]
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
-        seen = {
-            "glimpse": self.ops.glimpse(state["table"], state["location"], self.retina),
-            "location": self.backend.copy(state["location"]),
-            "time": self.clock[state["time"]],
-        }
-        return seen if self.cells is None else {**seen, "overview": self.backend.copy(state["overview"])}
+        return self.observation(state)
 
     def _landing(self, state: State) -> Array:
         """(N,) int64, the column in which the ball reaches the lowest row."""
@@ -175,8 +170,7 @@ class Catch(GlimpseTask):
         time = self.backend.clip(state["time"] + 1, 0, self.horizon)  # rows that are over wait for their reset
         terminated = time >= self.horizon
         paddle = self.backend.clip(state["paddle"] + action["answer"] - 1, 0, self.field - PADDLE)
-        moved = action["location"] if self.saccades == "absolute" else state["location"] + action["location"]
-        location = xp.where(terminated[:, None], state["location"], self.backend.clip(moved, -1.0, 1.0))
+        location = xp.where(terminated[:, None], state["location"], self.fixated(state, action))
         state["path"][self.backend.rows(time.shape[0]), time] = location
         state = {**state, "time": time, "paddle": paddle, "location": location}
         off = self._landing(state) - paddle
@@ -184,7 +178,7 @@ class Catch(GlimpseTask):
         correct = missed_by <= self.horizon - time
         info = {"target": target, "scored": terminated, "correct": correct}
         reward = xp.astype(correct & terminated, xp.float32)
-        return Outcome({**state, **self.summed(self.screen(state))}, reward, terminated, info)
+        return Outcome({**state, **self.presented(self.screen(state))}, reward, terminated, info)
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         return {"target": self._towards(state)}

@@ -19,9 +19,8 @@ from glimpse_env.digest import digest_of
 from glimpse_env.fitting import Fit, Fitting
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.notices import in_bytes
-from glimpse_env.overview import overview_of_images
 from glimpse_env.pictures import Pictures
-from glimpse_env.retina import MAX_PIXELS, MAX_SCALES, glimpse_of_images
+from glimpse_env.retina import MAX_PIXELS, MAX_SCALES
 from glimpse_env.rng import Array
 from glimpse_env.scenes import Blend, Plan, SceneConfig, Scenes, paint_rows, plan
 from glimpse_env.tasks.arguments import check_choices
@@ -44,8 +43,8 @@ class ImageTask(Looking):
         own: whether the images are the user's own, and no named dataset.
         scene: how a canvas is made.
         augmentation: how it is changed then; None for not at all.
-        bare: whether each canvas is an image as it is. Of large ones on the host, glimpses and overviews are then taken
-            from the images themselves, where that is less work than a table of sums: bit for bit the same.
+        bare: whether each canvas is an image as it is. Without tables, glimpses and overviews are then taken from the
+            images themselves.
         fitting: how images go onto the canvas.
     """
 
@@ -120,14 +119,16 @@ class ImageTask(Looking):
         self.bare = self.sizes is None and self.image_size == size and not pieces and not overhang
         self.bare = self.bare and self.augmentation is None
         space = spaces.Discrete(len(self.answer_names))
-        self.look(data.images.shape[1], size, space, "class", overview, tables=not self.bare or self._few_pixels(size))
+        self.look(data.images.shape[1], size, space, "class", overview, bare=self.bare)
 
-    def _few_pixels(self, size: tuple[int, int]) -> bool:
-        """Whether a table of the sums of an image of this size is less work than glimpses without one, or none can be
-        had without."""
+    def wants_tables(self, size: tuple[int, int]) -> bool:
+        """For few pixels, too, or where glimpses cannot be had without: there a table is less work than glimpses that are
+        taken one by one."""
+        wanted = super().wants_tables(size)
+        if not self.bare or not self.backend.on_host or self.retina.scales > MAX_SCALES:
+            return wanted
         window = self.retina.patch[0] * self.retina.patch[1] << 2 * (self.retina.scales - 1)
-        few = size[0] * size[1] <= min(MAX_PIXELS, self.horizon * (window + PIXELS_A_GLIMPSE))
-        return few or not self.backend.on_host or self.retina.scales > MAX_SCALES
+        return wanted and size[0] * size[1] <= min(MAX_PIXELS, self.horizon * (window + PIXELS_A_GLIMPSE))
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
         return {"classes": self.answer_names}
@@ -171,19 +172,18 @@ class ImageTask(Looking):
         return plan(tuple(self.images.shape), seeds, episodes, self.scene, self.order, self.sizes, index)
 
     def shown(self, seeds: Array, episodes: Array) -> tuple[State, Array]:  # noqa: D102
-        if self.tables:
+        if self.tables or not self.bare:
             return super().shown(seeds, episodes)
         index = self.planned(seeds, episodes).index
         shown = {"image": index}
         if self.cells is not None:
-            shown["overview"] = overview_of_images(self.images, index, self.cells)
+            shown["overview"] = self.ops.overview_of_images(self.images, index, self.cells)
         return shown, self.backend.xp.take(self.labels, index, axis=0)
 
     def glimpse(self, state: State) -> Array:  # noqa: D102
-        if self.tables:
+        if self.tables or not self.bare:
             return super().glimpse(state)
-        where = state["image"], state["location"]
-        return glimpse_of_images(self.images, *where, self.retina, self.ops.summed_area_table)
+        return self.ops.glimpse_of_images(self.images, state["image"], state["location"], self.retina)
 
     def canvas(self, seed: int, episode: int) -> np.ndarray:  # noqa: D102
         if not self.bare:

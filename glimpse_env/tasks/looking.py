@@ -32,8 +32,6 @@ class Looking(GlimpseTask):
     Attributes:
         fills_canvas: whether what is to be recognised does.
         padded: whether what lies around it is padding.
-        tables: whether each episode has a canvas and a table of its sums. A subclass that does without says what is
-            shown by `shown` and `glimpse`; `row_bytes` is then 0, and states that are saved are of another form.
     """
 
     fills_canvas = False
@@ -56,10 +54,10 @@ class Looking(GlimpseTask):
         check_choices(start=start)
         if not 0 <= glimpse_cost < math.inf:
             raise ValueError(f"glimpse_cost must be a number of at least 0, got {glimpse_cost!r}")
-        self.horizon, self.start = int(num_glimpses), start
+        self.count_time(int(num_glimpses))
+        self.start = start
         self.may_stop, self.glimpse_cost = bool(stop), float(glimpse_cost)
         self.stops = self.stops or self.may_stop
-        self.clock = backend.asarray([[step / num_glimpses] for step in range(num_glimpses + 1)], "float32")
         self.gazes = ("random", "oracle") if saccades == "absolute" else ()
 
     def look(
@@ -70,7 +68,7 @@ class Looking(GlimpseTask):
         role: str,
         cells: Any = None,
         *,
-        tables: bool = True,
+        bare: bool = False,
         parts: dict[str, tuple[str, spaces.Space]] | None = None,
     ) -> None:
         """Set the spaces and roles.
@@ -81,14 +79,13 @@ class Looking(GlimpseTask):
             answer: the space of an answer.
             role: the role of an answer.
             cells: the argument `overview`, as `checked_overview` takes it.
-            tables: the attribute.
+            bare: as `see` takes it.
             parts: role and space of each further part of the observation.
 
         Raises:
             ValueError: for a canvas that is too large for a table, or an overview that does not suit it.
         """
-        self.tables = tables
-        self.see(channels, size, parts or {}, answer, role, cells, tables=tables)
+        self.see(channels, size, parts or {}, answer, role, cells, bare=bare)
         if self.may_stop:
             self.action_space = spaces.Dict({**self.action_space.spaces, "stop": spaces.Discrete(2)})
             self.action_roles = {**self.action_roles, "stop": "stop"}
@@ -114,11 +111,7 @@ class Looking(GlimpseTask):
         """What these episodes show, (N,) int64 each: what glimpses are taken from, and the overview where there is one;
         and the right answers (N, …)."""
         canvas, target = self.scenes(seeds, episodes)
-        return self.summed(canvas), target
-
-    def glimpse(self, state: State) -> Array:
-        """What the retina sees, (N, scales, C, height, width) float32 in [0, 1]."""
-        return self.ops.glimpse(state["table"], state["location"], self.retina)
+        return self.presented(canvas), target
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         xp, n = self.backend.xp, seeds.shape[0]
@@ -137,12 +130,7 @@ class Looking(GlimpseTask):
         }
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
-        seen = {
-            "glimpse": self.glimpse(state),
-            "location": self.backend.copy(state["location"]),
-            "time": self.backend.xp.take(self.clock, state["time"], axis=0),
-        }
-        return seen if self.cells is None else {**seen, "overview": self.backend.copy(state["overview"])}
+        return self.observation(state)
 
     def moved(self, state: State, action: dict[str, Array]) -> tuple[State, Array]:
         """The state after the gaze has moved, and whether that was the last step, (N,) bool."""
@@ -151,8 +139,7 @@ class Looking(GlimpseTask):
         terminated = time >= self.horizon
         if self.may_stop:
             terminated = terminated | (action["stop"] == 1)
-        moved = action["location"] if self.saccades == "absolute" else state["location"] + action["location"]
-        location = xp.where(terminated[:, None], state["location"], self.backend.clip(moved, -1.0, 1.0))
+        location = xp.where(terminated[:, None], state["location"], self.fixated(state, action))
         state["path"][self.backend.rows(time.shape[0]), time] = location
         return {**state, "time": time, "location": location}, terminated
 

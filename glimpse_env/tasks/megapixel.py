@@ -23,14 +23,12 @@ from glimpse_env.megapixel_scenes import (
     paint_scene,
     stroke_patterns,
 )
-from glimpse_env.overview import overview_of_images
-from glimpse_env.retina import MAX_SCALES, glimpse_of_images
+from glimpse_env.retina import MAX_SCALES
 from glimpse_env.rng import Array
 from glimpse_env.row_scenes import shrinking
 from glimpse_env.tasks.arguments import check_choice, check_choices, check_count
 from glimpse_env.tasks.grey_squares import load_grey_squares
 from glimpse_env.tasks.looking import Looking
-from glimpse_env.tasks.records import State
 
 ROOM = 8
 """Sides of a digit that a canvas has at least, so that five find places of their own."""
@@ -153,9 +151,7 @@ class Megapixel(Looking):
         # Fixed scenes are always shown in their order: no image can begin one of its own.
         self.order, self.num_episodes = order, scene.num_episodes if self.fixed is None else self.fixed
         self.classes, self.answer_names = len(names), names
-        few = not backend.on_host or self.retina.scales > MAX_SCALES
-        self.look(1, (self.size, self.size), *self.answered(), overview, tables=few)
-        self.row_bytes = self.row_bytes if self.tables else self.size**2
+        self.look(1, (self.size, self.size), *self.answered(), overview)
 
     def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
         return {"classes": self.scene.answer_names}
@@ -189,20 +185,9 @@ class Megapixel(Looking):
         canvas = paint_scene(scene, self.images, self.patterns, self.size, self.on_top, self.backend)
         return canvas, answers(scene, self.question, self.classes, self.backend)
 
-    def shown(self, seeds: Array, episodes: Array) -> tuple[State, Array]:  # noqa: D102
-        if self.tables:
-            return super().shown(seeds, episodes)
-        canvas, target = self.scenes(seeds, episodes)
-        shown = {"canvas": canvas}
-        if self.cells is not None:
-            shown["overview"] = overview_of_images(canvas, self.backend.rows(canvas.shape[0]), self.cells)
-        return shown, target
-
-    def glimpse(self, state: State) -> Array:  # noqa: D102
-        if self.tables:
-            return super().glimpse(state)
-        rows = self.backend.rows(state["location"].shape[0])
-        return glimpse_of_images(state["canvas"], rows, state["location"], self.retina, self.ops.summed_area_table)
+    def wants_tables(self, size: tuple[int, int]) -> bool:
+        """Not on the host: a glimpse sees little of such a canvas, even where it is taken window by window."""
+        return not self.backend.on_host or self.retina.scales > MAX_SCALES
 
     def target_boxes(self, seeds: Array, episodes: Array) -> Array:
         """(N, digits, 4) int64 left, top, right, bottom in pixels of the digits that the answer rests on."""

@@ -139,7 +139,7 @@ class TrafficSigns(Looking):
         made = self._arranged(seeds, episodes)
         canvas, target = self._painted(made)
         box = self.backend.xp.astype(self._boxes(made), self.backend.xp.float32)
-        return {**self.summed(canvas), "box": box}, target
+        return {**self.presented(canvas), "box": box}, target
 
     def target_boxes(self, seeds: Array, episodes: Array) -> Array:
         """(N, 4) int64 left, top, right, bottom in pixels of the largest sign."""

@@ -73,13 +73,13 @@ class Walk(GlimpseTask):
         self.see(channels, size, parts, answer, role, cells)
         varied = delays is not None and len(delays.lengths) > 1 and bool((delays.number >= 0).any())
         self.delays = delays if varied else None
-        self.schedule, self.horizon = schedule, len(schedule.shown)
+        self.schedule = schedule
+        self.count_time(len(schedule.shown))
         self.max_answers = int(schedule.scored.sum())
         begins = np.append(np.append(False, np.diff(schedule.shown) > 0), False)
         # One row more, for what follows the last step: there the last canvas stays, and nothing counts.
         self.shown, self.asked = (self.backend.asarray(np.append(column, column[-1])) for column in schedule[:2])
         self.scored, self.begins = map(self.backend.asarray, (np.append(schedule.scored, False), begins))
-        self.clock = self.backend.asarray(np.arange(self.horizon + 1)[:, None] / self.horizon, "float32")
 
     @abstractmethod
     def compose(self, seeds: Array, episodes: Array) -> State:
@@ -139,16 +139,10 @@ class Walk(GlimpseTask):
         }
         if self.delays is not None:
             state["plan"] = self.plan(seeds, episodes)
-        return {**state, **self.summed(self.present(state))}
+        return {**state, **self.presented(self.present(state))}
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
-        seen = {
-            "glimpse": self.ops.glimpse(state["table"], state["location"], self.retina),
-            "location": self.backend.copy(state["location"]),
-            **self.parts(state),
-            "time": self.clock[state["time"]],
-        }
-        return seen if self.cells is None else {**seen, "overview": self.backend.copy(state["overview"])}
+        return self.observation(state, self.parts(state))
 
     def due(self, state: State) -> tuple[Array, Array]:
         """The answer that is due or will be next, (N,) int64, and whether the present answer counts, (N,) bool."""
@@ -164,13 +158,12 @@ class Walk(GlimpseTask):
         now = self.now(state)
         terminated = now >= self.horizon
         perfect = state["perfect"] & (right | ~scored)
-        location = action["location"] if self.saccades == "absolute" else state["location"] + action["location"]
-        location = xp.where(self.begins[now][:, None], 0.0, self.backend.clip(location, -1.0, 1.0))
+        location = xp.where(self.begins[now][:, None], 0.0, self.fixated(state, action))
         location = xp.where(terminated[:, None], state["location"], location)
         state["path"][self.backend.rows(time.shape[0]), time] = location
         state = {**state, "location": location, "perfect": perfect}
         if not self.backend.on_host or bool(xp.any(self.begins[now])):
-            state = {**state, **self.summed(self.present(state))}
+            state = {**state, **self.presented(self.present(state))}
         reward = xp.astype(right & scored, xp.float32) / xp.full_like(location[:, 0], self.max_answers)
         correct = xp.where(terminated, perfect, right & scored)
         return Outcome(state, reward, terminated, {**told, "correct": correct})

@@ -35,9 +35,9 @@ TRANSCRIBE = replace(
     episodes=400_000,
 )
 TRANSCRIBE_CLUTTERED = replace(TRANSCRIBE, name="transcribe-cluttered", env=replace(TRANSCRIBE.env, pieces=4))
-# Five digits among strokes. What to look for in an overview, and what digits are, is learned on a ninth of the canvas: the
-# gaze reads its map by convolutions, so the same weights go on at 1500 × 1500 pixels. Three of a class are more than one:
-# what was found is counted, too.
+# Five digits among strokes. What to look for in an overview, and what digits are, is learned on a ninth of the canvas:
+# the gaze reads its map by convolutions, so the same weights go on at 1500 × 1500 pixels. Three of a class are more than
+# one: what was found is counted, too.
 MEGAPIXEL_500 = replace(
     PAIRS,
     name="megapixel-500",
@@ -60,8 +60,8 @@ MEGAPIXEL = replace(
     lr=1e-3,
     init_from="megapixel-500",
 )
-# The strokes below, and four questions at once: which class there are three of, the largest digit, the topmost, and which
-# classes there are at all.
+# The strokes below, and four questions at once: which class there are three of, the largest digit, the topmost, and
+# which classes there are at all.
 ALL = ("question=all", "digits_on_top=True")
 MEGAPIXEL_IPS_500 = replace(
     MEGAPIXEL_500,

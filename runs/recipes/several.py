@@ -36,8 +36,8 @@ TRANSCRIBE = replace(
 )
 TRANSCRIBE_CLUTTERED = replace(TRANSCRIBE, name="transcribe-cluttered", env=replace(TRANSCRIBE.env, pieces=4))
 # Five digits among strokes. What to look for in an overview, and what digits are, is learned on a ninth of the canvas:
-# the gaze reads its map by convolutions, so the same weights go on at 1500 × 1500 pixels. Three of a class are more than
-# one: what was found is counted, too.
+# the gaze reads its map by convolutions, so the same weights go on at 1500 × 1500 pixels. Three of a class are more
+# than one: what was found is counted, too.
 MEGAPIXEL_500 = replace(
     PAIRS,
     name="megapixel-500",

@@ -108,6 +108,25 @@ def agent_from_dict(values: dict[str, Any], path: str | Path, memory_options: tu
     return agent.eval()
 
 
+def resized(agent: AttentionAgent, spec: EnvSpec) -> AttentionAgent:
+    """The same agent for canvases and overviews of other sizes, on its device; itself where they are as in training.
+
+    Args:
+        agent: as it was loaded.
+        spec: of the environment that it is to be used in, which its own fits.
+
+    Raises:
+        RuntimeError: where weights of an encoder of your own depend on such a size.
+    """
+    wanted = agent.spec.resized(spec)
+    if wanted == agent.spec:
+        return agent
+    other = build_agent(wanted, agent.config)
+    other.load_state_dict(agent.state_dict())
+    other.trained = agent.trained
+    return other.to(next(agent.parameters()).device).train(agent.training)
+
+
 def copy_weights(agent: AttentionAgent, path: str | Path, names: dict[str, list[str]] | None = None) -> None:
     """Give an agent the weights of another that is made alike, such as one trained on shorter episodes.
 

@@ -11,8 +11,9 @@ import gymnasium as gym
 import numpy as np
 
 from agents.evaluation import play
+from agents.loading import resized
 from agents.nearest import nearest_file
-from agents.spec import EnvSpec
+from agents.spec import EnvSpec, spec_of
 from agents.training.recipe import ANY_PICTURES, OWN_PICTURES, EnvConfig, Recipe
 
 AS_TRAINED = ("num_glimpses", "resize", "fit", "background", "start", "saccades")
@@ -152,6 +153,7 @@ def _look_at(agent: Any, group: list[Any], seed: int) -> list[tuple[Look, np.nda
     if whole and task.canvas_size != kwargs["patch"]:
         (height, width), (rows, columns) = task.canvas_size, kwargs["patch"]
         raise ValueError(f"a whole-image network takes pictures of {rows}×{columns} pixels, not of {height}×{width}")
+    agent = resized(agent, spec_of(env))
     ((trajectory, _),) = play(agent, env, np.arange(len(group)), seed=seed, gaze=recipe.gaze)
     logits = trajectory.params["answer"]
     if not bool(logits.isfinite().all()):

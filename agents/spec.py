@@ -68,9 +68,20 @@ class EnvSpec(NamedTuple):
         return EnvSpec(*sides)
 
     def fits(self, other: EnvSpec) -> bool:
-        """Whether an agent made for this environment can be used in the other: counts may have other limits, and
-        canvases other sizes."""
+        """Whether an agent made for this environment can be used in the other: counts may have other limits, canvases
+        other sizes, and overviews other numbers of cells (`agents.loading.resized`)."""
         return self._without_limits() == other._without_limits()
+
+    def resized(self, other: EnvSpec) -> EnvSpec:
+        """This spec with the sizes of another's canvases and overviews."""
+
+        def like(part: PartSpec, found: PartSpec) -> PartSpec:
+            part = part._replace(shape=found.shape) if part.role == "overview" else part
+            return part._replace(cell=found.cell) if part.cell else part
+
+        return self._replace(
+            observation={name: like(part, other.observation.get(name, part)) for name, part in self.observation.items()}
+        )
 
     def named(self, role: str) -> str | None:
         """The name of the first part of the observation that has this role; None where there is none."""
@@ -92,10 +103,11 @@ class EnvSpec(NamedTuple):
         return self._replace(observation={name: self.observation[name] for name in names})
 
     def _without_limits(self) -> EnvSpec:
-        parts = {
-            n: p._replace(cell=(), sizes=() if p.role == "count" else p.sizes) for n, p in self.observation.items()
-        }
-        return self._replace(observation=parts)
+        def without(part: PartSpec) -> PartSpec:
+            part = part._replace(cell=(), sizes=() if part.role == "count" else part.sizes)
+            return part._replace(shape=part.shape[:1]) if part.role == "overview" else part
+
+        return self._replace(observation={name: without(part) for name, part in self.observation.items()})
 
 
 def spec_of(env: Any) -> EnvSpec:

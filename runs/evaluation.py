@@ -11,7 +11,7 @@ import numpy as np
 from agents import evaluate, spec_of
 from agents.agent import AttentionAgent
 from agents.evaluation import EvalResult, Observer
-from agents.loading import agent_from_dict
+from agents.loading import agent_from_dict, resized
 from agents.names import names_in, names_of
 from agents.options import parse_options
 from agents.training.checkpoint import load_checked
@@ -93,6 +93,7 @@ def evaluate_checkpoint(
         env = make_canvas_env(recipe, agent, names, images, BATCH, where, split)
     else:
         env = _own_env(recipe, agent, names, data, arguments, where, split)
+    agent = resized(agent, spec_of(env))
     name = task_name(recipe.env.id)
     if episodes is None:
         episodes = episodes_in(env) if agent.spec.named("glimpse") is None else min(SCENES, episodes_in(env))

@@ -13,8 +13,8 @@ import torch
 from agents import AgentConfig, BatchedEnv, collect
 from agents.heads import Survey, View, ViewSize
 from agents.heads.cells import CellHead
-from agents.loading import make_agent
-from agents.spec import PartSpec
+from agents.loading import make_agent, resized
+from agents.spec import PartSpec, spec_of
 
 PART = PartSpec("place", (2,))
 
@@ -176,3 +176,24 @@ def test_what_has_no_overview_or_too_small_a_one_is_refused() -> None:
     for overview in (None, (3, 3)):
         with pytest.raises(ValueError, match="set overview="):
             make_agent(environment(overview=overview), AgentConfig(saccades="cells"))
+
+
+def test_an_agent_goes_on_where_canvases_and_overviews_have_other_sizes() -> None:
+    """What is learned is about cells, however many there are, and the gist of an overview about its regions."""
+    small = environment(patch=8)
+    images = np.random.default_rng(1).integers(0, 255, (20, 96, 96, 3), dtype=np.uint8)
+    large = environment(patch=8, images=images, overview=48)
+    torch.manual_seed(0)
+    agent = make_agent(small, AgentConfig(width=32, saccades="cells"))
+    assert resized(agent, spec_of(small)) is agent
+    assert spec_of(large).fits(agent.spec)
+    other = resized(agent, spec_of(large))
+    assert agent.heads["location"].centre.shape == (6 * 4, 2)
+    assert other.heads["location"].centre.shape == (12 * 12, 2)
+    np.testing.assert_allclose(other.heads["location"].cell, [2 / 12, 2 / 12])
+    np.testing.assert_allclose(other.heads["location"].width[0], [4 * 2 / 96, 4 * 2 / 96])
+    assert other.trained is agent.trained
+    for name, value in agent.state_dict().items():
+        assert torch.equal(other.state_dict()[name], value)
+    with torch.no_grad():
+        assert bool(collect(other, BatchedEnv(large, torch.device("cpu")), np.arange(4)).reward.isfinite().all())

@@ -8,6 +8,7 @@ import numpy as np
 
 from agents.trajectory import Trajectory
 from runs.benchmarks.cost_plot import cost_plot
+from runs.traces.encoding import encode_png
 
 CERTAINTIES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 """Probabilities of the likeliest answer at which to stop."""
@@ -59,4 +60,5 @@ def stopping_plot(report: dict[str, Any]) -> bytes:
     after = [(number, error) for number, error in enumerate(report["error_by_glimpse"], 1) if error > 0]
     curves = {"when it is sure": sure, "after so many": [(float(number), error) for number, error in after]}
     ticks = [float(number) for number in range(1, report["glimpses"] + 1)]
-    return cost_plot(f"{report['recipe']}: stopping early", curves, "glimpses, mean", "error, percent", ticks)
+    picture = cost_plot(f"{report['recipe']}: stopping early", curves, "glimpses, mean", "error, percent", ticks)
+    return encode_png(picture)

@@ -10,21 +10,23 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
-import cv2
 import gymnasium as gym
 import numpy as np
 import pytest
 from tqdm import tqdm
 
-from runs.benchmark import as_json, draw, main
+from agents.training.checkpoint import find_checkpoint
+from runs.benchmark import as_json, draw_pareto, draw_sizes, main
 from runs.benchmarks.cost_plot import cost_plot
 from runs.benchmarks.environments import contender, memory, steps
 from runs.benchmarks.memories import memories
+from runs.benchmarks.pareto import Curve, curves_of, decision, points
 from runs.benchmarks.sizes import cost_by_size
 from runs.benchmarks.timing import Figure, medians
 from runs.benchmarks.training import measure
+from runs.evaluation import evaluate_checkpoint
 from runs.recipes import RECIPES
-from runs.traces.layout import OTHER, TRUTH, Colour
+from runs.traces.layout import GROUND, OTHER, TRUTH, Colour
 
 
 @pytest.fixture
@@ -59,9 +61,8 @@ def test_calls_take_turns_and_the_first_round_does_not_count(monkeypatch: pytest
     assert clock.called == "abababab"
 
 
-def rows_of(png: bytes, colour: Colour, columns: slice) -> np.ndarray:
-    """Which rows of a PNG have this colour in these columns."""
-    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+def rows_of(picture: np.ndarray, colour: Colour, columns: slice) -> np.ndarray:
+    """Which rows of a picture have this colour in these columns."""
     return np.flatnonzero((picture[:, columns] == colour).all(-1).any(-1))
 
 
@@ -79,6 +80,41 @@ def test_values_without_a_logarithm_are_refused(curves: dict[str, list[tuple[flo
         cost_plot("cost", curves, "size", "time")
 
 
+def test_names_do_not_cover_each_other_and_no_curve_is_left_out() -> None:
+    alike = {name: [(1.0, 5.0), (2.0, 5.0)] for name in "abcde"}
+    picture = cost_plot("cost", alike, "size", "time")
+    written = (picture[70:, 678:720] != GROUND).any(-1).any(-1)
+    assert np.count_nonzero(np.diff(written.astype(int)) == 1) == 5
+    with pytest.raises(ValueError, match="colours for 5 curves, got 6"):
+        cost_plot("cost", {**alike, "f": [(1.0, 1.0)]}, "size", "time")
+
+
+def test_what_each_further_glimpse_brings_is_a_curve_for_each_canvas() -> None:
+    figures = []
+    for canvas, error in (("cluttered100", 4.0), ("megapixel", 0.0)):
+        for glimpses in (1, 2):
+            head = f"{canvas}, agent, {glimpses} glimpse{'s' * (glimpses > 1)}"
+            figures += [
+                Figure(f"{head}: error", error / glimpses, "%"),
+                Figure(f"{head}: multiply-adds", glimpses, "M"),
+            ]
+    assert curves_of(figures, "cluttered100") == {"agent": [(1, 4.0), (2, 2.0)]}
+    assert curves_of(figures, "megapixel") == {"agent": [(1, 0.1), (2, 0.1)]}
+    assert draw_pareto(figures).shape[0] == 2 * draw_pareto(figures[:4]).shape[0]
+
+
+def test_the_points_of_a_trained_agent() -> None:
+    """Each further glimpse costs as much, and the last point is the whole decision."""
+    found = points(Curve("cluttered", "agent", "cluttered"), scenes=20)
+    whole = evaluate_checkpoint(find_checkpoint("cluttered"), episodes=20)
+    assert [point.glimpses for point in found] == list(range(1, 9))
+    assert (found[-1].error, round(found[-1].multiply_adds)) == (whole["error"], whole["multiply_adds"])
+    assert [point.values for point in found] == [3 * 12 * 12 * number for number in range(1, 9)]
+    decide, taken = decision("cluttered")
+    assert decide().reward.shape == (8, 1)
+    assert taken >= 60 * 60
+
+
 def test_the_report_is_one_json_object() -> None:
     report = json.loads(as_json({"cost": [Figure("glimpse at 60²", 4.5, "µs")], "none": []}))
     assert report.pop("machine")
@@ -91,7 +127,7 @@ def test_the_reports_plot_has_a_curve_for_glimpses_and_one_for_the_network() -> 
     figures += [Figure("whole-image CNN at 60²", 5.0, "µs"), Figure("whole-image CNN at 120²", 50.0, "µs")]
     curves = {"one glimpse": [(60.0, 4.0), (120.0, 4.0)], "whole-image CNN": [(60.0, 5.0), (120.0, 50.0)]}
     expected = cost_plot("What it costs to see", curves, "canvas, pixels a side", "microseconds an image, one thread")
-    assert draw(figures) == expected
+    np.testing.assert_array_equal(draw_sizes(figures), expected)
 
 
 @pytest.mark.parametrize("width", [None, 2])
@@ -149,5 +185,5 @@ def test_a_training_spends_a_share_of_its_time_in_the_environment(
 def test_an_unknown_section_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="--only 'memories' is no section: did you mean memory"):
         main(only="memories")
-    with pytest.raises(SystemExit, match="which --only leaves out"):
+    with pytest.raises(SystemExit, match="and --only leaves both out"):
         main(plot=tmp_path / "cost.png", only="memory")

@@ -7,25 +7,30 @@ import math
 import cv2
 import numpy as np
 
-from runs.traces.encoding import encode_png
-from runs.traces.layout import GROUND, INK, MUTED, OTHER, TRACK, TRUTH, Colour, blank, write
+from runs.traces.layout import GROUND, INK, MUTED, OTHER, TRACK, TRUTH, WRONG, Colour, blank, write
 
-HEIGHT, WIDTH = 520, 860
-LEFT, RIGHT, TOP, BOTTOM = 90, 190, 70, 60
-COLOURS: tuple[Colour, ...] = (TRUTH, OTHER, INK)
+HEIGHT, WIDTH = 520, 900
+LEFT, RIGHT, TOP, BOTTOM = 90, 230, 70, 60
+COLOURS: tuple[Colour, ...] = (TRUTH, OTHER, INK, WRONG, (86, 156, 255))
+NAME = 16
+"""Height of a name in pixels."""
 
 Curve = list[tuple[float, float]]
 
 
 def cost_plot(
     title: str, curves: dict[str, Curve], x_name: str, y_name: str, ticks: list[float] | None = None
-) -> bytes:
-    """Curves of (x, y), both positive, as a PNG; each is named at its end. `ticks` of x are by default its values.
+) -> np.ndarray:
+    """Curves of (x, y), both positive, as a picture (H, W, 3) uint8; each is named at its end, as far as there is room.
+
+    `ticks` of x are by default its values.
 
     Raises:
-        ValueError: where there is nothing to draw, or a value is not positive.
+        ValueError: where there is nothing to draw, a value is not positive, or there are more curves than colours.
     """
     points = [point for curve in curves.values() for point in curve]
+    if len(curves) > len(COLOURS):
+        raise ValueError(f"a plot has colours for {len(COLOURS)} curves, got {len(curves)}")
     if not points or min(min(point) for point in points) <= 0:
         raise ValueError("a logarithmic plot needs at least one point, and all of them positive")
     (x_low, x_high), (y_low, y_high) = (_decades([point[axis] for point in points], axis) for axis in (0, 1))
@@ -46,13 +51,18 @@ def cost_plot(
         write(picture, f"{x:g}", column - 12, bottom + 22, 12, MUTED)
     write(picture, x_name, LEFT, HEIGHT - 12, 12, MUTED)
     write(picture, y_name, 24, TOP - 12, 12, MUTED)
+    heights: list[int] = []
     for colour, (name, curve) in zip(COLOURS, curves.items(), strict=False):
         line = np.array([place(*point) for point in curve], np.int32)
         cv2.polylines(picture, [line], False, colour, 2, cv2.LINE_AA)
         for point in line:
             cv2.circle(picture, tuple(int(value) for value in point), 4, colour, -1, cv2.LINE_AA)
-        write(picture, name, int(line[-1][0]) + 12, int(line[-1][1]) + 4, 13, colour)
-    return encode_png(picture)
+        height = int(line[-1][1]) + 4
+        while any(abs(height - other) < NAME for other in heights):  # names do not cover each other
+            height += 1
+        heights.append(height)
+        write(picture, name, int(line[-1][0]) + 12, height, 13, colour)
+    return picture
 
 
 def _decades(values: list[float], axis: int) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from agents import AgentConfig, evaluate, make_agent
 from glimpse_env.backend import get_backend
 from glimpse_env.search_scenes import COLOURS, FORMS, KINDS, SIDE
 from glimpse_env.tasks.search import Search
+from runs import set_sizes
 from runs.traces.trace import record_traces
 
 SEEDS, EPISODES = np.full(90, 4), np.arange(90)
@@ -112,3 +113,16 @@ def test_pictures_and_evaluations_call_right_what_the_environment_does() -> None
 def test_wrong_arguments_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**change)
+
+
+def test_the_table_of_set_sizes_has_a_row_for_each_kind_and_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(set_sizes, "SIZES", (1, 7))
+    monkeypatch.setattr(set_sizes, "KINDS", ("colour",))
+    set_sizes.main("search", certainty=0.95, episodes=20)
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("|")][2:]
+    assert [cells[0].strip() for cells in rows] == ["colour, 1", "colour, 7"]
+    assert all(1 <= float(cells[1].strip(" *")) <= 6 for cells in rows)
+    with pytest.raises(SystemExit, match="--certainty is one of 0.5, "):
+        set_sizes.main("search", certainty=0.4)

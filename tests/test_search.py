@@ -124,5 +124,5 @@ def test_the_table_of_set_sizes_has_a_row_for_each_kind_and_number(
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("|")][2:]
     assert [cells[0].strip() for cells in rows] == ["colour, 1", "colour, 7"]
     assert all(1 <= float(cells[1].strip(" *")) <= 6 for cells in rows)
-    with pytest.raises(SystemExit, match="--certainty is one of 0.5, "):
+    with pytest.raises(SystemExit, match=r"--certainty is one of 0\.5, "):
         set_sizes.main("search", certainty=0.4)

@@ -37,21 +37,22 @@ TRANSCRIBE = replace(
 TRANSCRIBE_CLUTTERED = replace(TRANSCRIBE, name="transcribe-cluttered", env=replace(TRANSCRIBE.env, pieces=4))
 # Five digits among strokes. What to look for in an overview, and what digits are, is learned on a ninth of the canvas:
 # the gaze reads its map by convolutions, so the same weights go on at 1500 × 1500 pixels. Three of a class are more
-# than one: what was found is counted, too.
+# than one: what was found is counted, too, and so a digit that is looked at twice counts twice: there are glimpses for
+# five, one more, and the first.
 MEGAPIXEL_500 = replace(
     PAIRS,
     name="megapixel-500",
-    env=EnvConfig("Megapixel-v0", arguments=("size=500", "strokes=10", "overview=60", "scenes=None")),
+    env=EnvConfig("Megapixel-v0", num_glimpses=7, arguments=("size=500", "strokes=10", "overview=60", "scenes=None")),
     agent=replace(PAIRS.agent, glimpse_encoder="blocks", channels=16, core="set"),
     std=0.1,
-    episodes=60_000,
+    episodes=50_000,
     batch=32,
     lr=3e-3,
 )
 MEGAPIXEL = replace(
     MEGAPIXEL_500,
     name="megapixel",
-    env=EnvConfig("Megapixel-v0", arguments=("overview=180", "scenes=None")),
+    env=EnvConfig("Megapixel-v0", num_glimpses=7, arguments=("overview=180", "scenes=None")),
     led=0.1,
     led_end=None,
     std=0.05,
@@ -66,7 +67,8 @@ ALL = ("question=all", "digits_on_top=True")
 MEGAPIXEL_IPS_500 = replace(
     MEGAPIXEL_500,
     name="megapixel-ips-500",
-    env=replace(MEGAPIXEL_500.env, arguments=(*MEGAPIXEL_500.env.arguments, *ALL)),
+    env=replace(MEGAPIXEL_500.env, num_glimpses=10, arguments=(*MEGAPIXEL_500.env.arguments, *ALL)),
+    episodes=70_000,
 )
 MEGAPIXEL_IPS = replace(
     MEGAPIXEL,

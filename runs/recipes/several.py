@@ -57,7 +57,7 @@ MEGAPIXEL = replace(
     led_end=None,
     std=0.05,
     std_end=None,
-    episodes=10_000,
+    episodes=8_000,
     lr=1e-3,
     init_from="megapixel-500",
 )

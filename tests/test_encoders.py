@@ -180,3 +180,20 @@ def test_cores_learn_and_the_maximum_forgets_nothing_and_knows_no_order(core: st
         for step in seen.flip(0):
             again = made(step, again)[1]
         torch.testing.assert_close(again, state)
+
+
+def test_a_core_for_sets_forgets_the_order_and_counts_what_comes_again() -> None:
+    torch.manual_seed(0)
+    made, seen = CORES["set"](6, 8), torch.randn(4, 3, 6)
+
+    def last(steps: torch.Tensor) -> torch.Tensor:
+        state = torch.zeros(3, made.state_size)
+        for step in steps:
+            output, state = made(step, state)
+        return output
+
+    torch.testing.assert_close(last(seen), last(seen.flip(0)))
+    once, twice = last(seen), last(torch.cat([seen, seen]))
+    torch.testing.assert_close(twice[:, :4], once[:, :4])  # what was found
+    torch.testing.assert_close(twice[:, 4:], 2 * once[:, 4:])  # and how often
+    assert bool((once[:, 4:] > 0).any())

@@ -95,7 +95,7 @@ class SetCore(nn.Module):
 
     Args:
         inputs: width of the input.
-        width: of the core, even.
+        width: of the core.
     """
 
     def __init__(self, inputs: int, width: int) -> None:

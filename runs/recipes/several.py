@@ -34,7 +34,14 @@ TRANSCRIBE = replace(
     answer_weights="all",
     episodes=400_000,
 )
-TRANSCRIBE_CLUTTERED = replace(TRANSCRIBE, name="transcribe-cluttered", env=replace(TRANSCRIBE.env, pieces=4))
+TRANSCRIBE_CLUTTERED = replace(
+    TRANSCRIBE,
+    name="transcribe-cluttered",
+    env=replace(TRANSCRIBE.env, pieces=4),
+    led=0.25,
+    episodes=200_000,
+    init_from="transcribe",
+)
 # Five digits among strokes. What to look for in an overview, and what digits are, is learned on a ninth of the canvas:
 # the gaze reads its map by convolutions, so the same weights go on at 1500 × 1500 pixels. Three of a class are more
 # than one: what was found is counted, too, and so a digit that is looked at twice counts twice: there are glimpses for

@@ -121,7 +121,7 @@ SEVERAL_RECIPES = (
     CATCH,
     replace(CATCH, name="catch-random", gaze="random"),
     *(
-        replace(recipe, name=f"{recipe.name}-random", gaze="random", led=0.0, led_end=None)
+        replace(recipe, name=f"{recipe.name}-random", gaze="random", led=0.0, led_end=None, init_from=None)
         for recipe in (PAIRS, ADDITION, TRANSCRIBE, TRANSCRIBE_CLUTTERED, SEARCH)
     ),
 )

@@ -38,8 +38,10 @@ TRANSCRIBE_CLUTTERED = replace(
     TRANSCRIBE,
     name="transcribe-cluttered",
     env=replace(TRANSCRIBE.env, pieces=4),
-    led=0.25,
+    led_end=0.5,  # with less, the gaze skips digits again
+    std=0.1,
     episodes=200_000,
+    lr=2.5e-3,
     init_from="transcribe",
 )
 # Five digits among strokes. What to look for in an overview, and what digits are, is learned on a ninth of the canvas:

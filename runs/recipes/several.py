@@ -46,12 +46,12 @@ TRANSCRIBE_CLUTTERED = replace(
 )
 # Five digits among strokes. What to look for in an overview, and what digits are, is learned on a ninth of the canvas:
 # the gaze reads its map by convolutions, so the same weights go on at 1500 × 1500 pixels. Three of a class are more
-# than one: what was found is counted, too, and so a digit that is looked at twice counts twice: there are glimpses for
-# five, one more, and the first.
+# than one: what was found is counted, too, and so a digit that is looked at twice counts twice: there is a glimpse
+# for each, after the first.
 MEGAPIXEL_500 = replace(
     PAIRS,
     name="megapixel-500",
-    env=EnvConfig("Megapixel-v0", num_glimpses=7, arguments=("size=500", "strokes=10", "overview=60", "scenes=None")),
+    env=EnvConfig("Megapixel-v0", num_glimpses=6, arguments=("size=500", "strokes=10", "overview=60", "scenes=None")),
     agent=replace(PAIRS.agent, glimpse_encoder="blocks", channels=16, core="set"),
     std=0.1,
     episodes=50_000,
@@ -61,7 +61,7 @@ MEGAPIXEL_500 = replace(
 MEGAPIXEL = replace(
     MEGAPIXEL_500,
     name="megapixel",
-    env=EnvConfig("Megapixel-v0", num_glimpses=7, arguments=("overview=180", "scenes=None")),
+    env=EnvConfig("Megapixel-v0", num_glimpses=6, arguments=("overview=180", "scenes=None")),
     led=0.1,
     led_end=None,
     std=0.05,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
+from agents import AgentConfig, make_agent
 from glimpse_env.backend import get_backend
 from glimpse_env.image_ops import PLAIN
 from glimpse_env.megapixel_scenes import DIGITS, PATTERNS, SAME, stroke_patterns
 from glimpse_env.tasks.megapixel import Megapixel, shrunk
+from runs.traces.pictures import pictures_of
+from runs.traces.trace import record_traces
 
 SEEDS, EPISODES = np.full(40, 8), np.arange(40)
 
@@ -152,3 +157,19 @@ def test_smaller_digits_are_means() -> None:
 def test_wrong_arguments_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**change)
+
+
+def test_of_all_questions_the_first_is_drawn_as_a_gaze() -> None:
+    images = np.repeat(np.arange(1, 41, dtype=np.uint8), 64).reshape(40, 8, 8)
+    settings = {"images": images, "labels": np.arange(40) % 10, "dataset": None, "split": "all", "scenes": None}
+    settings |= {"size": 120, "side": 8, "strokes": 0, "patch": 6, "scales": 2, "num_glimpses": 3, "question": "all"}
+    env = gym.make_vec("glimpse_env:Glimpse/Megapixel-v0", num_envs=2, **settings)
+    torch.manual_seed(0)
+    agent = make_agent(env, AgentConfig(width=16))
+    for trace in record_traces(agent, env, np.arange(2)):
+        assert (trace.role, trace.answer.shape, trace.beliefs.shape) == ("glimpse", (1,), (3, 10))
+        np.testing.assert_allclose(trace.beliefs.sum(1), 1, rtol=1e-5)
+        assert trace.answer[0] == trace.beliefs[-1].argmax()
+        majority = env.unwrapped.task.drawn(np.zeros(1, np.int64), np.array([trace.episode])).label[0, 0]
+        assert trace.label == majority
+        assert pictures_of(trace).animation is not None

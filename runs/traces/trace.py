@@ -127,7 +127,8 @@ def record_traces(agent: Any, env: Any, episodes: np.ndarray, *, seed: int = 0, 
 def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
     """A trace of each row of a trajectory in one of Glimpse's environments with this seed; none without right answers.
 
-    What cannot be drawn as what it is, such as a glimpse of a task without a canvas, is drawn as numbers.
+    What cannot be drawn as what it is, such as a glimpse of a task without a canvas, is drawn as numbers. Of several
+    classes that are answered at once, it is the first.
 
     Raises:
         ValueError: where an answer is not finite.
@@ -141,7 +142,11 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
     place, asked = part_of(roles, "place"), question_part(trajectory, roles, story)
     part = next((name for name, role in roles.items() if role not in CONTEXT and name != asked), next(iter(roles)))
     words = Vocabulary(env.metadata["words"]) if env.metadata["words"] else None
-    by_class, names = env.metadata["action_roles"]["answer"] == "class", tuple(env.metadata["answer_names"])
+    answers, targets, names = trajectory.actions["answer"], trajectory.target, tuple(env.metadata["answer_names"])
+    by_class, several = (env.metadata["action_roles"]["answer"] == role for role in ("class", "classes"))
+    if several and len(names) == task.action_space["answer"].nvec[0]:  # of several, the first is drawn
+        by_class, logits = True, logits[..., : len(names)]
+        answers, targets = answers[..., 0], targets[..., 0]
     drawable = {
         "glimpse": by_class and bool(place) and task.canvas_size is not None,
         "tokens": by_class and words is not None,
@@ -156,7 +161,7 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
     for row, episode in enumerate(trajectory.episodes.tolist()):
         length, alive, scored = int(trajectory.length[row]), trajectory.alive[:, row], trajectory.scored[:, row]
         seen = observed[part][:length, row]
-        answer, target = (array(v[:, row][scored]) for v in (trajectory.actions["answer"], trajectory.target))
+        answer, target = (array(values[:, row][scored]) for values in (answers, targets))
         beliefs = array(logits[:, row][alive].float().softmax(-1)) if by_class else np.zeros((int(alive.sum()), 0))
         trace = Trace(episode, role, seen, answer, target, beliefs, names)
         if env.metadata.get("judges") and trajectory.hits is not None:

@@ -21,7 +21,7 @@ from glimpse_env.render import PATH_COLOUR, UNSEEN, WINDOW_COLOURS
 from glimpse_env.retina import Retina
 from runs.environments import make_env
 from runs.traces.animation import animation, animation_frames
-from runs.traces.belief_charts import BAR, ROW, belief_rows, belief_table, name_width, shown_classes
+from runs.traces.belief_charts import BAR, ROW, belief_colours, belief_rows, belief_table, name_width, shown_classes
 from runs.traces.contact_sheet import contact_sheet
 from runs.traces.encoding import encode_png
 from runs.traces.layout import LINE, OTHER, SMALL, TRUTH, WIDTH, WRONG
@@ -90,6 +90,19 @@ def test_a_trace_is_a_slice_of_a_trajectory(recipe: Recipe) -> None:
         assert trace.correct == (trace.answer[0] == trace.label)
         assert not trace.has_memory
         assert trace.box is None  # the image is the whole canvas
+
+
+def test_a_trace_knows_what_is_right_at_each_decision_where_that_changes(recipe: Recipe) -> None:
+    env = make_env(recipe, "all", 2, CPU)
+    with torch.no_grad():
+        trajectory = collect(make_agent(env, recipe.agent).eval(), BatchedEnv(env, CPU), np.arange(2))
+    assert [trace.due for trace in traces_of(trajectory, env, 0)] == [None, None]
+    assert trajectory.target is not None
+    other = trajectory.target.clone()
+    other[0, 1] = (other[0, 1] + 1) % 5
+    same, turns = traces_of(trajectory._replace(target=other), env, 0)
+    assert same.due is None
+    assert [turns.truth(step) for step in range(3)] == other[:, 1].tolist()
 
 
 def test_the_box_of_a_trace_is_where_the_image_lies(recipe: Recipe) -> None:
@@ -290,6 +303,17 @@ def test_names_of_classes_do_not_reach_into_each_other() -> None:
         assert not inked  # between a name and its bar there is nothing
     assert len(belief_rows(short, 0, 5 * ROW, 200)) == 5 * ROW  # two side by side
     assert contact_sheet([long], width=WIDTH).shape[1] == WIDTH
+
+
+def test_an_answer_is_coloured_by_what_is_right_at_its_decision() -> None:
+    one, turns = make_trace(), make_trace()._replace(due=np.array([0, 2, 1]))
+    assert [belief_colours(one, step)[0] for step in range(3)] == [WRONG, OTHER, OTHER]
+    assert [belief_colours(turns, step)[:3] for step in range(3)] == [
+        [TRUTH, OTHER, OTHER],
+        [OTHER, WRONG, TRUTH],
+        [OTHER, TRUTH, OTHER],
+    ]
+    assert shown_classes(turns, 3).tolist() == [0, 1, 2]
 
 
 def test_of_many_classes_the_likeliest_and_the_truth_are_shown() -> None:

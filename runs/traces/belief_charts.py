@@ -20,11 +20,16 @@ NAME = 150
 
 
 def shown_classes(trace: Trace, count: int = SHOWN) -> np.ndarray:
-    """The classes that a chart shows, in order: those believed most at any time, and the truth where it is known."""
+    """The classes that a chart shows, in order: those believed most at any time, and all that are right."""
     peak = trace.beliefs.max(0).astype(np.float64)
     if trace.known:
-        peak[trace.label] = np.inf
+        peak[truths(trace)] = np.inf
     return np.sort(np.argsort(-peak, kind="stable")[:count])
+
+
+def truths(trace: Trace) -> list[int]:
+    """The classes that are right at any decision."""
+    return [trace.truth(step) for step in range(len(trace.beliefs))]
 
 
 def belief_colours(trace: Trace, step: int) -> list[Colour]:
@@ -32,7 +37,7 @@ def belief_colours(trace: Trace, step: int) -> list[Colour]:
     colours: list[Colour] = [OTHER] * len(trace.names)
     colours[int(trace.beliefs[step].argmax())] = WRONG if trace.known else INK
     if trace.known:
-        colours[trace.label] = TRUTH
+        colours[trace.truth(step)] = TRUTH
     return colours
 
 
@@ -71,10 +76,10 @@ def belief_table(trace: Trace, steps: range, pitch: int, row: int = 28) -> np.nd
     Each glimpse is `pitch` pixels wide; below stands how much the top answer is believed.
     """
     names, shown = name_width(trace), shown_classes(trace)
-    panel = blank(row * (len(shown) + 1), names + pitch * len(steps))
+    panel, right = blank(row * (len(shown) + 1), names + pitch * len(steps)), truths(trace)
     for place, index in enumerate(shown):
         name, base = shorten(trace.names[index], SMALL, NAME), row * place + 21
-        write(panel, name, names - 12, base, SMALL, TRUTH if index == trace.label else MUTED, align="end")
+        write(panel, name, names - 12, base, SMALL, TRUTH if index in right else MUTED, align="end")
     for column, step in enumerate(steps):
         left, colours = names + pitch * column, belief_colours(trace, step)
         for place, index in enumerate(shown):

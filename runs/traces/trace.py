@@ -45,6 +45,7 @@ class Trace(NamedTuple):
         contents: (S, width), what lies in the slots at the end.
         step: (S,) int64, the step that lies in each slot at the end, -1 where none does.
         walk: the canvases that were shown one after the other, and what was asked about them; None where there was one.
+        due: (Q,) int64, the right class at each decision, where several are wanted in turn; None where one is.
         title: what it is called in pictures; "" is by its number.
     """
 
@@ -70,6 +71,7 @@ class Trace(NamedTuple):
     step: np.ndarray | None = None
     walk: Walk | None = None
     right: bool | None = None
+    due: np.ndarray | None = None
     title: str = ""
 
     @property
@@ -91,6 +93,10 @@ class Trace(NamedTuple):
     def label(self) -> int:
         """The class of the last right answer."""
         return int(self.target[-1])
+
+    def truth(self, step: int) -> int:
+        """The right class at a decision."""
+        return self.label if self.due is None else int(self.due[step])
 
     @property
     def hits(self) -> np.ndarray:
@@ -164,6 +170,9 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
         answer, target = (array(values[:, row][scored]) for values in (answers, targets))
         beliefs = array(logits[:, row][alive].float().softmax(-1)) if by_class else np.zeros((int(alive.sum()), 0))
         trace = Trace(episode, role, seen, answer, target, beliefs, names)
+        due = array(targets[:, row][alive])
+        if role == "glimpse" and len(np.unique(due)) > 1:
+            trace = trace._replace(due=due)
         if env.metadata.get("judges") and trajectory.hits is not None:
             trace = trace._replace(right=bool(trajectory.hits[:, row][scored].all()))
         trace = trace._replace(canvas=task.canvas(seed, episode), retina=task.retina, box=box_of(task, seed, episode))

@@ -25,8 +25,8 @@ class ActionMap(ABC):
     """A flat action space in place of a `Dict`, and the way from one to the other. Any dimensions may come first.
 
     Args:
-        action_space: `Dict` of `answer`, `Discrete` or `MultiBinary`, where there is a gaze `location`, a `Box` of
-            one dimension with finite bounds, and where one may stop `stop`, `Discrete(2)`.
+        action_space: `Dict` of `answer`, `Discrete`, `MultiDiscrete` or `MultiBinary`, where there is a gaze
+            `location`, a `Box` of one dimension with finite bounds, and where one may stop `stop`, `Discrete(2)`.
 
     Attributes:
         space: the flat space.
@@ -43,17 +43,23 @@ class ActionMap(ABC):
         if (
             not set(parts) <= {"answer", "location", "stop"}
             or parts.get("stop", spaces.Discrete(2)) != spaces.Discrete(2)
-            or not isinstance(answer, (spaces.Discrete, spaces.MultiBinary))
-            or (isinstance(answer, spaces.MultiBinary) and len(answer.shape) != 1)
+            or not isinstance(answer, (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary))
+            or len(answer.shape) > 1
             or (location is not None and not _is_location(location))
         ):
             raise ValueError(
-                "the action must be a Dict of 'answer', Discrete or MultiBinary(n), where there is a gaze 'location', "
-                f"a finite Box of shape (n,), and where one may stop 'stop', Discrete(2); got {action_space}"
+                "the action must be a Dict of 'answer', Discrete, MultiDiscrete or MultiBinary of one dimension, where "
+                "there is a gaze 'location', a finite Box of shape (n,), and where one may stop 'stop', Discrete(2); "
+                f"got {action_space}"
             )
-        self.bits = isinstance(answer, spaces.MultiBinary)
-        self.answers = int(answer.n)  # type: ignore[arg-type]
-        self.first = 0 if isinstance(answer, spaces.MultiBinary) else int(answer.start)
+        self.bits, self.several = (isinstance(answer, kind) for kind in (spaces.MultiBinary, spaces.MultiDiscrete))
+        self.sizes: tuple[int, ...]  # how many answers there are in each place
+        if isinstance(answer, spaces.MultiDiscrete):
+            self.sizes, self.first = tuple(answer.nvec.tolist()), np.asarray(answer.start)
+        elif isinstance(answer, spaces.MultiBinary):
+            self.sizes, self.first = (2,) * int(answer.n), np.zeros((), np.int64)  # type: ignore[arg-type]
+        else:
+            self.sizes, self.first = (int(answer.n),), np.asarray(answer.start)
         place = location if isinstance(location, spaces.Box) else spaces.Box(-1, 1, (0,))
         self.low: np.ndarray = place.low
         self.high: np.ndarray = place.high
@@ -92,20 +98,25 @@ class ActionMap(ABC):
         """The motion and the answer side by side, (…, n)."""
         return array
 
+    def _numbered(self, part: np.ndarray) -> np.ndarray:
+        """The class (…) or the classes (…, n) of places (…, n) from 0 on."""
+        return (part if self.several else part[..., 0]).astype(np.int64) + self.first
+
     @abstractmethod
     def _location(self, part: np.ndarray) -> np.ndarray:
         """The location (…, motion)."""
 
     @abstractmethod
     def _answer(self, part: np.ndarray) -> np.ndarray:
-        """The class (…), or the bits (…, n)."""
+        """The class (…), the classes (…, n), or the bits (…, n)."""
 
 
 class GridMap(ActionMap):
     """`MultiDiscrete`: the cell of a grid to fixate, dimension by dimension (x first), then the answer, then `stop`.
 
     The fixation is the centre of the cell. With an odd number of cells one of them is at the centre of the canvas, or
-    with `saccades="relative"` stays where the gaze is. Of a `MultiBinary` answer each bit is a dimension of its own.
+    with `saccades="relative"` stays where the gaze is. Each of several answers, and each bit of a `MultiBinary`, is a
+    dimension of its own.
 
     Args:
         action_space: see `ActionMap`.
@@ -121,13 +132,12 @@ class GridMap(ActionMap):
         if len(cells) != self.motion or not all(type(count) is int and count >= 1 for count in cells):
             raise ValueError(f"grid must be a number of cells, or {self.motion} of them, got {grid!r}")
         self.cells = np.asarray(cells, dtype=np.int64)
-        answers = [2] * self.answers if self.bits else [self.answers]
-        self.choices = (*cells, *answers, *[2] * self.stops)
+        self.choices = (*cells, *self.sizes, *[2] * self.stops)
         self.space = spaces.MultiDiscrete(list(self.choices))
 
     def from_dict(self, action: dict[str, Any]) -> np.ndarray:  # noqa: D102
         answer = np.asarray(action["answer"], dtype=np.int64) - self.first
-        parts = [answer if self.bits else answer[..., None]]
+        parts = [answer if self.bits or self.several else answer[..., None]]
         if self.motion:
             share = (np.asarray(action["location"]) - self.low) / (self.high - self.low)
             parts.insert(0, np.floor(share * self.cells).astype(np.int64).clip(0, self.cells - 1))
@@ -142,7 +152,7 @@ class GridMap(ActionMap):
         return self.low + (part + 0.5) / self.cells * (self.high - self.low)
 
     def _answer(self, part: np.ndarray) -> np.ndarray:
-        return part.astype(np.int8) if self.bits else part[..., 0].astype(np.int64) + self.first
+        return part.astype(np.int8) if self.bits else self._numbered(part)
 
 
 class DiscreteMap(GridMap):
@@ -182,8 +192,8 @@ class DiscreteMap(GridMap):
 class FlatMap(ActionMap):
     """`Box(-1, 1)`: the location, then a score for each answer, then one for `stop`.
 
-    The answer is the one with the highest score, the first of equals; bits and `stop` are 1 where their score is above
-    0.
+    The answer is the one with the highest score, the first of equals, of several answers each; bits and `stop` are 1
+    where their score is above 0.
 
     Args:
         action_space: see `ActionMap`.
@@ -194,12 +204,16 @@ class FlatMap(ActionMap):
 
     def __init__(self, action_space: spaces.Space) -> None:
         super().__init__(action_space)
-        self.space = spaces.Box(-1, 1, (self.motion + self.answers + self.stops,), np.float32)
+        self.scores = len(self.sizes) if self.bits else sum(self.sizes)
+        self.space = spaces.Box(-1, 1, (self.motion + self.scores + self.stops,), np.float32)
 
     def from_dict(self, action: dict[str, Any]) -> np.ndarray:  # noqa: D102
         answer = np.asarray(action["answer"], dtype=np.int64) - self.first
-        chosen = answer if self.bits else np.arange(self.answers) == answer[..., None]
-        parts = [2.0 * chosen - 1]
+        if not self.bits:
+            each = np.moveaxis(answer, -1, 0) if self.several else answer[None]
+            hot = [np.arange(count) == one[..., None] for count, one in zip(self.sizes, each, strict=True)]
+            answer = np.concatenate(hot, axis=-1)
+        parts = [2.0 * answer - 1]
         if self.motion:
             parts.insert(0, 2 * (np.asarray(action["location"]) - self.low) / (self.high - self.low) - 1)
         if self.stops:
@@ -213,7 +227,10 @@ class FlatMap(ActionMap):
         return self.low + (part.clip(-1, 1) + 1) / 2 * (self.high - self.low)
 
     def _answer(self, part: np.ndarray) -> np.ndarray:
-        return (part > 0).astype(np.int8) if self.bits else part.argmax(-1) + self.first
+        if self.bits:
+            return (part > 0).astype(np.int8)
+        scores = np.split(part, np.cumsum(self.sizes)[:-1], axis=-1)
+        return self._numbered(np.stack([each.argmax(-1) for each in scores], axis=-1))
 
 
 def _is_location(space: spaces.Space) -> bool:

@@ -52,6 +52,7 @@ SPACES = {
     "text": spaces.Dict({"answer": spaces.Discrete(7)}),
     "uneven": looking(spaces.Discrete(3, start=4), 3, -2, 5),
     "looking at bits": looking(spaces.MultiBinary(4)),
+    "several": looking(spaces.MultiDiscrete([3, 4, 2], start=[0, 5, 1])),
     "stopping": spaces.Dict({**looking(spaces.Discrete(3)).spaces, "stop": spaces.Discrete(2)}),
     "stopping at bits": spaces.Dict({"answer": spaces.MultiBinary(3), "stop": spaces.Discrete(2)}),
 }
@@ -138,6 +139,14 @@ def test_the_highest_score_is_the_answer_and_bits_are_signs() -> None:
     assert action["answer"].tolist() == [2, 1]
     assert action["location"].tolist() == [[0.5], [1.0]]
     assert FlatMap(SPACES["bits"]).to_dict([0.1, 0, -0.1, 1, -1])["answer"].tolist() == [1, 0, 0, 1, 0]
+
+
+def test_several_answers_are_dimensions_and_scores_of_their_own() -> None:
+    grid, flat = GridMap(SPACES["several"], 5), FlatMap(SPACES["several"])
+    assert grid.space == spaces.MultiDiscrete([5, 5, 3, 4, 2])
+    assert grid.to_dict([2, 2, 1, 3, 0])["answer"].tolist() == [1, 8, 1]
+    assert flat.space == spaces.Box(-1, 1, (2 + 3 + 4 + 2,), np.float32)
+    assert flat.to_dict([0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 1])["answer"].tolist() == [2, 6, 2]
 
 
 def test_without_a_gaze_there_is_only_the_answer() -> None:
@@ -278,7 +287,7 @@ def test_a_wrapped_environment_is_made_anew_from_its_spec(noise_digits: None) ->
 )
 def test_other_spaces_are_refused(space: spaces.Space) -> None:
     for kind in (GridMap, DiscreteMap, FlatMap):
-        with pytest.raises(ValueError, match="the action must be a Dict of 'answer', Discrete or MultiBinary"):
+        with pytest.raises(ValueError, match="the action must be a Dict of 'answer', Discrete, MultiDiscrete or"):
             kind(space)
 
 

@@ -44,7 +44,7 @@ class ActionMap(ABC):
             not set(parts) <= {"answer", "location", "stop"}
             or parts.get("stop", spaces.Discrete(2)) != spaces.Discrete(2)
             or not isinstance(answer, (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary))
-            or len(answer.shape) > 1
+            or len(answer.shape or ()) > 1
             or (location is not None and not _is_location(location))
         ):
             raise ValueError(

@@ -85,6 +85,14 @@ MEGAPIXEL_IPS = replace(
     env=replace(MEGAPIXEL.env, arguments=(*MEGAPIXEL.env.arguments, *ALL)),
     init_from="megapixel-ips-500",
 )
+# Digits of half the size, four questions.
+MEGAPIXEL_14 = replace(
+    MEGAPIXEL_IPS_500,
+    name="megapixel-14",
+    env=replace(MEGAPIXEL_500.env, arguments=(*MEGAPIXEL_500.env.arguments, *ALL, "side=14")),
+    episodes=20_000,
+    init_from="megapixel-ips-500",
+)
 # What is asked for is known from the first glimpse on, and the map of the overview's cells is read with it.
 SEARCH = replace(
     PAIRS,
@@ -119,6 +127,7 @@ SEVERAL_RECIPES = (
     MEGAPIXEL,
     MEGAPIXEL_IPS_500,
     MEGAPIXEL_IPS,
+    MEGAPIXEL_14,
     SEARCH,
     CATCH,
     replace(CATCH, name="catch-random", gaze="random"),

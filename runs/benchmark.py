@@ -95,10 +95,17 @@ def draw_pareto(figures: list[Figure]) -> np.ndarray:
     plots = []
     for canvas in dict.fromkeys(curve.canvas for curve in CURVES):
         if curves := curves_of(figures, canvas):
-            ticks = sorted({10.0 ** round(math.log10(x)) for line in curves.values() for x, _ in line})
+            ticks = round_numbers([x for line in curves.values() for x, _ in line])
             axes = "millions of multiply-adds a decision", "percent wrong"
             plots.append(cost_plot(f"What each further glimpse brings: {canvas}", curves, *axes, ticks))
     return np.concatenate(plots)
+
+
+def round_numbers(values: list[float]) -> list[float]:
+    """The numbers of one digit from the least of these to the largest."""
+    powers = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
+    numbers = (digit * 10.0**power for power in powers for digit in (1, 2, 3, 4, 5, 7))
+    return [number for number in numbers if min(values) <= number <= max(values)]
 
 
 PLOTS: dict[str, Callable[[list[Figure]], np.ndarray]] = {"cost by image size": draw_sizes, "pareto": draw_pareto}

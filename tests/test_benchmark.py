@@ -16,7 +16,7 @@ import pytest
 from tqdm import tqdm
 
 from agents.training.checkpoint import find_checkpoint
-from runs.benchmark import as_json, draw_pareto, draw_sizes, main
+from runs.benchmark import as_json, draw_pareto, draw_sizes, main, round_numbers
 from runs.benchmarks.cost_plot import cost_plot
 from runs.benchmarks.environments import contender, memory, steps
 from runs.benchmarks.memories import memories
@@ -101,6 +101,11 @@ def test_what_each_further_glimpse_brings_is_a_curve_for_each_canvas() -> None:
     assert curves_of(figures, "cluttered100") == {"agent": [(1, 4.0), (2, 2.0)]}
     assert curves_of(figures, "megapixel") == {"agent": [(1, 0.1), (2, 0.1)]}
     assert draw_pareto(figures).shape[0] == 2 * draw_pareto(figures[:4]).shape[0]
+
+
+def test_an_axis_is_marked_at_round_numbers() -> None:
+    assert round_numbers([0.39, 3.1]) == pytest.approx([0.4, 0.5, 0.7, 1, 2, 3])
+    assert round_numbers([26.5, 41.0]) == [30, 40]
 
 
 def test_the_points_of_a_trained_agent() -> None:

@@ -87,21 +87,12 @@ class MaxCore(nn.Module):
         return output, output
 
 
-class SetCore(nn.Module):
+class SetCore(MaxCore):
     """Half of it as `MaxCore`, what was found; the other half h_t = h_{t-1} + relu(W x_t + b), how much of it.
 
     Nothing but the input is learned, so that what is true of one order of glimpses is true of all: the sum of Zaheer et
     al. 2017 ("Deep Sets", theorem 2), step by step.
-
-    Args:
-        inputs: width of the input.
-        width: of the core.
     """
-
-    def __init__(self, inputs: int, width: int) -> None:
-        super().__init__()
-        self.state_size = width
-        self.input = nn.Linear(inputs, width)
 
     def forward(self, input: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Input (N, inputs) and state (N, width) to output and state."""
@@ -110,7 +101,7 @@ class SetCore(nn.Module):
         return output, output
 
 
-CORES: dict[str, type[ReluCore | LSTMCore | GRUCore | MaxCore | SetCore]] = {
+CORES: dict[str, type[ReluCore | LSTMCore | GRUCore | MaxCore]] = {
     "rnn": ReluCore,
     "lstm": LSTMCore,
     "gru": GRUCore,

@@ -157,9 +157,10 @@ class _Tally:
         wrong = ~trajectory.hits[:, :kept] & scored[..., None]
         self.wrong += int(wrong.sum())
         self.answers += int(scored.sum()) * wrong.shape[-1]
-        self.failed.append((wrong.any(-1).any(0) | ~scored.any(0)).cpu())
+        silent = ~scored.any(0)
+        self.failed.append((wrong.any(-1).any(0) | silent).cpu())
         for name, parts in self.parts.items():
-            self.wrong_parts[name] += int(wrong[..., list(parts)].any(-1).any(0).sum())
+            self.wrong_parts[name] += int((wrong[..., list(parts)].any(-1).any(0) | silent).sum())
         if trajectory.steps is None:
             missed = (~trajectory.hits[:, :kept]).double().mean(-1)
             moments = torch.arange(self.env.horizon, device=missed.device)[:, None].minimum(trajectory.last()[:kept])

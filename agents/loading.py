@@ -121,7 +121,8 @@ def resized(agent: AttentionAgent, spec: EnvSpec) -> AttentionAgent:
     wanted = agent.spec.resized(spec)
     if wanted == agent.spec:
         return agent
-    other = build_agent(wanted, agent.config)
+    with torch.random.fork_rng(devices=[]):  # what it begins with is drawn, and of no use
+        other = build_agent(wanted, agent.config)
     other.load_state_dict(agent.state_dict())
     other.trained = agent.trained
     return other.to(next(agent.parameters()).device).train(agent.training)

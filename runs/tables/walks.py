@@ -1,4 +1,4 @@
-"""The table of questions about what was seen, for `runs/RESULTS.md`: errors by kind, and where the recall lies."""
+"""The table of errors by kind of question or scene, for `runs/RESULTS.md`, and where the recall lies."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 from runs.tables.cells import table_row
 
 HEAD = """
-## Questions about what was seen
+## Errors by kind of question or scene
 
-Test error in percent, by kind of question. *Recall* is the share of the last hop's read weight on what the answer rests
+Test error in percent. *Recall* is the share of the last hop's read weight on what the answer rests
 on, mean over heads; – where the memory does not say, or it is not known.
 
 | recipe | gaze | error | by kind | recall |

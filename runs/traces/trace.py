@@ -170,8 +170,7 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
         answer, target = (array(values[:, row][scored]) for values in (answers, targets))
         beliefs = array(logits[:, row][alive].float().softmax(-1)) if by_class else np.zeros((int(alive.sum()), 0))
         trace = Trace(episode, role, seen, answer, target, beliefs, names)
-        due = array(targets[:, row][alive])
-        if role == "glimpse" and len(np.unique(due)) > 1:
+        if role == "glimpse" and len(np.unique(due := array(targets[:, row][alive]))) > 1:
             trace = trace._replace(due=due)
         if env.metadata.get("judges") and trajectory.hits is not None:
             trace = trace._replace(right=bool(trajectory.hits[:, row][scored].all()))

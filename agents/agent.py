@@ -68,7 +68,8 @@ class AttentionAgent(nn.Module):
 
         observation ─► encoders ─► core ⇄ memory ─► answer heads    cross-entropy, through the whole row
            │                           |
-           └──► where-stream ◄─────────|                            REINFORCE alone, nothing flows back into the core
+           └──► where-stream ◄─────────|                            REINFORCE alone, nothing flows back into the core,
+                                       |                            except into what a core has for the gaze alone
                                        |
                      baseline ◄────────|                            regression alone; the advantage is detached from it
 
@@ -109,6 +110,7 @@ class AttentionAgent(nn.Module):
             compile_memory(self.memory)
         read = self.memory.read_size
         self.core = CORES[config.core](self.encoders.width + read, config.width) if recurrent else None
+        self.where_size = self.core.where_size if self.core else 0
         features = config.width + read if recurrent else read or self.encoders.width
         self.views = {name: self._view_size(name) for name in spec.action}
         self.heads = make_heads(spec.action, features, self.views, config)
@@ -116,7 +118,7 @@ class AttentionAgent(nn.Module):
         place = max((size.place for size in self.views.values()), default=0)
         answer = self.answer_head()
         known = answer.target_size if answer and config.privileged_baseline else 0
-        self.baseline = Baseline(features, place, known) if self.policy_parameters() else None
+        self.baseline = Baseline(features + self.where_size, place, known) if self.policy_parameters() else None
 
     def make_encoders(self, spec: EnvSpec) -> Encoders | None:
         """The hook by which a family of tasks brings encoders of its own; None for those of `ENCODERS`."""
@@ -147,7 +149,8 @@ class AttentionAgent(nn.Module):
         return self.decide(observation, features, state._replace(survey=self.surveyed(observation, state.survey)))
 
     def remember(self, seen: Tensor, query: Tensor, state: AgentState) -> tuple[Tensor, AgentState]:
-        """What is seen and asked (N, width) to the features (N, F) that all heads rest on, and the next state."""
+        """What is seen and asked (N, width) to the features (N, F) that all heads rest on, what is for the gaze alone
+        last, and the next state."""
         if self.core is None:
             if not self.memory.read_size:
                 return seen, state
@@ -158,8 +161,9 @@ class AttentionAgent(nn.Module):
             return output, state._replace(core=core)
         output, core = self._recur(torch.cat([seen, state.read], dim=1), state.core)
         output = output.clamp(-self.config.core_limit, self.config.core_limit)
-        read, memory = self.memory(output, output, state.memory)
-        return torch.cat([output, read], dim=1), state._replace(core=core, read=read, memory=memory)
+        what, where = output.split([self.config.width, self.where_size], dim=1)
+        read, memory = self.memory(what, what, state.memory)
+        return torch.cat([what, read, where], dim=1), state._replace(core=core, read=read, memory=memory)
 
     def surveyed(self, observation: Observation, before: Survey | None) -> Survey | None:
         """The survey once this observation is made; None for agents whose gaze uses none."""
@@ -192,14 +196,16 @@ class AttentionAgent(nn.Module):
         unit, periphery, dtype = self._unit(observation), None, next(self.parameters()).dtype
         glimpse = observation.get(self.spec.named("glimpse") or "")
         features = features.to(dtype)  # of half precision under autocast
+        what, where = features.split([features.shape[1] - self.where_size, self.where_size], dim=1)
         params = {}
         for name, head in self.heads.items():
             view = View()
             if head.uses_view:
                 periphery = self.encoders.periphery(observation) if periphery is None else periphery
                 here = observation.get(name) if self.views[name].place else None
-                view = View(periphery, here, unit, prior, state.survey, glimpse)
-            params[name] = head(features, view).to(dtype)
+                alone = where if self.where_size else None
+                view = View(periphery, here, unit, prior, state.survey, glimpse, alone)
+            params[name] = head(what, view).to(dtype)
         return Decision(params, features, unit, state, {})
 
     def evaluate_episodes(
@@ -289,7 +295,8 @@ class AttentionAgent(nn.Module):
         part = self.spec.observation.get(name)
         place = part.values if part is not None and part.role == "place" else 0
         overview, glimpse = (self._named(role) for role in ("overview", "glimpse"))
-        return ViewSize(self.encoders.periphery_size, place, overview.shape, glimpse.shape, glimpse.cell)
+        sizes = overview.shape, glimpse.shape, glimpse.cell
+        return ViewSize(self.encoders.periphery_size, place, *sizes, self.where_size)
 
     def _named(self, role: str) -> PartSpec:
         """The first part of the observation that has this role; an empty one where there is none."""

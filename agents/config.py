@@ -8,7 +8,7 @@ from typing import Literal
 Join = Literal["product", "norm", "sum"]
 Saccades = Literal["relative", "absolute", "cells", "none"]
 GlimpseKind = Literal["linear", "patches", "blocks", "paper_cnn", "deep_cnn", "resnet"]
-CoreKind = Literal["rnn", "lstm", "gru", "max", "set", "none"]
+CoreKind = Literal["rnn", "lstm", "gru", "dram", "max", "set", "none"]
 SentenceKind = Literal["bag", "attention"]
 
 
@@ -47,7 +47,7 @@ class AgentConfig:
     """Parts of the observation that query the memory, while all others are written to it; for core "none". Without any,
     everything that is seen is both written and used as the query."""
     core: CoreKind = "rnn"
-    """"rnn", "lstm", "gru", "max", "set"; or "none": the memory alone remembers, and all steps of an episode are
+    """"rnn", "lstm", "gru", "dram", "max", "set", rows of `agents.core.CORES`; or "none": the memory alone remembers, and all steps of an episode are
     evaluated at once."""
     memory: str = "none"
     """A row of `memory.MEMORIES`. Without a core, "none" remembers nothing: a control."""

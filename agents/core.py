@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 
-class ReluCore(nn.Module):
+class Core(nn.Module):
+    """What every core is: an input and a state in, an output and the next state out.
+
+    Attributes:
+        state_size: width of the state, which begins with zeros.
+        where_size: how many of the output's last values are for the gaze alone, and learn from it; 0 where the gaze
+            sees all of the output, and teaches it nothing.
+    """
+
+    state_size: int
+    where_size: int = 0
+
+    def forward(self, input: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Input (N, inputs) and state (N, state_size) to output (N, width + where_size) and state."""
+        raise NotImplementedError
+
+
+class ReluCore(Core):
     """h_t = relu(W x_t + U h_{t-1}), the paper's core (Mnih et al. 2014, section 4), U beginning as the identity.
 
     Args:
@@ -27,7 +46,7 @@ class ReluCore(nn.Module):
         return output, output
 
 
-class LSTMCore(nn.Module):
+class LSTMCore(Core):
     """A long short-term memory (Hochreiter & Schmidhuber 1997), the controller of NTM and DNC.
 
     Args:
@@ -46,7 +65,7 @@ class LSTMCore(nn.Module):
         return output, torch.cat([output, cell], dim=1)
 
 
-class GRUCore(nn.Module):
+class GRUCore(Core):
     """A gated recurrent unit (Cho et al. 2014): what a step has nothing to say about stays as it is.
 
     Args:
@@ -65,7 +84,31 @@ class GRUCore(nn.Module):
         return output, output
 
 
-class MaxCore(nn.Module):
+class DRAMCore(Core):
+    """Two LSTMs, one on the other: *what* for the answers, *where* for the gaze (Ba et al. 2015, section 3).
+
+    The lower reads the input, and the upper what the lower makes of it. The answer cannot read what the gaze was told
+    (a coarse look at the whole canvas, say), and the gaze has a memory of its own, which the policy gradient trains.
+
+    Args:
+        inputs: width of the input.
+        width: of each of the two.
+    """
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.state_size, self.where_size = 4 * width, width
+        self.what, self.where = LSTMCore(inputs, width), LSTMCore(width, width)
+
+    def forward(self, input: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Input (N, inputs) and state (N, 4 width) to output, *what* and *where* side by side (N, 2 width), and state."""
+        below, above = state.chunk(2, dim=1)
+        what, below = self.what(input, below)
+        where, above = self.where(what, above)
+        return torch.cat([what, where], dim=1), torch.cat([below, above], dim=1)
+
+
+class MaxCore(Core):
     """h_t = max(h_{t-1}, W x_t + b), beginning with 0: what was found stays found, in whatever order it was seen.
 
     The symmetric function of a set of Qi et al. 2017 ("PointNet", section 4.2), step by step. A glimpse of nothing
@@ -101,10 +144,11 @@ class SetCore(MaxCore):
         return output, output
 
 
-CORES: dict[str, type[ReluCore | LSTMCore | GRUCore | MaxCore]] = {
+CORES: dict[str, Callable[[int, int], Core]] = {
     "rnn": ReluCore,
     "lstm": LSTMCore,
     "gru": GRUCore,
+    "dram": DRAMCore,
     "max": MaxCore,
     "set": SetCore,
 }

@@ -171,7 +171,7 @@ def test_cores_learn_and_the_maximum_forgets_nothing_and_knows_no_order(core: st
     for step in seen:
         before = state
         output, state = made(step, state)
-        assert output.shape == (3, 8)
+        assert output.shape == (3, 8 + made.where_size)
         assert core != "max" or bool((state >= before).all())
     output.square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in made.parameters())
@@ -197,3 +197,20 @@ def test_a_core_for_sets_forgets_the_order_and_counts_what_comes_again() -> None
     torch.testing.assert_close(twice[:, :4], once[:, :4])  # what was found
     torch.testing.assert_close(twice[:, 4:], 2 * once[:, 4:])  # and how often
     assert bool((once[:, 4:] > 0).any())
+
+
+def test_the_gaze_of_dram_reads_a_memory_of_its_own_which_it_teaches_and_the_answer_does_not() -> None:
+    torch.manual_seed(0)
+    glimpse, here = PartSpec("glimpse", (1, 1, 4, 4)), PartSpec("place", (2,))
+    action = {"location": PartSpec("place", (2,)), "answer": PartSpec("class", (), (10,))}
+    agent = AttentionAgent(EnvSpec({"glimpse": glimpse, "location": here}, action), AgentConfig(width=8, core="dram"))
+    torch.nn.init.normal_(agent.heads["location"].stream.mean.weight)
+    assert agent.core is not None
+    seen = {"glimpse": torch.rand(3, 1, 1, 4, 4), "location": torch.zeros(3, 2)}
+    decision = agent(seen, agent.initial_state(3))
+    assert decision.features.shape == (3, 16)
+    for part, taught in (("answer", {"what": True, "where": False}), ("location", {"what": True, "where": True})):
+        agent.zero_grad()
+        agent(seen, agent.initial_state(3)).params[part].sum().backward()
+        learned = {name: getattr(agent.core, name).cell.weight_ih.grad for name in taught}
+        assert {name: bool((gradient != 0).any()) for name, gradient in learned.items()} == taught

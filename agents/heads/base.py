@@ -34,6 +34,7 @@ class View(NamedTuple):
         prior: (B, D) a step, in this unit, that is added to the policy's own; None without one.
         survey: of the overview; None for heads that have none.
         glimpse: (B, scales, channels, height, width), the present one; None where there is none.
+        where: (B, W), what a core has for the gaze alone, with gradient; None where it sees the features.
     """
 
     periphery: Tensor | None = None
@@ -42,6 +43,7 @@ class View(NamedTuple):
     prior: Tensor | None = None
     survey: Survey | None = None
     glimpse: Tensor | None = None
+    where: Tensor | None = None
 
 
 class Head(nn.Module):
@@ -142,6 +144,7 @@ class ViewSize(NamedTuple):
         overview: (channels, height, width); () without one.
         glimpse: (scales, channels, height, width); () without one.
         cell: width and height of a cell of the glimpse's finest patch, in the unit of places; () where not known.
+        where: W; 0 where the gaze sees the features.
     """
 
     periphery: int
@@ -149,3 +152,4 @@ class ViewSize(NamedTuple):
     overview: tuple[int, ...] = ()
     glimpse: tuple[int, ...] = ()
     cell: tuple[float, ...] = ()
+    where: int = 0

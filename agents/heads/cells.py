@@ -67,7 +67,7 @@ class CellHead(Head):
             )
         last = CHANNELS[-1]
         self.layers = convolutions(channels)
-        self.found = nn.Linear(features, last)
+        self.found = nn.Linear(view.where or features, last)
         self.mix = nn.Linear(last, last)
         self.out = nn.Linear(last, 3)
         nn.init.zeros_(self.out.weight)
@@ -114,7 +114,7 @@ class CellHead(Head):
             middle = torch.cat([middle.expand(len(cells), -1, 2), view.here[:, None] + self.shift], dim=1)
             reach = torch.cat([reach.expand(len(self.centre), 2), self.width])
             bias = torch.cat([bias, self.correction.expand(len(cells), len(self.shift))], dim=1)
-        found = self.found(gaze_features(features))[:, None]
+        found = self.found(gaze_features(features, view))[:, None]
         out = self.out(torch.relu(self.mix(torch.relu(cells + found))))
         return torch.cat([(out[..., 0] + bias)[..., None], middle + out[..., 1:].tanh() * reach], dim=-1)
 

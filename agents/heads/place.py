@@ -21,9 +21,10 @@ LONGEST = 10.0
 softmax makes of them (`memory.association`), and features of a length in the hundreds hide where the gaze is."""
 
 
-def gaze_features(features: Tensor) -> Tensor:
-    """What a gaze sees of the features (B, F): without gradient, scaled down where they are longer than `LONGEST`."""
-    return bounded(features.detach(), LONGEST)
+def gaze_features(features: Tensor, view: View) -> Tensor:
+    """What a gaze sees: what the core has for it alone, or else the features (B, F), without gradient and scaled down
+    where they are longer than `LONGEST`."""
+    return bounded(features.detach(), LONGEST) if view.where is None else view.where
 
 
 def gaussian_log_prob(sample: Tensor, mean: Tensor, std: Tensor | float) -> Tensor:
@@ -64,6 +65,7 @@ class WhereStream(nn.Module):
 
     def __init__(self, size: ViewSize, features: int, hidden: int, outputs: int, initial: float) -> None:
         super().__init__()
+        features = size.where or features
         self.hidden = nn.Linear(size.periphery + size.place + features, hidden) if hidden else None
         self.mean = nn.Linear(hidden or features, outputs)
         if self.hidden is not None:
@@ -73,8 +75,8 @@ class WhereStream(nn.Module):
     def forward(self, features: Tensor, view: View) -> Tensor:
         """(B, F) to means (B, outputs)."""
         if self.hidden is None:
-            return self.mean(gaze_features(features))
-        seen = [part for part in (view.periphery, view.here, gaze_features(features)) if part is not None]
+            return self.mean(gaze_features(features, view))
+        seen = [part for part in (view.periphery, view.here, gaze_features(features, view)) if part is not None]
         return self.mean(torch.relu(self.hidden(torch.cat(seen, dim=1))))
 
 

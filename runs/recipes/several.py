@@ -25,6 +25,8 @@ PAIRS = replace(
     gaze_lr=1.0,
 )
 ADDITION = replace(PAIRS, name="addition", env=replace(PAIRS.env, id="MNISTAddition-v0"))
+# The network of Ba et al. 2015: *what* and *where* in an LSTM each. The coarse look is the overview's.
+PAIRS_DRAM = replace(PAIRS, name="pairs-dram", agent=replace(PAIRS.agent, core="dram", width=128))
 # One after the other: what was said is to be remembered, and the end to be seen.
 TRANSCRIBE = replace(
     PAIRS,
@@ -120,6 +122,7 @@ CATCH = Recipe(
 
 SEVERAL_RECIPES = (
     PAIRS,
+    PAIRS_DRAM,
     ADDITION,
     TRANSCRIBE,
     TRANSCRIBE_CLUTTERED,

@@ -29,6 +29,9 @@ class AgentConfig:
     """Whether the policy's mean is a step from the present fixation or a place on the canvas; "cells" chooses among the
     cells of an overview, and needs one; "none" stays at the first fixation, for an agent that sees the whole image at
     once."""
+    cell_channels: int = 8
+    """Channels of the first of the convolutions that make a map of these cells. Of digits among pieces of digits, 16
+    tell more than 8."""
     initial_saccade: float = 0.0
     """The mean of the gaze before any training: -1 goes back one line at a time in a story."""
     privileged_baseline: bool = True

@@ -15,8 +15,8 @@ from agents.spec import PartSpec
 if TYPE_CHECKING:
     from agents.config import AgentConfig
 
-CHANNELS = (8, 12, 16)
-"""Of the convolutions over the overview, and over the patches of a glimpse."""
+WIDER = (1, 1.5, 2)
+"""Channels of the convolutions over the overview, and over the patches of a glimpse, in multiples of those of the first."""
 DEPTH = 2
 """More of them, over the map, so that a cell is judged by what lies around it."""
 STRIDE = 4
@@ -65,8 +65,8 @@ class CellHead(Head):
                 f'saccades="cells" chooses among the cells of an overview of at least {STRIDE}×{STRIDE}, and the '
                 f"observation {f'has {shape[0]}×{shape[1]}' if view.overview else 'has none'}: set overview="
             )
-        last = CHANNELS[-1]
-        self.layers = convolutions(channels)
+        last = widths(config.cell_channels)[-1]
+        self.layers = convolutions(channels, config.cell_channels)
         self.found = nn.Linear(view.where or features, last)
         self.mix = nn.Linear(last, last)
         self.out = nn.Linear(last, 3)
@@ -77,7 +77,7 @@ class CellHead(Head):
         self.patches = None
         if view.cell and min(view.glimpse[2:]) >= STRIDE:
             scales, channels, *patch = view.glimpse
-            self.patches = convolutions(channels)
+            self.patches = convolutions(channels, config.cell_channels)
             self.scale = nn.Parameter(torch.zeros(scales, 1, last))
             self.correction = nn.Parameter(torch.tensor(CORRECTION))
             width = STRIDE * torch.tensor(view.cell) * 2 ** torch.arange(scales)[:, None, None]
@@ -144,9 +144,15 @@ class CellHead(Head):
         return params[..., 1:].gather(-2, cell[..., None, None].expand(*cell.shape, 1, 2)).squeeze(-2)
 
 
-def convolutions(inputs: int) -> nn.Sequential:
-    """(B, inputs, h, w) to (B, channels, h w / 16), one cell for `STRIDE`×`STRIDE`."""
-    first, second, last = CHANNELS
+def widths(first: int) -> tuple[int, int, int]:
+    """Channels of the three widths of convolutions, of which the first has so many."""
+    first, second, last = (round(first * times) for times in WIDER)
+    return first, second, last
+
+
+def convolutions(inputs: int, channels: int) -> nn.Sequential:
+    """(B, inputs, h, w) to (B, 2 channels, h w / 16), one cell for `STRIDE`×`STRIDE`; the first has so many channels."""
+    first, second, last = widths(channels)
     return nn.Sequential(
         nn.InstanceNorm2d(inputs),  # by day and by night
         nn.Conv2d(inputs, first, 4, stride=2, padding=1),

@@ -90,7 +90,7 @@ SORT_OF_CLEVR = replace(
 GALLERY_ORACLE = Recipe(
     "gallery-oracle",
     EnvConfig("Gallery-v0", arguments=("questions=12", "numbers=any", "delay=(0, 4, 8)")),
-    walker(slots=64, heads=4, hops=3, time="none"),
+    walker(slots=64, heads=1, hops=3, time="none"),
     "oracle",
     episodes=90_000,
     batch=64,

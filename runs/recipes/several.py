@@ -35,12 +35,12 @@ PAIRS_DRAM = replace(PAIRS, name="pairs-dram", agent=replace(PAIRS.agent, core="
 TRANSCRIBE = replace(
     PAIRS,
     name="transcribe",
-    env=EnvConfig("Transcribe-v0", patch=14, scales=2, arguments=("overview=(27, 55)",)),
+    env=EnvConfig("Transcribe-v0", patch=20, scales=2, arguments=("overview=(27, 55)",)),
     agent=replace(PAIRS.agent, core="lstm"),
     answer_weights="all",
     led_end=0.5,
     std=0.1,
-    episodes=300_000,
+    episodes=240_000,
 )
 TRANSCRIBE_CLUTTERED = replace(
     TRANSCRIBE,

@@ -50,8 +50,8 @@ class AgentConfig:
     """Parts of the observation that query the memory, while all others are written to it; for core "none". Without any,
     everything that is seen is both written and used as the query."""
     core: CoreKind = "rnn"
-    """"rnn", "lstm", "gru", "dram", "max", "set", rows of `agents.core.CORES`; or "none": the memory alone remembers, and all steps of an episode are
-    evaluated at once."""
+    """A row of `agents.core.CORES`; or "none": the memory alone remembers, and all steps of an episode are evaluated at
+    once."""
     memory: str = "none"
     """A row of `memory.MEMORIES`. Without a core, "none" remembers nothing: a control."""
     memory_options: tuple[str, ...] = ()

@@ -101,7 +101,7 @@ class DRAMCore(Core):
         self.what, self.where = LSTMCore(inputs, width), LSTMCore(width, width)
 
     def forward(self, input: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Input (N, inputs) and state (N, 4 width) to output, *what* and *where* side by side (N, 2 width), and state."""
+        """Input (N, inputs) and state (N, 4 width) to output (N, 2 width), *what* and then *where*, and state."""
         below, above = state.chunk(2, dim=1)
         what, below = self.what(input, below)
         where, above = self.where(what, above)

@@ -14,6 +14,7 @@ from gymnasium import spaces
 from glimpse_env import GlimpseEnv, GlimpseVectorEnv
 from glimpse_env.backend import get_backend
 from glimpse_env.tasks import Task, make_task
+from glimpse_env.tasks.base import raster
 from glimpse_env.tasks.roles import ACTION_ROLES, ROLES, check_roles
 from glimpse_env.wrappers import GridAction, VectorFlatAction
 
@@ -285,6 +286,17 @@ def test_a_random_gaze_is_uniform_and_another_one_in_every_episode(task: tuple[s
     assert len(np.unique(places[:, 0], axis=0)) > 1990
     shares = np.histogram(places, bins=4, range=(-1, 1))[0] / places.size
     np.testing.assert_allclose(shares, 0.25, atol=0.02)
+
+
+def test_a_grid_is_looked_at_row_by_row_in_cells_that_are_about_square() -> None:
+    np.testing.assert_allclose(raster(4, (50, 50)), [[-0.5, -0.5], [0.5, -0.5], [-0.5, 0.5], [0.5, 0.5]])
+    np.testing.assert_allclose(raster(3, (20, 60)), [[-2 / 3, 0], [0, 0], [2 / 3, 0]], atol=1e-7)
+    assert raster(7, (50, 50)).tolist() == raster(9, (50, 50))[:7].tolist()
+    assert raster(0, (50, 50)).shape == (0, 2)
+    env = gym.make("glimpse_env:Glimpse/Catch-v0", field=20).unwrapped
+    assert isinstance(env, GlimpseEnv)
+    for name, places in (("grid", raster(18, (20, 20))), ("centre", np.zeros((18, 2)))):
+        np.testing.assert_array_equal(env.scripted_gaze(name, 3, np.array([5, 6])), np.stack([places] * 2, 1))
 
 
 # ---- path metrics

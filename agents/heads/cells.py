@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from agents.config import AgentConfig
 
 WIDER = (1, 1.5, 2)
-"""Channels of the convolutions over the overview, and over the patches of a glimpse, in multiples of those of the first."""
+"""Channels of the convolutions over the overview, and over the patches of a glimpse, as multiples of the first's."""
 DEPTH = 2
 """More of them, over the map, so that a cell is judged by what lies around it."""
 STRIDE = 4
@@ -151,7 +151,7 @@ def widths(first: int) -> tuple[int, int, int]:
 
 
 def convolutions(inputs: int, channels: int) -> nn.Sequential:
-    """(B, inputs, h, w) to (B, 2 channels, h w / 16), one cell for `STRIDE`×`STRIDE`; the first has so many channels."""
+    """(B, inputs, h, w) to (B, 2 channels, h w / 16), one cell for `STRIDE`×`STRIDE`; `channels` of the first."""
     first, second, last = widths(channels)
     return nn.Sequential(
         nn.InstanceNorm2d(inputs),  # by day and by night

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -157,7 +158,8 @@ class Task(Remade, ABC):
         """The places of a scripted gaze: a pure function of (seed, episode number).
 
         Args:
-            name: one of `gazes`; "random" is uniform.
+            name: one of `gazes`; "random" is uniform, "centre" stays there, and "grid" goes through the cells of a grid,
+                as many as there are fixations, row by row, in every episode.
             seeds, episodes: (N,) int64.
 
         Returns:
@@ -170,15 +172,19 @@ class Task(Remade, ABC):
             known = f"is not one of {', '.join(self.gazes)}" if self.gazes else "is unknown: this task has none"
             hint = '; saccades="absolute" has' if "saccade" in self.action_roles.values() else ""
             raise ValueError(f"gaze {name!r} {known}{hint}")
-        if name != "random":
+        if name not in ("random", "centre", "grid"):
             return self.scripted(name, seeds, episodes)
         (part,) = (part for part, role in self.action_roles.items() if role == "place")
         (size,) = self.action_space[part].shape or ()
-        numbers = uniform(draw_words(seeds, episodes, size * (self.horizon - 1), GAZE_STREAM))
-        return self.backend.xp.reshape(numbers, (seeds.shape[0], self.horizon - 1, size)) * 2 - 1
+        xp, steps = self.backend.xp, self.horizon - 1
+        if name == "random":
+            numbers = uniform(draw_words(seeds, episodes, size * steps, GAZE_STREAM))
+            return xp.reshape(numbers, (seeds.shape[0], steps, size)) * 2 - 1
+        places = np.zeros((steps, size), np.float32) if name == "centre" else raster(steps, self.canvas_size or (1, 1))
+        return xp.tile(self.backend.asarray(places)[None], (seeds.shape[0], 1, 1))
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """As `gaze`, for the names in `gazes` other than "random"."""
+        """As `gaze`, for the names in `gazes` other than "random", "centre" and "grid"."""
         raise NotImplementedError(f"{type(self).__name__} names the gaze {name!r} and does not define it")
 
     def names(self) -> dict[str, tuple[str, ...]]:
@@ -254,6 +260,15 @@ class Task(Remade, ABC):
     def measures(self) -> dict[str, Any]:
         """Further metadata of a family of tasks: `glimpse_cell`, say."""
         return {}
+
+
+def raster(count: int, size: tuple[int, int]) -> np.ndarray:
+    """The middles (x, y) of the first `count` cells, (count, 2) float32 in [-1, 1], of the grid of the fewest cells that
+    are about square on a canvas of this height and width; row by row."""
+    rows = max(1, round(math.sqrt(count * size[0] / size[1])))
+    columns = math.ceil(count / rows)
+    row, column = np.divmod(np.arange(count), columns)
+    return np.stack([(2 * column + 1) / columns - 1, (2 * row + 1) / rows - 1], 1).astype(np.float32)
 
 
 def box(low: float, high: float, shape: tuple[int, ...]) -> spaces.Box:

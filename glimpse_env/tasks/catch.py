@@ -106,7 +106,7 @@ class Catch(GlimpseTask):
             raise ValueError(f"speed must be from 0 to half of the field, {field / 2:g}, got {speed!r}")
         self.field, self.distractors, self.speed = int(field), int(distractors), round(float(speed) * UNIT)
         self.horizon = self.field - 1
-        self.gazes = ("random", "centre", "oracle") if saccades == "absolute" else ()
+        self.gazes = ("random", "centre", "grid", "oracle") if saccades == "absolute" else ()
         self.clock = backend.asarray(np.arange(self.horizon + 1)[:, None] / self.horizon, "float32")
         self.see(1, (self.field, self.field), {}, spaces.Discrete(len(MOVES)), "class", overview)
 
@@ -184,13 +184,12 @@ class Catch(GlimpseTask):
         return {"target": self._towards(state)}
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "centre", or the "oracle": the ball, at every step."""
+        """The "oracle": the ball, at every step."""
         xp, steps = self.backend.xp, self.backend.rows(self.horizon)[1:]
         begin, speed, _ = self._balls(seeds, episodes)
         x = self.columns(begin[:, :1], speed[:, :1], steps)
         path = xp.stack([x, steps[None] + xp.zeros_like(x)], axis=2)
-        path = xp.astype(2 * path + 1, xp.float32) / self.field - 1
-        return path if name == "oracle" else xp.zeros_like(path)
+        return xp.astype(2 * path + 1, xp.float32) / self.field - 1
 
     def canvas(self, seed: int, episode: int) -> np.ndarray:
         """The first screen and the way of the ball, the brighter the later, (field, field, 1) uint8."""

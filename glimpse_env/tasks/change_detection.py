@@ -175,10 +175,9 @@ class ChangeDetection(StagedWalk):
         return self.told(self.compose(seeds, episodes))["squares"]
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "oracle": the squares clockwise, before and after, so that the next depends on nothing but the present one;
-        "centre" stays there."""
+        """The "oracle": the squares clockwise, before and after, so that the next depends on the present one alone."""
         path, xp = super().scripted(name, seeds, episodes), self.backend.xp
-        if name != "oracle" or self.full:
+        if self.full:
             return path
         made = self.compose(seeds, episodes)
         plan = self.plan(seeds, episodes)[:, 1 : self.horizon]

@@ -294,8 +294,8 @@ class Gallery(Walk):
         return self.backend.xp.stack(boxes, axis=1)
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "oracle": the middle of the image of each picture, at every glimpse; "centre" stays there."""
-        if name != "oracle" or self.full:
+        """The "oracle": the middle of the image of each picture, at every glimpse."""
+        if self.full:
             return super().scripted(name, seeds, episodes)
         xp = self.backend.xp
         boxes = self.boxes(seeds, episodes)

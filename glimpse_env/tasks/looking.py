@@ -58,7 +58,7 @@ class Looking(GlimpseTask):
         self.start = start
         self.may_stop, self.glimpse_cost = bool(stop), float(glimpse_cost)
         self.stops = self.stops or self.may_stop
-        self.gazes = ("random", "oracle") if saccades == "absolute" else ()
+        self.gazes = ("random", "centre", "grid", "oracle") if saccades == "absolute" else ()
 
     def look(
         self,

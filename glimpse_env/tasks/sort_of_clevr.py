@@ -193,9 +193,7 @@ class SortOfCLEVR(Walk):
         return xp.concat([middle - self.radius, middle + self.radius + 1], axis=1)
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "oracle": all objects in turn, that of a question which is asked before first; "centre" stays there."""
-        if name != "oracle":
-            return super().scripted(name, seeds, episodes)
+        """The "oracle": all objects in turn, that of a question which is asked before first."""
         xp, middle = self.backend.xp, self.objects(seeds, episodes).middle
         colour = draw_questions(seeds, episodes, self.queries, self.count)[1][:, :1]
         turn = self.backend.rows(self.horizon - 1)[None]

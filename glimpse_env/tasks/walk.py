@@ -172,7 +172,7 @@ class Walk(GlimpseTask):
         return {"target": self.due(state)[0], **self.told(state)}
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
-        """The "centre" of each canvas, at every glimpse."""
+        """The centre of each canvas at every glimpse, which an oracle of a subclass changes."""
         xp = self.backend.xp
         return xp.zeros((seeds.shape[0], self.horizon - 1, 2), dtype=xp.float32, device=self.backend.device)
 

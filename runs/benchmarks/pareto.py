@@ -42,11 +42,13 @@ class Curve(NamedTuple):
 CURVES = (
     Curve("cluttered100", "agent", "cluttered100"),
     Curve("cluttered100", "its weights, random gaze", "cluttered100", "random"),
+    Curve("cluttered100", "its weights, grid", "cluttered100", "grid"),
     Curve("cluttered100", "its weights, oracle gaze", "cluttered100", "oracle"),
     Curve("cluttered100", "trained for random gaze", "cluttered100-random"),
     Curve("cluttered100", "whole-image CNN", "paper-cnn-cluttered100"),
     Curve("megapixel", "agent", "megapixel"),
     Curve("megapixel", "its weights, random gaze", "megapixel", "random"),
+    Curve("megapixel", "its weights, grid", "megapixel", "grid"),
     Curve("megapixel", "its weights, oracle gaze", "megapixel", "oracle"),
 )
 

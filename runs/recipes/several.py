@@ -30,8 +30,8 @@ PAIRS = replace(
 ADDITION = replace(PAIRS, name="addition", env=replace(PAIRS.env, id="MNISTAddition-v0"))
 # The network of Ba et al. 2015: *what* and *where* in an LSTM each. The coarse look is the overview's.
 PAIRS_DRAM = replace(PAIRS, name="pairs-dram", agent=replace(PAIRS.agent, core="dram", width=128))
-# One after the other: what was said is to be remembered, and the end to be seen. Where the oracle leads less towards the
-# end, the gaze skips digits again.
+# One after the other: what was said is to be remembered, and the end to be seen. Where the oracle leads less towards
+# the end, the gaze skips digits again.
 TRANSCRIBE = replace(
     PAIRS,
     name="transcribe",

@@ -19,7 +19,7 @@ PAIRS = replace(
     agent=AgentConfig(
         glimpse_encoder="patches", core="max", saccades="cells", cell_channels=16, ignore=("time", "overview")
     ),
-    episodes=800_000,
+    episodes=400_000,
     batch=256,
     led=0.5,
     led_end=0.25,
@@ -40,7 +40,7 @@ TRANSCRIBE = replace(
     answer_weights="all",
     led_end=0.5,
     std=0.1,
-    episodes=240_000,
+    episodes=200_000,
 )
 TRANSCRIBE_CLUTTERED = replace(
     TRANSCRIBE,

@@ -44,6 +44,8 @@ class AgentConfig:
     """Channels of the first convolution of "blocks" and "deep_cnn"."""
     encoder: SentenceKind = "bag"
     """How a line of text becomes a vector: "bag" (position encoding) or "attention" over its words."""
+    dropout: float = 0.0
+    """Rate at which an encoder of single words leaves out what it sees, in training."""
     ignore: tuple[str, ...] = ("time",)
     """Parts of the observation that no encoder sees. A recurrent core counts its steps itself."""
     asks: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ from agents.encoders.blocks import BlockEncoder
 from agents.encoders.convolutional import ConvolutionalEncoder
 from agents.encoders.glimpse import GlimpseEncoder, PlaceEncoder
 from agents.encoders.hidden_text import HiddenTextEncoder
+from agents.encoders.hidden_words import HiddenWordsEncoder
 from agents.encoders.overview import OverviewEncoder
 from agents.encoders.patches import PatchEncoder
 from agents.encoders.resnet import ResNetEncoder
@@ -66,6 +67,7 @@ def overview_encoder(parts: Parts, config: AgentConfig) -> Encoder:
 
 ENCODERS: dict[str, EncoderRow] = {
     "hidden_text": EncoderRow(("tokens", "bag", "place", "count", "clock"), HiddenTextEncoder),
+    "hidden_words": EncoderRow(("tokens", "around", "place", "values", "count", "clock"), HiddenWordsEncoder),
     "glimpse": EncoderRow(("glimpse",), glimpse_encoder),
     "overview": EncoderRow(("overview",), overview_encoder),
     "sentence": EncoderRow(("tokens",), SentenceEncoder),

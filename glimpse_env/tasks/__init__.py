@@ -30,6 +30,7 @@ from glimpse_env.tasks.traffic_signs import TrafficSigns
 from glimpse_env.tasks.transcribe import Transcribe
 from glimpse_env.tasks.visuomotor_mapping import VisuomotorMapping
 from glimpse_env.tasks.what_then_where import WhatThenWhere
+from glimpse_env.tasks.word_sense import WordSense
 
 __all__ = ["TASKS", "Outcome", "State", "Story", "Task", "TaskRow", "Whole", "make_task", "register_task"]
 
@@ -128,3 +129,4 @@ register_task("AssociativeRecall-v0", AssociativeRecall)
 register_task("MQAR-v0", MQAR)
 register_task("Babi-v0", Babi)
 register_task("BabiGaze-v0", BabiGaze, num_glimpses=3)
+register_task("WordSense-v0", WordSense)

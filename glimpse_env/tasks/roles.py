@@ -12,6 +12,7 @@ ROLES: dict[str, str] = {
     "overview": "the whole picture in coarse cells, (channels, height, width); the same at every step",
     "place": "the present fixation",
     "tokens": "ids of words, padded with 0",
+    "around": "ids of the words around the fixation, without their order, of each scale in turn, padded with 0",
     "bits": "bits, and numbers beside them",
     "bag": "which words occur around the fixation, (scales, vocabulary)",
     "count": "how many cells a place is among",

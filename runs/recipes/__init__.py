@@ -9,6 +9,7 @@ from runs.recipes.photographs import PHOTOGRAPH_RECIPES
 from runs.recipes.recall import RECALL_RECIPES
 from runs.recipes.several import SEVERAL_RECIPES
 from runs.recipes.walks import WALK_RECIPES
+from runs.recipes.words import WORD_RECIPES
 
 __all__ = ["JOIN", "RECIPES"]
 
@@ -20,6 +21,7 @@ RECIPES: dict[str, Recipe] = {
         *SEVERAL_RECIPES,
         *RECALL_RECIPES,
         *WALK_RECIPES,
+        *WORD_RECIPES,
         *EXTERNAL_RECIPES,
     )
 }

@@ -1,0 +1,158 @@
+"""Ambiguous words in their sentences as arrays: which sense has the word here?"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import lzma
+import os
+import tarfile
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from glimpse_env.images import SPLITS
+from glimpse_env.notices import from_home, say_once
+from glimpse_env.read_only import read_only
+from glimpse_env.sense_files import RELEASES, VALIDATION_TENTH, Occurrence, find_release
+from glimpse_env.text import Vocabulary
+
+REACH = 20
+"""Words on either side of the ambiguous one that are kept."""
+
+RARE = 3
+"""Words in fewer of the training sentences are known by their ending alone."""
+
+ENDING = 2
+"""Letters of an ending: what they tell is mostly the part of speech."""
+
+UNKNOWN_SENSE = -1
+"""The class of a sense that no training sentence has: nothing is right."""
+
+
+class Senses(NamedTuple):
+    """Labelled sentences; every array is read-only.
+
+    Attributes:
+        vocabulary: of the tokens.
+        words: the ambiguous words.
+        answers: the senses of all of them, as "word: sense".
+        source: where the file is.
+        tokens: (S, L) int32, ids of the words of each sentence, padded with 0.
+        length: (S,) int32, words of each sentence.
+        place: (S,) int32, of the ambiguous word in it, from 0.
+        word: (S,) int32, the number of the ambiguous word.
+        sense: (S,) int32, class, or -1 for a sense that no training sentence has.
+        split: (S,) int8, the row of `SPLITS`.
+    """
+
+    vocabulary: Vocabulary
+    words: tuple[str, ...]
+    answers: tuple[str, ...]
+    source: str
+    tokens: np.ndarray
+    length: np.ndarray
+    place: np.ndarray
+    word: np.ndarray
+    sense: np.ndarray
+    split: np.ndarray
+
+
+def load_senses(
+    name: str,
+    data: str | os.PathLike[str] | None = None,
+    vocabulary: Sequence[str] | None = None,
+    answers: Sequence[str] | None = None,
+) -> Senses:
+    """All sentences of a set, read once per process. Words that have one sense in training are left out.
+
+    Args:
+        name: a key of `RELEASES`.
+        data: a file or a folder in place of the usual ones.
+        vocabulary: the words to use in place of the file's own: those of a trained agent.
+        answers: the same for the senses.
+
+    Raises:
+        FileNotFoundError: where the file is not found.
+        ValueError: for an unknown set, or a damaged file, which is named.
+    """
+    if name not in RELEASES:
+        raise ValueError(f'words must be "planted" or one of {", ".join(RELEASES)}, got {name!r}')
+    path = find_release(name, data)
+    words, classes = (None if names is None else tuple(names) for names in (vocabulary, answers))
+    return _assemble(name, str(path), path.stat().st_mtime_ns, words, classes)
+
+
+@functools.lru_cache(maxsize=8)
+def _assemble(
+    name: str, path: str, changed: int, vocabulary: tuple[str, ...] | None, answers: tuple[str, ...] | None
+) -> Senses:
+    release, file = RELEASES[name], find_release(name, path)
+    try:
+        found = [_cut(each) for each in release.read(file)]
+    except (OSError, EOFError, KeyError, ValueError, tarfile.TarError, lzma.LZMAError, csv.Error) as error:
+        raise ValueError(f"{path}: damaged, or not as released ({error!r}); replace it") from error
+    if not found:
+        raise ValueError(f"{path} has no labelled sentences of {name}: replace it")
+    known: dict[str, set[str]] = {}
+    for each in found:
+        if not each.test:
+            known.setdefault(each.word, set()).add(each.sense)
+    ambiguous = tuple(sorted(word for word, senses in known.items() if len(senses) > 1))
+    kept = [each for each in found if each.word in ambiguous]
+    if len(kept) < len(found):
+        say_once(f"{name}: {len(found) - len(kept):,} sentences are left out, whose words have one sense alone")
+    splits = [_split(each) for each in kept]
+    often = Counter(word for each, split in zip(kept, splits, strict=True) if not split for word in set(each.tokens))
+    named = {word for word, times in often.items() if times >= RARE} | {word.lower() for word in ambiguous}
+    endings = Counter(_ending(word) for word in often if word not in named)
+    named |= {end for end, times in endings.items() if times >= RARE}
+    book = Vocabulary(sorted(named) if vocabulary is None else vocabulary)
+    learnt = {f"{word}: {sense}" for word in ambiguous for sense in known[word]}
+    classes = tuple(sorted(learnt)) if answers is None else answers
+    number = {answer: index for index, answer in enumerate(classes)}
+    width = max(len(each.tokens) for each in kept)
+    senses = Senses(
+        vocabulary=book,
+        words=ambiguous,
+        answers=classes,
+        source=f"{file.name} in {from_home(file.parent)}",
+        tokens=np.stack([book.encode(_known(each.tokens, book), width) for each in kept]).astype(np.int32),
+        length=np.array([len(each.tokens) for each in kept], np.int32),
+        place=np.array([each.place for each in kept], np.int32),
+        word=np.array([ambiguous.index(each.word) for each in kept], np.int32),
+        sense=np.array([number.get(f"{each.word}: {each.sense}", UNKNOWN_SENSE) for each in kept], np.int32),
+        split=np.array(splits, np.int8),
+    )
+    for array in senses:
+        if isinstance(array, np.ndarray):
+            read_only(array)
+    return senses
+
+
+def _cut(each: Occurrence) -> Occurrence:
+    """The sentence as far as `REACH` words to either side of the ambiguous one."""
+    if not 0 <= each.place < len(each.tokens):
+        raise ValueError(f"{each.word!r} is word {each.place} of a sentence of {len(each.tokens)}")
+    first = max(0, each.place - REACH)
+    return each._replace(place=each.place - first, tokens=each.tokens[first : each.place + REACH + 1])
+
+
+def _ending(word: str) -> str:
+    return f"…{word[-ENDING:]}"
+
+
+def _known(tokens: Sequence[str], book: Vocabulary) -> list[str]:
+    """The words that the vocabulary has, and the endings of the others."""
+    return [word if word in book else _ending(word) for word in tokens]
+
+
+def _split(each: Occurrence) -> int:
+    """The row of `SPLITS`; the same sentence is always in the same one."""
+    if each.test:
+        return SPLITS.index("test")
+    tenth = zlib.crc32(" ".join(each.tokens).encode()) // 7 % VALIDATION_TENTH == 0
+    return SPLITS.index("validation" if tenth else "train")

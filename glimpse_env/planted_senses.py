@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from glimpse_env.backend import Backend
-from glimpse_env.rng import Array, draw_words, integers
-from glimpse_env.tasks.hidden_words import Texts
+import functools
+
+import numpy as np
+
+from glimpse_env.images import SPLITS
+from glimpse_env.read_only import read_only
+from glimpse_env.rng import draw_words, integers
+from glimpse_env.senses import Senses
 from glimpse_env.text import MARKS, Vocabulary
 
 AMBIGUOUS, SENSES, CLUES, FILLERS = 8, 2, 10, 200
@@ -13,39 +18,49 @@ AMBIGUOUS, SENSES, CLUES, FILLERS = 8, 2, 10, 200
 LENGTH = 41
 """Words of a sentence."""
 
+SENTENCES = (40_000, 2_000, 2_000)
+"""Of each split."""
 
-def planted_vocabulary() -> Vocabulary:
-    """The words: `word3`, `clue3a0` to `clue3b9` of its two senses, `filler0` …"""
-    words = [f"word{number}" for number in range(AMBIGUOUS)]
-    clues = [f"clue{number}{'ab'[s]}{c}" for number in range(AMBIGUOUS) for s in range(SENSES) for c in range(CLUES)]
-    return Vocabulary([*words, *clues, *(f"filler{number}" for number in range(FILLERS))])
-
-
-def planted_answers() -> tuple[str, ...]:
-    """The senses of all ambiguous words."""
-    return tuple(f"word{number}: {'ab'[sense]}" for number in range(AMBIGUOUS) for sense in range(SENSES))
+SEED = 2**40
+"""Of the sentences."""
 
 
-def planted_texts(seeds: Array, episodes: Array, distance: tuple[int, int], backend: Backend) -> Texts:
-    """Sentences of fillers with an ambiguous word, and one clue to its sense: pseudo-words (Gale, Church & Yarowsky 1992).
+@functools.lru_cache(maxsize=4)
+def plant(distance: tuple[int, int]) -> Senses:
+    """Sentences of fillers with an ambiguous word, and one clue to its sense (pseudo-words: Gale et al. 1992).
 
     Args:
-        seeds, episodes: (N,) int64.
-        distance: least and greatest of the clue from the word, before or after it.
-        backend: of the arrays.
+        distance: the least and the greatest of the clue from the word, before or after it, up to half of `LENGTH`.
     """
-    xp, rows = backend.xp, backend.rows(seeds.shape[0])
-    words = draw_words(seeds, episodes, 6 + LENGTH)
+    count = sum(SENTENCES)
+    rows = np.arange(count)
+    words = draw_words(np.full(count, SEED), rows, 6 + LENGTH)
     word, sense, clue = (integers(words[:, at], size) for at, size in ((0, AMBIGUOUS), (1, SENSES), (2, CLUES)))
     least, most = distance
     far = least + integers(words[:, 3], most - least + 1)
     place = integers(words[:, 4], LENGTH)
-    side = xp.where(integers(words[:, 5], 2) == 0, -far, far)
-    there = place + side
-    there = xp.where((there < 0) | (there >= LENGTH), place - side, there)
-    first = len(MARKS)
-    tokens = first + AMBIGUOUS * (1 + SENSES * CLUES) + integers(words[:, 6:], FILLERS)
-    tokens[rows, place] = first + word
-    tokens[rows, there] = first + AMBIGUOUS + (word * SENSES + sense) * CLUES + clue
-    count = xp.full_like(place, LENGTH)
-    return Texts(tokens, count, place, first + word, word * SENSES + sense, there[:, None], word)
+    side = np.where(words[:, 5] % 2 == 0, -far, far)
+    there = np.where((place + side < 0) | (place + side >= LENGTH), place - side, place + side)
+    clues = len(MARKS) + AMBIGUOUS
+    tokens = clues + AMBIGUOUS * SENSES * CLUES + integers(words[:, 6:], FILLERS)
+    tokens[rows, place] = len(MARKS) + word
+    tokens[rows, there] = clues + (word * SENSES + sense) * CLUES + clue
+    ambiguous = [f"word{number}" for number in range(AMBIGUOUS)]
+    told = [f"clue{number}{'ab'[s]}{c}" for number in range(AMBIGUOUS) for s in range(SENSES) for c in range(CLUES)]
+    senses = Senses(
+        vocabulary=Vocabulary([*ambiguous, *told, *(f"filler{number}" for number in range(FILLERS))]),
+        words=tuple(ambiguous),
+        answers=tuple(f"{name}: {'ab'[s]}" for name in ambiguous for s in range(SENSES)),
+        source="planted",
+        tokens=tokens.astype(np.int32),
+        length=np.full(count, LENGTH, np.int32),
+        place=place.astype(np.int32),
+        word=word.astype(np.int32),
+        sense=(word * SENSES + sense).astype(np.int32),
+        split=np.arange(len(SPLITS), dtype=np.int8).repeat(SENTENCES),
+        gold=there[:, None].astype(np.int32),
+    )
+    for array in senses:
+        if isinstance(array, np.ndarray):
+            read_only(array)
+    return senses

@@ -136,8 +136,8 @@ def find_release(name: str, data: str | os.PathLike[str] | None) -> Path:
 
     Args:
         name: a key of `RELEASES`.
-        data: a file, or the folder that holds it; None is the release's folder in the one that GLIMPSE_DATA names, or in
-            the cache.
+        data: a file, or the folder that holds it; None is the release's folder in the one that GLIMPSE_DATA names, or
+            in the cache.
 
     Raises:
         FileNotFoundError: where there is none; the message says where it was sought, and where it is published.
@@ -155,7 +155,7 @@ def find_release(name: str, data: str | os.PathLike[str] | None) -> Path:
         if (place / release.file).is_file():
             return place / release.file
     raise FileNotFoundError(
-        f"{release.file} ({name}) is in none of these folders: {', '.join(map(str, places))}. Its sentences are those of "
-        f"{release.origin} on GitHub ({release.licence}): put it into a folder {release.folder} in the one that "
+        f"{release.file} ({name}) is in none of these folders: {', '.join(map(str, places))}. Its sentences are those "
+        f"of {release.origin} on GitHub ({release.licence}): put it into a folder {release.folder} in the one that "
         f'{VARIABLE} names, or name it with data=; words="planted" needs no file'
     )

@@ -17,6 +17,7 @@ PARTS = {
     "overview": PartSpec("overview", (3, 20, 30)),
     "place": PartSpec("place", (2,)),
     "tokens": PartSpec("tokens", (5,), (11,)),
+    "around": PartSpec("around", (12,), (11,) * 12),
     "bits": PartSpec("bits", (6,)),
     "bag": PartSpec("bag", (2, 11)),
     "count": PartSpec("count", (1,), (9,)),
@@ -31,17 +32,27 @@ HIDDEN_TEXT = {
     "lines": PARTS["count"],
     "time": PARTS["clock"],
 }
+HIDDEN_WORDS = {
+    "question": PartSpec("tokens", (1,), (11,)),
+    "tokens": PartSpec("tokens", (1,), (11,)),
+    "around": PARTS["around"],
+    "location": PartSpec("place", (1,)),
+    "distance": PartSpec("values", (1,)),
+    "count": PARTS["count"],
+    "time": PARTS["clock"],
+}
 
 
 def parts_of(row: str) -> dict[str, PartSpec]:
     """Parts that the encoder of this row takes."""
-    return HIDDEN_TEXT if row == "hidden_text" else {f"my_{role}": PARTS[role] for role in ENCODERS[row].roles}
+    named = {"hidden_text": HIDDEN_TEXT, "hidden_words": HIDDEN_WORDS}
+    return named.get(row) or {f"my_{role}": PARTS[role] for role in ENCODERS[row].roles}
 
 
 def observed(parts: dict[str, PartSpec], rows: int) -> dict[str, Tensor]:
     values = {name: torch.rand(rows, *part.shape) for name, part in parts.items()}
     for name, part in parts.items():
-        if part.role == "tokens":
+        if part.role in ("tokens", "around"):
             values[name] = torch.randint(0, part.sizes[0], (rows, *part.shape))
         elif part.role == "count":
             values[name] = torch.randint(1, part.sizes[0] + 1, (rows, 1)).float()

@@ -32,6 +32,7 @@ def small(name: str, folders: dict[str, str]):
     arguments = tuple(
         re.sub("delay=.*", "delay=(1, 4)", text.replace("100k", "1k").replace("10k", "1k").replace("joint", "1"))
         for text in recipe.env.arguments
+        if not text.startswith("words=")  # planted senses, in place of files
     )
     if recipe.env.id in folders and not recipe.env.id.startswith("Babi"):
         arguments = (*arguments, f"data={folders[recipe.env.id]}")

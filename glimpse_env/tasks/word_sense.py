@@ -12,7 +12,7 @@ import numpy as np
 from glimpse_env.backend import Backend
 from glimpse_env.digest import digest_of
 from glimpse_env.images import SPLITS, Split
-from glimpse_env.planted_senses import AMBIGUOUS, LENGTH, planted_answers, planted_texts, planted_vocabulary
+from glimpse_env.planted_senses import LENGTH, plant
 from glimpse_env.rng import Array, draw_words, integers, uniform
 from glimpse_env.senses import load_senses
 from glimpse_env.tasks.arguments import check_choices, checked_ends
@@ -72,7 +72,7 @@ class WordSense(HiddenWords):
     | `distance` | (1, 12) | of planted clues, in words: the least and the most; or one number |
     | `data` | `None` | a file, or the folder of the files, in place of GLIMPSE_DATA and the cache; for `"noad"` any table of the columns lemma, sense, index (of the word), tokens and, where there are splits, split |
     | `split` | `"train"` | or `"validation"`, `"test"` |
-    | `order` | `"random"` | or `"sequential"`: episode k is sentence k of the split; not of planted ones |
+    | `order` | `"random"` | or `"sequential"`: episode k is sentence k of the split |
     | `unknown` | 0 | in training, the share of the words of a sentence that are made unknown, all but the one asked about |
     | `num_glimpses` | 5 | glimpses, and steps, of an episode: the word itself and four looks |
     | `scales` | 2 | of the blur around: 3, 9, … words |
@@ -114,52 +114,38 @@ class WordSense(HiddenWords):
         check_choices(order=order)
         if split not in SPLITS:
             raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
-        if not (isfinite(unknown) and 0 <= unknown < 1):
-            raise ValueError(f"unknown is a share of at least 0 and less than 1, got {unknown!r}")
+        if not (isfinite(unknown) and 0 <= unknown <= 1):
+            raise ValueError(f"unknown is a share from 0 to 1, got {unknown!r}")
         self.order, self.unknown = order, float(unknown) * (split == "train")
-        self.distance = checked_ends("distance", distance, 1, LENGTH // 2)
-        self.planted = words == "planted"
-        self.rows = np.arange(0)
-        if self.planted:
-            if data is not None or order == "sequential":
-                raise ValueError('words="planted" are made up: there is no data= to read, nor an order="sequential"')
-            self.vocabulary, self.answer_names, self.longest = planted_vocabulary(), planted_answers(), LENGTH
-            self.group_names = tuple(f"word{number}" for number in range(AMBIGUOUS))
+        if words == "planted":
+            if data is not None:
+                raise ValueError('words="planted" are made up: there is no data= to read')
+            self.senses = senses = plant(checked_ends("distance", distance, 1, LENGTH // 2))
         else:
             self.senses = senses = load_senses(words, data, vocabulary, answers)
-            self.vocabulary, self.answer_names, self.source = senses.vocabulary, senses.answers, senses.source
-            self.longest, self.group_names = senses.tokens.shape[1], senses.words
-            self.rows = np.flatnonzero(senses.split == SPLITS.index(split))
-            if not len(self.rows):
-                raise ValueError(f"{self.source} has no {split} sentences")
-            self.num_episodes = len(self.rows)
-            self.tokens, self.counts, self.places, self.asked, self.classes = (
-                backend.asarray(column[self.rows].astype(np.int64))
-                for column in (senses.tokens, senses.length, senses.place, senses.word, senses.sense)
-            )
-            self.lemmas = backend.asarray(self.vocabulary.encode([word.lower() for word in senses.words]))
-        self.hide(num_glimpses, scales, saccades, self.planted)
+        self.vocabulary, self.answer_names, self.source = senses.vocabulary, senses.answers, senses.source
+        self.longest, self.group_names = senses.tokens.shape[1], senses.words
+        self.rows = np.flatnonzero(senses.split == SPLITS.index(split))
+        if not len(self.rows):
+            raise ValueError(f"{self.source} has no {split} sentences")
+        self.num_episodes = len(self.rows)
+        self.tokens, self.counts, self.places, self.asked, self.classes, self.gold = (
+            backend.asarray(column[self.rows].astype(np.int64))
+            for column in (senses.tokens, senses.length, senses.place, senses.word, senses.sense, senses.gold)
+        )
+        self.lemmas = backend.asarray(self.vocabulary.encode([word.lower() for word in senses.words]))
+        self.hide(num_glimpses, scales, saccades, gold=senses.gold.shape[1] > 0)
 
     def digest(self) -> str:  # noqa: D102
-        return (
-            ""
-            if self.planted
-            else digest_of(self.rows, *(part for part in self.senses if isinstance(part, np.ndarray)))
-        )
+        return digest_of(self.rows, *(part for part in self.senses if isinstance(part, np.ndarray)))
 
     def texts(self, seeds: Array, episodes: Array) -> Texts:  # noqa: D102
-        xp = self.backend.xp
-        if self.planted:
-            made = planted_texts(seeds, episodes, self.distance, self.backend)
-        else:
-            one_by_one = self.order == "sequential"
-            count = len(self.rows)
-            index = episodes % count if one_by_one else integers(draw_words(seeds, episodes, 1)[:, 0], count)
-            word, place = self.asked[index], self.places[index]
-            tokens, gold = self.tokens[index], xp.full_like(place[:, None], -1)
-            made = Texts(tokens, self.counts[index], place, self.lemmas[word], self.classes[index], gold, word)
-        if not self.unknown:
-            return made
-        drawn = uniform(draw_words(seeds, episodes, made.tokens.shape[1], HIDE_STREAM))
-        hidden = (drawn < self.unknown) & (self.backend.rows(made.tokens.shape[1])[None] != made.place[:, None])
-        return made._replace(tokens=xp.where(hidden & (made.tokens > 0), UNKNOWN, made.tokens))
+        count = len(self.rows)
+        one_by_one = self.order == "sequential"
+        index = episodes % count if one_by_one else integers(draw_words(seeds, episodes, 1)[:, 0], count)
+        word, place, tokens = self.asked[index], self.places[index], self.tokens[index]
+        if self.unknown:
+            drawn = uniform(draw_words(seeds, episodes, tokens.shape[1], HIDE_STREAM))
+            hidden = (drawn < self.unknown) & (self.backend.rows(tokens.shape[1])[None] != place[:, None])
+            tokens = self.backend.xp.where(hidden & (tokens > 0), UNKNOWN, tokens)
+        return Texts(tokens, self.counts[index], place, self.lemmas[word], self.classes[index], self.gold[index], word)

@@ -47,7 +47,7 @@ class Senses(NamedTuple):
         word: (S,) int32, the number of the ambiguous word.
         sense: (S,) int32, class, or -1 for a sense that no training sentence has.
         split: (S,) int8, the row of `SPLITS`.
-        gold: (S, F) int32, the words that tell the sense, from 0, where that is known; F is 0 where it is not.
+        gold: (S, 1) int32, the word that tells the sense, from 0; -1 where that is not known.
     """
 
     vocabulary: Vocabulary
@@ -128,7 +128,7 @@ def _assemble(
         word=np.array([ambiguous.index(each.word) for each in kept], np.int32),
         sense=np.array([number.get(f"{each.word}: {each.sense}", UNKNOWN_SENSE) for each in kept], np.int32),
         split=np.array(splits, np.int8),
-        gold=np.zeros((len(kept), 0), np.int32),
+        gold=np.full((len(kept), 1), -1, np.int32),
     )
     for array in senses:
         if isinstance(array, np.ndarray):

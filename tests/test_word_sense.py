@@ -131,7 +131,7 @@ def test_the_nearest_words_come_in_turn_and_the_last_answer_counts(table: Path) 
     task = make(table)
     state = begin(task, 4)
     path = task.gaze("nearest", np.zeros(4, np.int64), np.arange(4))
-    words = task.word_at(path[..., 0].T.ravel(), np.tile(state["count"], 4)).reshape(4, 4).T
+    words = task.line_at(path[..., 0].T.ravel(), np.tile(state["count"], 4)).reshape(4, 4).T
     assert words[0].tolist() == [3, 1, 4, 0]  # of six words, the third is asked about
     assert words[1].tolist() == [1, 0, 2, 0]  # of three, the first
     for step in range(5):

@@ -25,8 +25,8 @@ class HiddenWordsEncoder(Encoder):
     """One table of word vectors, of half the width, for all of it.
 
     Of the fixated word w at distance d from the one that is asked about, v_w and v_w * p_d; of each scale around, the
-    sum of the vectors over the root of their number; these, what is asked, the distance and the time go through a linear
-    layer, a rectifier and another. The gaze sees the same, without gradient.
+    sum of the vectors over the root of their number; these, what is asked, the distance and the time go through a
+    linear layer, a rectifier and another. The gaze sees the same, without gradient.
 
     Raises:
         ValueError: for an observation without one of `PARTS`.

@@ -12,7 +12,7 @@ from glimpse_env.path_metrics import story_coverage
 from glimpse_env.rng import Array
 from glimpse_env.tasks.arguments import check_choices, check_counts
 from glimpse_env.tasks.base import Task, box
-from glimpse_env.tasks.records import Outcome, State
+from glimpse_env.tasks.records import Outcome, State, Story
 from glimpse_env.text import Vocabulary
 
 
@@ -138,7 +138,7 @@ class HiddenWords(Task):
         location = action["location"][:, 0]
         if self.saccades == "relative":
             location = self.centre(state["word"], state["count"]) + location
-        word = xp.where(terminated, state["word"], self.word_at(location.clip(-1.0, 1.0), state["count"]))
+        word = xp.where(terminated, state["word"], self.line_at(location.clip(-1.0, 1.0), state["count"]))
         state["path"][self.backend.rows(time.shape[0]), self.backend.clip(time, 0, self.horizon - 1)] = word
         correct = action["answer"] == state["target"]
         reward = xp.astype(correct & terminated, xp.float32)
@@ -159,7 +159,7 @@ class HiddenWords(Task):
         hits, all_ = (xp.astype(xp.sum(xp.astype(part, xp.int64), axis=1), xp.float64) for part in (hit, named))
         return hits / xp.where(all_ > 0, all_, 1.0)
 
-    def word_at(self, location: Array, count: Array) -> Array:
+    def line_at(self, location: Array, count: Array) -> Array:
         """The word at a location: floor((location + 1) / 2 · count), clipped to the text.
 
         Args:
@@ -174,9 +174,14 @@ class HiddenWords(Task):
         return xp.minimum(word.clip(min=0), count - 1)
 
     def centre(self, word: Array, count: Array) -> Array:
-        """The location of the middle of a word, float32: the inverse of `word_at`."""
+        """The location of the middle of a word, float32: the inverse of `line_at`."""
         xp = self.backend.xp
         return xp.astype(2 * word + 1, xp.float32) / xp.astype(count, xp.float32) - 1
+
+    def story(self, seeds: Array, episodes: Array) -> Story:
+        """The text as a story, each word of which is a line."""
+        made = self.texts(seeds, episodes)
+        return Story(made.tokens[..., None], made.count, made.question[:, None], made.gold, made.target)
 
     def groups(self, seeds: Array, episodes: Array) -> Array:  # noqa: D102
         return self.texts(seeds, episodes).group if self.group_key else super().groups(seeds, episodes)

@@ -134,7 +134,7 @@ class WordSense(HiddenWords):
             for column in (senses.tokens, senses.length, senses.place, senses.word, senses.sense, senses.gold)
         )
         self.lemmas = backend.asarray(self.vocabulary.encode([word.lower() for word in senses.words]))
-        self.hide(num_glimpses, scales, saccades, gold=senses.gold.shape[1] > 0)
+        self.hide(num_glimpses, scales, saccades, gold=bool((senses.gold >= 0).any()))
 
     def digest(self) -> str:  # noqa: D102
         return digest_of(self.rows, *(part for part in self.senses if isinstance(part, np.ndarray)))

@@ -15,7 +15,7 @@ from glimpse_env.text import Vocabulary
 from runs.traces.recall import Walk
 from runs.traces.weights import over_steps
 
-CONTEXT = ("place", "clock", "count", "bag")
+CONTEXT = ("place", "clock", "count", "bag", "around")
 """Roles of parts of an observation that say where and when something was seen; the first other part is drawn."""
 
 

@@ -35,24 +35,6 @@ COARSE = replace(SENSES, name="coarse-senses", env=replace(SENSES.env, arguments
 
 WORD_RECIPES = (
     PLANTED,
-    name="homographs",
-    env=EnvConfig("WordSense-v0", arguments=("words=homographs", "unknown=0.1")),
-    agent=replace(PLANTED.agent, core="rnn", dropout=0.3),
-    episodes=100_000,
-)
-SENSES = replace(
-    HOMOGRAPHS, name="senses", env=replace(HOMOGRAPHS.env, arguments=("words=noad", "unknown=0.1")), episodes=200_000
-)
-COARSE = replace(SENSES, name="coarse-senses", env=replace(SENSES.env, arguments=("words=coarse", "unknown=0.1")))
-
-WORD_RECIPES = (
-    T_MAZE,
-    T_MAZE_ACTIVE,
-    *(
-        replace(recipe, name=f"{recipe.name}-none", agent=AgentConfig(width=32, core="lstm", ignore=()))
-        for recipe in (T_MAZE, T_MAZE_ACTIVE)
-    ),
-    PLANTED,
     HOMOGRAPHS,
     SENSES,
     COARSE,

@@ -70,6 +70,8 @@ def evaluate_checkpoint(
         also `split`, `error_interval` (95 %, Wilson), `error_by_class` and `confusion` (K, K), [class, answer].
         Where one answer is wanted, `stopping`: what it costs to stop when the answer is certain to some degree.
         Of images, `mean_glimpses` and `multiply_adds` of a decision, all glimpses together.
+        Where the task knows rules that need no agent, `cheap_controls`, their errors by name, and `cheap_control`, the
+        least of them.
         Where the agent acts, also `glimpses` (at most), `error_by_glimpse` (of walks with several answers
         `error_by_answer`), `cross_entropy`, `error_random_gaze` and `return_random_gaze`, and where episodes are of
         several kinds `error_by_group` and, of each family of kinds, `error_FAMILY` (percent of the episodes with a
@@ -133,9 +135,17 @@ def evaluate_checkpoint(
         report |= stopping.report()
     if "glimpses" in report and agent.spec.named("glimpse") is not None:
         report |= {"mean_glimpses": report["steps"], "multiply_adds": multiply_adds(agent, env)}
+    if controls := _cheap_controls(env):
+        report |= {"cheap_controls": controls, "cheap_control": min(controls.values())}
     if confusion is not None:
         report |= {"split": env.unwrapped.task.arguments["split"], **confusion.report()}
     return {**report, "seconds": round(time.monotonic() - began, 2)}
+
+
+def _cheap_controls(env: Any) -> dict[str, float]:
+    """Errors in percent of rules without an agent, by what they do; other people's environments have none."""
+    task = getattr(env.unwrapped, "task", None)
+    return {} if task is None else {name: round(error, 4) for name, error in task.cheap_controls().items()}
 
 
 def _may_stop(env: Any) -> bool:
@@ -297,6 +307,7 @@ def lines_of(report: dict[str, Any]) -> list[str]:
             lines.append(f"  error, {gaze:<18} {report[error]:6.2f} %")
         if mean_return in report:
             lines.append(f"  return, {gaze:<16} {report[mean_return]:7.3f}")
+    lines += [f"  error, {name:<18} {error:6.2f} %" for name, error in report.get("cheap_controls", {}).items()]
     if "multiply_adds" in report:
         lines.append(
             f"  {report['mean_glimpses']:.2f} glimpses and {report['multiply_adds']:,} multiply-adds a decision"

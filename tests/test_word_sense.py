@@ -157,7 +157,7 @@ def test_planted_clues_lie_where_they_should_and_tell_the_sense() -> None:
     path = task.gaze("oracle", np.zeros(3, np.int64), np.arange(3))
     assert state["path"][:, 1].tolist() == [-1] * 3
     outcome = task.act(state, {"location": path[:, 0], "answer": np.zeros(3, np.int64)})
-    assert outcome.info["gold_hit"].tolist() == [1.0] * 3
+    assert outcome.info["hit"].tolist() == [1.0] * 3
     assert set(task.gazes) == {"random", "nearest", "oracle"}
 
 
@@ -168,6 +168,22 @@ def test_words_are_made_unknown_in_training_alone_and_never_the_one_that_is_aske
     assert (state["tokens"] > 1).sum() == 20
     assert (state["tokens"][rows, state["place"]] > 1).all()
     np.testing.assert_array_equal(begin(make(table, unknown=1.0), 16)["tokens"], begin(make(table), 16)["tokens"])
+
+
+def test_rules_without_an_agent_are_what_one_counts(table: Path) -> None:
+    rules = make(table).cheap_controls()
+    senses = load_senses("noad", table)
+    train, test = senses.split == SPLITS.index("train"), senses.split == SPLITS.index("test")
+    wrong = []
+    for word, sense in zip(senses.word[test], senses.sense[test], strict=True):
+        mine = senses.sense[train & (senses.word == word)]
+        wrong.append(np.bincount(mine, minlength=4).argmax() != sense)
+    assert rules["most frequent sense"] == pytest.approx(100 * np.mean(wrong))
+    assert rules["two adjacent words"] == 0.0  # one of them tells
+    planted = WordSense(get_backend("numpy"), distance=1, split="test").cheap_controls()
+    assert planted["two adjacent words"] < 1
+    far = WordSense(get_backend("numpy"), distance=9, split="test").cheap_controls()
+    assert abs(far["two adjacent words"] - 50) < 8
 
 
 def test_wrong_arguments_say_what_is_wrong(table: Path) -> None:

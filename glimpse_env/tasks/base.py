@@ -237,6 +237,10 @@ class Task(Remade, ABC):
         """The stories of these episodes; None without them."""
         return None
 
+    def cheap_controls(self) -> dict[str, float]:
+        """Percent wrong of rules that need no agent, on all episodes of this split, by what they do; {} without any."""
+        return {}
+
     def metadata(self) -> dict[str, Any]:
         """The part of the environments' `metadata` about this task, in plain values."""
         names = (

@@ -71,7 +71,7 @@ class HiddenWords(Task):
         self.words = self.vocabulary.words
         names = ("random", "nearest", *(["oracle"] if gold else []))
         self.gazes = names if saccades == "absolute" else ()
-        self.episode_metrics = ("gold_hit",) if gold else ()
+        self.episode_metrics = ("hit",) if gold else ()
         ids = len(self.vocabulary)
         parts: dict[str, tuple[str, spaces.Space]] = {
             "question": ("tokens", spaces.MultiDiscrete([ids])),
@@ -149,9 +149,9 @@ class HiddenWords(Task):
         found = {"target": self.backend.copy(state["target"])}
         if self.group_key:
             found[self.group_key] = self.backend.copy(state["group"])
-        return {**found, "gold_hit": self.gold_hit(state)} if self.episode_metrics else found
+        return {**found, "hit": self.hit(state)} if self.episode_metrics else found
 
-    def gold_hit(self, state: State) -> Array:
+    def hit(self, state: State) -> Array:
         """The share of the words that the answer rests on which were fixated so far, (N,) float64; 0 without any."""
         xp, gold = self.backend.xp, state["gold"]
         named = gold >= 0

@@ -14,6 +14,7 @@ from glimpse_env.digest import digest_of
 from glimpse_env.images import SPLITS, Split
 from glimpse_env.planted_senses import LENGTH, plant
 from glimpse_env.rng import Array, draw_words, integers, uniform
+from glimpse_env.sense_controls import most_frequent, neighbours
 from glimpse_env.senses import load_senses
 from glimpse_env.tasks.arguments import check_choices, checked_ends
 from glimpse_env.tasks.hidden_words import HiddenWords, Texts
@@ -55,7 +56,7 @@ class WordSense(HiddenWords):
     ## Rewards
     1 at the end for a right last answer, else 0. `info` has `target` (the sense; -1 for one that no training sentence
     has), `word` (the number of the ambiguous word), after a step `scored` and `correct`, and at the end `is_success`; with
-    planted clues also `gold_hit` (whether the clue was fixated so far).
+    planted clues also `hit` (whether the clue was fixated so far).
 
     ## Starting State
     The sentence is a pure function of (seed, episode number), uniform over those of the split. The first fixation is the
@@ -116,6 +117,7 @@ class WordSense(HiddenWords):
             raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
         if not (isfinite(unknown) and 0 <= unknown <= 1):
             raise ValueError(f"unknown is a share from 0 to 1, got {unknown!r}")
+        self.split: Split = split
         self.order, self.unknown = order, float(unknown) * (split == "train")
         if words == "planted":
             if data is not None:
@@ -138,6 +140,14 @@ class WordSense(HiddenWords):
 
     def digest(self) -> str:  # noqa: D102
         return digest_of(self.rows, *(part for part in self.senses if isinstance(part, np.ndarray)))
+
+    def cheap_controls(self) -> dict[str, float]:
+        """The most frequent sense, and naive Bayes over the two adjacent words and over six."""
+        return {
+            "most frequent sense": most_frequent(self.senses, self.split),
+            "two adjacent words": neighbours(self.senses, self.split),
+            "three words to either side": neighbours(self.senses, self.split, 3),
+        }
 
     def texts(self, seeds: Array, episodes: Array) -> Texts:  # noqa: D102
         count = len(self.rows)

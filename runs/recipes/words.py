@@ -18,7 +18,8 @@ PLANTED = Recipe(
     optimizer="muon",
     lr=3e-3,
     answer_weights="later",
-    std=1.0,
+    std=5.0,
+    std_end=0.5,
     max_grad_norm=1.0,
 )
 HOMOGRAPHS = replace(

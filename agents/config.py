@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Join = Literal["product", "norm", "sum"]
-Saccades = Literal["relative", "absolute", "cells", "none"]
+Saccades = Literal["relative", "absolute", "cells", "words", "none"]
 GlimpseKind = Literal["linear", "patches", "blocks", "paper_cnn", "deep_cnn", "resnet"]
 CoreKind = Literal["rnn", "lstm", "gru", "dram", "max", "set", "none"]
 SentenceKind = Literal["bag", "attention"]
@@ -27,8 +27,8 @@ class AgentConfig:
     """Hidden units of the gaze's own stream; 0 is the paper's linear layer on the core."""
     saccades: Saccades = "relative"
     """Whether the policy's mean is a step from the present fixation or a place on the canvas; "cells" chooses among the
-    cells of an overview, and needs one; "none" stays at the first fixation, for an agent that sees the whole image at
-    once."""
+    cells of an overview, and needs one; "words" among the words of a hidden text; "none" stays at the first fixation,
+    for an agent that sees the whole image at once."""
     cell_channels: int = 8
     """Channels of the first of the convolutions that make a map of these cells. Of digits among pieces of digits, 16
     tell more than 8."""

@@ -144,3 +144,23 @@ def test_a_part_without_a_head_is_an_error_that_names_it_and_a_head_of_ones_own_
         assert agent({"x": torch.rand(2, 2)}, agent.initial_state(2)).params["sing"].shape == (2, 3)
     finally:
         HEADS.pop("voice")
+
+
+def test_a_gaze_among_words_steps_to_their_middles_and_stays_in_the_text():
+    size = ViewSize(9, 1)
+    head = make_heads({"it": PartSpec("place", (1,))}, FEATURES, {"it": size}, AgentConfig(saccades="words"))["it"]
+    torch.nn.init.normal_(head.out.bias)
+    here, unit = torch.tensor([[-1 + 0.2], [1 - 0.2]]), torch.full((2, 1), 0.4)  # the first and the last of five words
+    params = head(torch.randn(2, FEATURES), View(torch.rand(2, 9), here, unit))
+    uniform = torch.rand(4000, 1, head.noise_size)
+    drawn = head.draw(params.expand(4000, *params.shape), head.noise(uniform.expand(4000, 2, -1)), 0.0)
+    middles = torch.tensor([-0.8, -0.4, 0.0, 0.4, 0.8])
+    assert ((drawn - middles).abs().min(-1).values < 1e-5).all()
+    assert ((head.mode(params) - middles).abs().min(-1).values < 1e-5).all()
+    share = torch.stack([((drawn[:, 0] - middle).abs() < 0.1).float().mean() for middle in middles])
+    torch.testing.assert_close(share, params[0, 20:25, 0].softmax(-1), atol=0.03, rtol=0)
+    place = torch.tensor([[0.05], [0.05]])
+    expected = torch.logsumexp(params[..., 0].log_softmax(-1) - ((place - params[..., 1]) / 0.2).square() / 2, -1)
+    torch.testing.assert_close(head.log_prob(params, place, 0.5 * unit), expected)
+    with pytest.raises(ValueError, match="chooses among the words of a text"):
+        make_heads({"it": PARTS["place"]}, FEATURES, {"it": ViewSize(9, 2)}, AgentConfig(saccades="words"))

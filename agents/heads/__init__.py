@@ -9,6 +9,7 @@ from agents.heads.answer import BitsHead, ClassHead, LogitsHead, StopHead
 from agents.heads.base import AnswerHead, Head, Survey, View, ViewSize
 from agents.heads.cells import CellHead
 from agents.heads.place import PlaceHead, StayHead
+from agents.heads.words import WordHead
 from agents.named import NamedModules
 from agents.spec import Parts, PartSpec
 
@@ -22,7 +23,7 @@ MakeHead = Callable[[PartSpec, int, ViewSize, "AgentConfig"], Head]
 
 def place_head(part: PartSpec, features: int, view: ViewSize, config: AgentConfig) -> Head:
     """The head that `saccades` names."""
-    others: dict[str, type[Head]] = {"none": StayHead, "cells": CellHead}
+    others: dict[str, type[Head]] = {"none": StayHead, "cells": CellHead, "words": WordHead}
     return others.get(config.saccades, PlaceHead)(part, features, view, config)
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from agents.heads.answer import draw_class
-from agents.heads.base import Head, View, ViewSize
-from agents.heads.place import gaze_features, standard_normal
+from agents.heads.base import View, ViewSize
+from agents.heads.mixture import MixtureHead
+from agents.heads.place import gaze_features
 from agents.spec import PartSpec
 
 if TYPE_CHECKING:
@@ -29,13 +29,11 @@ CORRECTION = -4.0
 """The logit of a patch's cell, before any training."""
 
 
-class CellHead(Head):
+class CellHead(MixtureHead):
     """A place in one of the cells of an overview or of the present glimpse, by REINFORCE.
 
-    A Gaussian around one mean has one peak, and a street has many places worth a look. Here each cell k of a map that
-    convolutions make of the overview has a probability p_k and a mean of its own, and a place is drawn with density
-    sum_k p_k N(place; mean_k, deviation²): a cell by p, then a place around its mean. The overview's cells that were
-    looked at are less probable (inhibition of return: Itti, Koch & Niebur 1998, section 3).
+    Each cell of a map that convolutions make of the overview has a probability and a mean of its own. The overview's
+    cells that were looked at are less probable (inhibition of return: Itti, Koch & Niebur 1998, section 3).
 
     An overview is coarse, and what it finds is not met exactly. So the patches of the glimpse have cells too, which are
     not inhibited: by these a look that came near is corrected, and stays. The same convolutions read the patches of all
@@ -49,11 +47,7 @@ class CellHead(Head):
         ValueError: where the observation has no overview, or one too small, or the action is no place in a plane.
     """
 
-    policy = True
-    uses_view = True
     surveys = True
-    acts_on_next = True
-    noise_size = 4
 
     def __init__(self, part: PartSpec, features: int, view: ViewSize, config: AgentConfig) -> None:
         super().__init__(part, features, view, config)
@@ -117,31 +111,6 @@ class CellHead(Head):
         found = self.found(gaze_features(features, view))[:, None]
         out = self.out(torch.relu(self.mix(torch.relu(cells + found))))
         return torch.cat([(out[..., 0] + bias)[..., None], middle + out[..., 1:].tanh() * reach], dim=-1)
-
-    def mode(self, params: Tensor) -> Tensor:
-        """(B, 2), the mean of the likeliest cell."""
-        return self._mean_of(params, params[..., 0].argmax(-1))
-
-    def noise(self, uniform: Tensor) -> Tensor:
-        """(…, 3): a uniform number for the cell, and two standard normal ones."""
-        return torch.cat([uniform[..., :1], standard_normal(uniform[..., 2:])], dim=-1)
-
-    def around(self, action: Tensor) -> Tensor:
-        """A single cell, with this mean."""
-        return torch.cat([torch.zeros_like(action[..., :1]), action], dim=-1)[..., None, :]
-
-    def draw(self, params: Tensor, noise: Tensor, deviation: Tensor | float) -> Tensor:
-        """(B, 2), a place around the mean of a cell that is drawn."""
-        mean = self._mean_of(params, draw_class(params[..., 0], noise[..., 0]))
-        return mean + deviation * self.cell * noise[..., 1:]
-
-    def log_prob(self, params: Tensor, action: Tensor, deviation: Tensor | float = 1.0) -> Tensor:
-        """(…,) of places (…, 2), without the constant that no gradient depends on."""
-        off = (action.detach()[..., None, :] - params[..., 1:]) / (deviation * self.cell)
-        return torch.logsumexp(params[..., 0].log_softmax(-1) - off.square().sum(-1) / 2, dim=-1)
-
-    def _mean_of(self, params: Tensor, cell: Tensor) -> Tensor:
-        return params[..., 1:].gather(-2, cell[..., None, None].expand(*cell.shape, 1, 2)).squeeze(-2)
 
 
 def widths(first: int) -> tuple[int, int, int]:

@@ -58,7 +58,8 @@ def plant(distance: tuple[int, int]) -> Senses:
         word=word.astype(np.int32),
         sense=(word * SENSES + sense).astype(np.int32),
         split=np.arange(len(SPLITS), dtype=np.int8).repeat(SENTENCES),
-        gold=there[:, None].astype(np.int32),
+        clues=there[:, None].astype(np.int32),
+        planted=True,
     )
     for array in senses:
         if isinstance(array, np.ndarray):

@@ -17,11 +17,15 @@ import numpy as np
 from glimpse_env.images import SPLITS
 from glimpse_env.notices import from_home, say_once
 from glimpse_env.read_only import read_only
+from glimpse_env.sense_clues import telling_words
 from glimpse_env.sense_files import RELEASES, VALIDATION_TENTH, Occurrence, find_release
 from glimpse_env.text import Vocabulary
 
 REACH = 20
 """Words on either side of the ambiguous one that are kept."""
+
+CLUES = 4
+"""Words of a sentence that are named as telling."""
 
 RARE = 3
 """Words in fewer of the training sentences are known by their ending alone."""
@@ -47,7 +51,8 @@ class Senses(NamedTuple):
         word: (S,) int32, the number of the ambiguous word.
         sense: (S,) int32, class, or -1 for a sense that no training sentence has.
         split: (S,) int8, the row of `SPLITS`.
-        gold: (S, 1) int32, the word that tells the sense, from 0; -1 where that is not known.
+        clues: (S, F) int32, the words that tell the sense, from 0, padded with -1.
+        planted: whether the clues are known; otherwise they are those that the training sentences point to.
     """
 
     vocabulary: Vocabulary
@@ -60,7 +65,8 @@ class Senses(NamedTuple):
     word: np.ndarray
     sense: np.ndarray
     split: np.ndarray
-    gold: np.ndarray
+    clues: np.ndarray
+    planted: bool
 
 
 def load_senses(
@@ -117,18 +123,24 @@ def _assemble(
     classes = tuple(sorted(learnt)) if answers is None else answers
     number = {answer: index for index, answer in enumerate(classes)}
     width = max(len(each.tokens) for each in kept)
+    tokens = np.stack([book.encode(_known(each.tokens, book), width) for each in kept]).astype(np.int32)
+    place = np.array([each.place for each in kept], np.int32)
+    asked = np.array([ambiguous.index(each.word) for each in kept], np.int32)
+    sense = np.array([number.get(f"{each.word}: {each.sense}", UNKNOWN_SENSE) for each in kept], np.int32)
+    train = np.array(splits) == SPLITS.index("train")
     senses = Senses(
         vocabulary=book,
         words=ambiguous,
         answers=classes,
         source=f"{file.name} in {from_home(file.parent)}",
-        tokens=np.stack([book.encode(_known(each.tokens, book), width) for each in kept]).astype(np.int32),
+        tokens=tokens,
         length=np.array([len(each.tokens) for each in kept], np.int32),
-        place=np.array([each.place for each in kept], np.int32),
-        word=np.array([ambiguous.index(each.word) for each in kept], np.int32),
-        sense=np.array([number.get(f"{each.word}: {each.sense}", UNKNOWN_SENSE) for each in kept], np.int32),
+        place=place,
+        word=asked,
+        sense=sense,
         split=np.array(splits, np.int8),
-        gold=np.full((len(kept), 1), -1, np.int32),
+        clues=telling_words(tokens, place, asked, sense, train, CLUES),
+        planted=False,
     )
     for array in senses:
         if isinstance(array, np.ndarray):

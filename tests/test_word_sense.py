@@ -147,9 +147,9 @@ def test_the_nearest_words_come_in_turn_and_the_last_answer_counts(table: Path) 
 def test_planted_clues_lie_where_they_should_and_tell_the_sense() -> None:
     senses = plant((3, 7))
     rows = np.arange(len(senses.tokens))
-    far = np.abs(senses.gold[:, 0] - senses.place)
+    far = np.abs(senses.clues[:, 0] - senses.place)
     assert set(far) == {3, 4, 5, 6, 7}
-    clue = [senses.vocabulary.words[token] for token in senses.tokens[rows, senses.gold[:, 0]]]
+    clue = [senses.vocabulary.words[token] for token in senses.tokens[rows, senses.clues[:, 0]]]
     told = [senses.answers[sense] for sense in senses.sense]
     assert all(f"word{c[4]}: {c[5]}" == answer for c, answer in zip(clue[:500], told, strict=False))
     task = WordSense(get_backend("numpy"), distance=(3, 7))

@@ -51,14 +51,14 @@ class HiddenWords(Task):
     longest: int
     render_modes = ("ansi",)
 
-    def hide(self, num_glimpses: int, scales: int, saccades: Literal["absolute", "relative"], gold: bool) -> None:
+    def hide(self, num_glimpses: int, scales: int, saccades: Literal["absolute", "relative"], known: bool) -> None:
         """Set the spaces and roles.
 
         Args:
             num_glimpses: steps of an episode, the first at the word that is asked about.
             scales: of the periphery.
             saccades: what a place of an action is.
-            gold: whether it is known what answers rest on.
+            known: whether it is known what answers rest on, so that looks at it can be counted.
 
         Raises:
             ValueError: for a number out of its range.
@@ -69,9 +69,8 @@ class HiddenWords(Task):
             raise ValueError(f"scales must be 1 to 4 (3 to 81 words), got {scales}")
         self.horizon, self.scales, self.saccades = int(num_glimpses), int(scales), saccades
         self.words = self.vocabulary.words
-        names = ("random", "nearest", *(["oracle"] if gold else []))
-        self.gazes = names if saccades == "absolute" else ()
-        self.episode_metrics = ("hit",) if gold else ()
+        self.gazes = ("random", "nearest", "oracle") if saccades == "absolute" else ()
+        self.episode_metrics = ("hit",) if known else ()
         ids = len(self.vocabulary)
         parts: dict[str, tuple[str, spaces.Space]] = {
             "question": ("tokens", spaces.MultiDiscrete([ids])),

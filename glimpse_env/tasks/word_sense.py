@@ -31,7 +31,8 @@ class WordSense(HiddenWords):
     A word with several senses is shown, and its sentence is hidden. Each glimpse shows one word of it and, blurred, the
     words around: which occur within one word to either side, and within four, without their order. The last answer is
     scored. Real sentences are those of Wikipedia homographs (Gorman et al. 2018: how is the word pronounced?), of NOAD
-    (Yuan et al. 2016) and of CoarseWSD-20 (Loureiro et al. 2021; not for commercial use). With `words="planted"`, the
+    (Yuan et al. 2016) and of CoarseWSD-20 (Loureiro et al. 2021; not for commercial use): there the scripted gaze "oracle"
+    looks at the words that speak most for the right sense by the other training sentences. With `words="planted"`, the
     default, sentences are made up: a single word at a known distance tells the sense, and all others tell nothing.
 
     ## Action Space
@@ -131,12 +132,12 @@ class WordSense(HiddenWords):
         if not len(self.rows):
             raise ValueError(f"{self.source} has no {split} sentences")
         self.num_episodes = len(self.rows)
-        self.tokens, self.counts, self.places, self.asked, self.classes, self.gold = (
+        self.tokens, self.counts, self.places, self.asked, self.classes, self.clues = (
             backend.asarray(column[self.rows].astype(np.int64))
-            for column in (senses.tokens, senses.length, senses.place, senses.word, senses.sense, senses.gold)
+            for column in (senses.tokens, senses.length, senses.place, senses.word, senses.sense, senses.clues)
         )
         self.lemmas = backend.asarray(self.vocabulary.encode([word.lower() for word in senses.words]))
-        self.hide(num_glimpses, scales, saccades, gold=bool((senses.gold >= 0).any()))
+        self.hide(num_glimpses, scales, saccades, known=senses.planted)
 
     def digest(self) -> str:  # noqa: D102
         return digest_of(self.rows, *(part for part in self.senses if isinstance(part, np.ndarray)))
@@ -158,4 +159,4 @@ class WordSense(HiddenWords):
             drawn = uniform(draw_words(seeds, episodes, tokens.shape[1], HIDE_STREAM))
             hidden = (drawn < self.unknown) & (self.backend.rows(tokens.shape[1])[None] != place[:, None])
             tokens = self.backend.xp.where(hidden & (tokens > 0), UNKNOWN, tokens)
-        return Texts(tokens, self.counts[index], place, self.lemmas[word], self.classes[index], self.gold[index], word)
+        return Texts(tokens, self.counts[index], place, self.lemmas[word], self.classes[index], self.clues[index], word)

@@ -1,0 +1,48 @@
+"""Which words of a sentence tell the sense of its ambiguous word, by what the training sentences say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SMOOTHING = 0.5
+"""Occurrences that are added to those of each word."""
+
+
+def telling_words(
+    tokens: np.ndarray, place: np.ndarray, word: np.ndarray, sense: np.ndarray, train: np.ndarray, count: int
+) -> np.ndarray:
+    """The words of each sentence that speak most for its sense and against the others of the same word.
+
+    By log p(word | sense) - log p(word | another sense), the ratio of naive Bayes; a training sentence does not count
+    itself, or the rare words of each would tell its sense.
+
+    Args:
+        tokens: (S, L) int32, padded with 0.
+        place: (S,) the ambiguous word in each, which is none of them.
+        word: (S,) its number.
+        sense: (S,) the class, -1 where it is not known.
+        train: (S,) bool, the training sentences.
+        count: words to name.
+
+    Returns:
+        (S, count) int32 places, the most telling first, -1 where fewer speak for the sense.
+    """
+    rows, classes, size = np.arange(len(tokens)), int(sense.max()) + 1, int(tokens.max()) + 1
+    present = np.zeros((len(tokens), size), bool)
+    present[rows[:, None], tokens] = True
+    mine, others = np.zeros((classes, size), np.float32), np.zeros((int(word.max()) + 1, size), np.float32)
+    for number in np.flatnonzero(train):
+        mine[sense[number]] += present[number]
+        others[word[number]] += present[number]
+    own = np.bincount(sense[train], minlength=classes).astype(np.float32)
+    all_ = np.bincount(word[train], minlength=len(others)).astype(np.float32)
+    itself = train.astype(np.float32)[:, None]
+    with_sense = mine[sense][rows[:, None], tokens] - itself
+    without = others[word][rows[:, None], tokens] - itself - with_sense
+    share = (with_sense + SMOOTHING) / (own[sense][:, None] - itself + 2 * SMOOTHING)
+    other_share = (without + SMOOTHING) / ((all_[word] - own[sense])[:, None] + 2 * SMOOTHING)
+    score = np.log(share) - np.log(other_share)
+    hidden = (tokens == 0) | (np.arange(tokens.shape[1]) == place[:, None]) | (sense < 0)[:, None]
+    score = np.where(hidden, -np.inf, score)
+    best = np.argsort(-score, axis=1, kind="stable")[:, :count]
+    return np.where(np.take_along_axis(score, best, axis=1) > 0, best, -1).astype(np.int32)

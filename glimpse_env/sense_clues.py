@@ -27,6 +27,7 @@ def telling_words(
     Returns:
         (S, count) int32 places, the most telling first, -1 where fewer speak for the sense.
     """
+    train = train & (sense >= 0)
     rows, classes, size = np.arange(len(tokens)), int(sense.max()) + 1, int(tokens.max()) + 1
     present = np.zeros((len(tokens), size), bool)
     present[rows[:, None], tokens] = True

@@ -69,6 +69,8 @@ def test_a_table_becomes_sentences_whose_rare_words_are_endings(table: Path) -> 
         "bats",
     ]
     assert set(senses.split) == {0, 1, 2}
+    first = senses.tokens[0][senses.clues[0]]
+    assert [senses.vocabulary.words[token] for token in first[senses.clues[0] >= 0]][:1] == ["river"]
     assert (senses.split == SPLITS.index("test")).sum() == 16
     again = load_senses("noad", table, senses.vocabulary.words, ("bank: sense1",))
     assert set(again.sense) == {0, -1}

@@ -27,7 +27,7 @@ def telling_words(
     Returns:
         (S, count) int32 places, the most telling first, -1 where fewer speak for the sense.
     """
-    train = train & (sense >= 0)
+    unknown, train, sense = sense < 0, train & (sense >= 0), sense.clip(min=0)
     rows, classes, size = np.arange(len(tokens)), int(sense.max()) + 1, int(tokens.max()) + 1
     present = np.zeros((len(tokens), size), bool)
     present[rows[:, None], tokens] = True
@@ -38,12 +38,12 @@ def telling_words(
     own = np.bincount(sense[train], minlength=classes).astype(np.float32)
     all_ = np.bincount(word[train], minlength=len(others)).astype(np.float32)
     itself = train.astype(np.float32)[:, None]
-    with_sense = mine[sense][rows[:, None], tokens] - itself
-    without = others[word][rows[:, None], tokens] - itself - with_sense
+    with_sense = np.maximum(mine[sense][rows[:, None], tokens] - itself, 0)
+    without = np.maximum(others[word][rows[:, None], tokens] - itself - with_sense, 0)
     share = (with_sense + SMOOTHING) / (own[sense][:, None] - itself + 2 * SMOOTHING)
     other_share = (without + SMOOTHING) / ((all_[word] - own[sense])[:, None] + 2 * SMOOTHING)
     score = np.log(share) - np.log(other_share)
-    hidden = (tokens == 0) | (np.arange(tokens.shape[1]) == place[:, None]) | (sense < 0)[:, None]
+    hidden = (tokens == 0) | (np.arange(tokens.shape[1]) == place[:, None]) | unknown[:, None]
     score = np.where(hidden, -np.inf, score)
     best = np.argsort(-score, axis=1, kind="stable")[:, :count]
     return np.where(np.take_along_axis(score, best, axis=1) > 0, best, -1).astype(np.int32)

@@ -38,10 +38,11 @@ def telling_words(
     own = np.bincount(sense[train], minlength=classes).astype(np.float32)
     all_ = np.bincount(word[train], minlength=len(others)).astype(np.float32)
     itself = train.astype(np.float32)[:, None]
-    with_sense = np.maximum(mine[sense][rows[:, None], tokens] - itself, 0)
-    without = np.maximum(others[word][rows[:, None], tokens] - itself - with_sense, 0)
+    seen = rows[:, None], tokens
+    with_sense = np.maximum(mine[sense][seen] - itself, 0)
+    without = np.maximum(others[word][seen] - itself - with_sense, 0)
     share = (with_sense + SMOOTHING) / (own[sense][:, None] - itself + 2 * SMOOTHING)
-    other_share = (without + SMOOTHING) / ((all_[word] - own[sense])[:, None] + 2 * SMOOTHING)
+    other_share = (without + SMOOTHING) / (np.maximum(all_[word] - own[sense], 0)[:, None] + 2 * SMOOTHING)
     score = np.log(share) - np.log(other_share)
     hidden = (tokens == 0) | (np.arange(tokens.shape[1]) == place[:, None]) | unknown[:, None]
     score = np.where(hidden, -np.inf, score)

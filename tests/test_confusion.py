@@ -70,7 +70,7 @@ def test_a_scripted_gaze_takes_the_place_of_the_learned_one(run: Path, images: s
     assert [report["gaze"] for report in (learned, random, oracle)] == ["learned", "random", "oracle"]
     assert random["error"] == learned["error_random_gaze"] == random["error_random_gaze"]
     assert oracle["error_random_gaze"] == learned["error_random_gaze"]
-    with pytest.raises(ValueError, match="no scripted gaze 'elsewhere'; it has random, oracle"):
+    with pytest.raises(ValueError, match="no scripted gaze 'elsewhere'; it has random, centre, grid, oracle"):
         evaluate_checkpoint(run, images=Path(images), gaze="elsewhere", device="cpu")
 
 

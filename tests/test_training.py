@@ -72,7 +72,7 @@ def test_an_evaluation_depends_neither_on_the_width_nor_on_the_face_of_the_envir
         assert first.episodes == 90
         assert first.error == pytest.approx(first.error_by_step[-1], abs=1e-3)
         assert first.mean_return == pytest.approx(1 - first.error / 100)
-    with pytest.raises(ValueError, match="no scripted gaze 'scan'; it has random, oracle"):
+    with pytest.raises(ValueError, match="no scripted gaze 'scan'; it has random, centre, grid, oracle"):
         evaluate(agent, wide, 9, gaze="scan")
 
 

@@ -136,7 +136,7 @@ def test_recording_says_what_is_wrong(recipe: Recipe) -> None:
     agent = make_agent(env, recipe.agent)
     with pytest.raises(ValueError, match="episodes must be at least 1"):
         next(play(agent, env, np.arange(0)))
-    with pytest.raises(ValueError, match="no scripted gaze 'scan'; it has random, oracle"):
+    with pytest.raises(ValueError, match="no scripted gaze 'scan'; it has random, centre, grid, oracle"):
         record_traces(agent, env, np.arange(2), gaze="scan")
     torch.nn.init.constant_(agent.heads["answer"].linear.weight, torch.nan)
     with pytest.raises(ValueError, match="not finite"):
@@ -402,7 +402,7 @@ def test_other_images_can_be_watched(checkpoint: Path, tmp_path: Path) -> None:
         (["--out", "gaze.gif"], r"gaze\.gif: the name must end in \.png .* or \.apng"),
         (["--episodes", "0"], "episodes must be at least 1 and first at least 0, got 0 and 0"),
         (["--first", "-1"], "episodes must be at least 1 and first at least 0, got 4 and -1"),
-        (["--gaze", "scan"], "no scripted gaze 'scan'; it has random, oracle"),
+        (["--gaze", "scan"], "no scripted gaze 'scan'; it has random, centre, grid, oracle"),
         (["--images", "none.npz"], r"none\.npz does not exist"),
     ],
 )

@@ -17,8 +17,8 @@ ROW = 34
 CELL = 30
 """Width of a cell of weights."""
 
-HEAD = "words, lit by all hops"
-"""Above the lines."""
+HEADS = ("words", "words, lit by all hops")
+"""Above the lines: without and with a memory."""
 
 BOLD = 0.5
 """Lines recalled at least this much, compared with the one recalled most, are bold."""
@@ -30,11 +30,12 @@ def text_panel(trace: Trace, title: str) -> np.ndarray:
     Of a hidden story, the glimpses in turn, each with the number of its line, green where the answer rests on it.
     """
     recalled = trace.recalled
+    head = HEADS[len(recalled) > 0]
     hops, hidden = len(recalled), bool(trace.question) and trace.line_numbers is not None
     write_left = 92 if hidden else 40
     hops_left = write_left + (0 if trace.gate is None else 60)
     text_left = hops_left + hops * CELL
-    wide = max(text_width(line, SMALL) for line in [*trace.lines, HEAD])
+    wide = max(text_width(line, SMALL) for line in [*trace.lines, head])
     panel = blank(ROW * (len(trace.lines) + 1), text_left + wide + 24)
     if hidden:
         write(panel, "line", 78, 22, SMALL, MUTED, align="end")
@@ -42,7 +43,7 @@ def text_panel(trace: Trace, title: str) -> np.ndarray:
         write(panel, "write", write_left, 22, SMALL, MUTED)
     for hop in range(hops):
         write(panel, str(hop + 1), hops_left + hop * CELL + (CELL - 3) / 2, 22, SMALL, MUTED, align="centre")
-    write(panel, HEAD, text_left + 8, 22, SMALL, MUTED)
+    write(panel, head, text_left + 8, 22, SMALL, MUTED)
     for row, (line, light) in enumerate(zip(trace.lines, together(trace), strict=True)):
         top = ROW * (row + 1)
         write(panel, str(row + 1), 30, top + 23, SMALL, MUTED, align="end")

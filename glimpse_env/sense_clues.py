@@ -13,8 +13,8 @@ def telling_words(
 ) -> np.ndarray:
     """The words of each sentence that speak most for its sense and against the others of the same word.
 
-    By log p(word | sense) - log p(word | another sense), the ratio of naive Bayes; a training sentence does not count
-    itself, or the rare words of each would tell its sense.
+    By log p(word | sense) - log p(word | another sense), the ratio of naive Bayes. Another sentence of the sense has to
+    have the word: a training sentence does not count itself, or its rare words would tell its sense.
 
     Args:
         tokens: (S, L) int32, padded with 0.
@@ -44,7 +44,7 @@ def telling_words(
     share = (with_sense + SMOOTHING) / (own[sense][:, None] - itself + 2 * SMOOTHING)
     other_share = (without + SMOOTHING) / (np.maximum(all_[word] - own[sense], 0)[:, None] + 2 * SMOOTHING)
     score = np.log(share) - np.log(other_share)
-    hidden = (tokens == 0) | (np.arange(tokens.shape[1]) == place[:, None]) | unknown[:, None]
+    hidden = (with_sense < 1) | (tokens == 0) | (np.arange(tokens.shape[1]) == place[:, None]) | unknown[:, None]
     score = np.where(hidden, -np.inf, score)
     best = np.argsort(-score, axis=1, kind="stable")[:, :count]
     return np.where(np.take_along_axis(score, best, axis=1) > 0, best, -1).astype(np.int32)

@@ -16,6 +16,7 @@ import pytest
 from glimpse_env.backend import get_backend
 from glimpse_env.images import SPLITS
 from glimpse_env.planted_senses import plant
+from glimpse_env.sense_clues import telling_words
 from glimpse_env.sense_files import RELEASES
 from glimpse_env.senses import load_senses
 from glimpse_env.tasks.word_sense import WordSense
@@ -217,3 +218,19 @@ def test_the_released_files_where_they_are(name: str, words: int, sentences: int
     assert (len(senses.words), len(senses.tokens)) == (words, sentences)
     assert (senses.sense[senses.split == 0] >= 0).all()
     assert all(set(senses.sense[senses.split == part]) for part in range(3))
+
+
+def test_telling_words_are_those_of_other_sentences_of_the_same_sense() -> None:
+    """Word 10 is asked about; 20 stands with its sense 0, 21 with 1, 30 with both, 40 and 41 once."""
+    rows = [[10, 20, 30, 40], [10, 20, 30, 0], [10, 21, 30, 41], [10, 21, 30, 0], [10, 20, 21, 40]]
+    sense = np.array([0, 0, 1, 1, -1])
+    made = telling_words(
+        np.array(rows, np.int32), np.zeros(5, int), np.zeros(5, int), sense, np.array([True] * 4 + [False]), 2
+    )
+    assert made[0].tolist() == [1, -1]  # not 40, which no other sentence has
+    assert made[2].tolist() == [1, -1]
+    assert made[4].tolist() == [-1, -1]  # of an unknown sense
+    unseen = telling_words(
+        np.array(rows, np.int32), np.zeros(5, int), np.zeros(5, int), np.array([0, 0, 1, 1, 0]), np.arange(5) < 4, 2
+    )
+    assert unseen[4].tolist() == [1, 3]  # 20, in two sentences of its sense, then 40, in one

@@ -27,22 +27,21 @@ PAIRS = replace(
 ADDITION = replace(PAIRS, name="addition", env=replace(PAIRS.env, id="MNISTAddition-v0"))
 # The network of Ba et al. 2015: *what* and *where* in an LSTM each. The coarse look is the overview's.
 PAIRS_DRAM = replace(PAIRS, name="pairs-dram", agent=replace(PAIRS.agent, core="dram", width=128))
-# One after the other: what was said is to be remembered, and the end to be seen. Where the oracle leads less towards
-# the end, the gaze skips digits again.
+# One after the other: what was said is to be remembered, and the end to be seen.
 TRANSCRIBE = replace(
     PAIRS,
     name="transcribe",
     env=EnvConfig("Transcribe-v0", patch=14, scales=2, arguments=("overview=(27, 55)",)),
-    agent=replace(PAIRS.agent, core="lstm", cell_channels=16),
+    agent=replace(PAIRS.agent, core="lstm"),
     answer_weights="all",
-    led_end=0.5,
-    std=0.1,
-    episodes=200_000,
+    episodes=400_000,
 )
 TRANSCRIBE_CLUTTERED = replace(
     TRANSCRIBE,
     name="transcribe-cluttered",
     env=replace(TRANSCRIBE.env, pieces=4),
+    led_end=0.5,  # with less, the gaze skips digits again
+    std=0.1,
     episodes=200_000,
     lr=2.5e-3,
     init_from="transcribe",

@@ -68,14 +68,16 @@ class AttentionAgent(nn.Module):
 
         observation ─► encoders ─► core ⇄ memory ─► answer heads    cross-entropy, through the whole row
            │                           |
-           └──► where-stream ◄─────────|                            REINFORCE alone, nothing flows back into the core,
-                                       |                            except into what a core has for the gaze alone
+           └──► where-stream ◄─────────|                            REINFORCE alone, nothing flows back into the core
                                        |
                      baseline ◄────────|                            regression alone; the advantage is detached from it
 
     The core reads what is seen and what was recalled last, and the memory is written and queried by the core, as in the
     Neural Turing Machine (Graves et al. 2014, figure 1). With `core="none"` what is seen is written, and the query is
     the same or, with `asks`, made of other parts of the observation; what is recalled is all that the heads rest on.
+
+    A core that has something for the gaze alone ("dram") is the exception: there the policy gradient flows into the
+    core, and through it into the encoders, as in Ba et al. 2015.
 
     Args:
         spec: of the environment.

@@ -87,8 +87,8 @@ class GRUCore(Core):
 class DRAMCore(Core):
     """Two LSTMs, one on the other: *what* for the answers, *where* for the gaze (Ba et al. 2015, section 3).
 
-    The lower reads the input, and the upper what the lower makes of it. The answer cannot read what the gaze was told
-    (a coarse look at the whole canvas, say), and the gaze has a memory of its own, which the policy gradient trains.
+    The lower reads the input, and the upper what the lower makes of it. The answer reads the lower alone. The policy
+    gradient trains both: nothing is detached between them.
 
     Args:
         inputs: width of the input.

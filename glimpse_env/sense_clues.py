@@ -25,7 +25,7 @@ def telling_words(
         count: words to name.
 
     Returns:
-        (S, count) int32 places, the most telling first, -1 where fewer speak for the sense.
+        (S, count) int32 places, the most telling first, each word once; -1 where fewer speak for the sense.
     """
     unknown, train, sense = sense < 0, train & (sense >= 0), sense.clip(min=0)
     rows, classes, size = np.arange(len(tokens)), int(sense.max()) + 1, int(tokens.max()) + 1
@@ -44,7 +44,10 @@ def telling_words(
     share = (with_sense + SMOOTHING) / (own[sense][:, None] - itself + 2 * SMOOTHING)
     other_share = (without + SMOOTHING) / (np.maximum(all_[word] - own[sense], 0)[:, None] + 2 * SMOOTHING)
     score = np.log(share) - np.log(other_share)
-    hidden = (with_sense < 1) | (tokens == 0) | (np.arange(tokens.shape[1]) == place[:, None]) | unknown[:, None]
+    again = np.array([[token in row[:place] for place, token in enumerate(row)] for row in tokens.tolist()])
+    hidden = (
+        again | (with_sense < 1) | (tokens == 0) | (np.arange(tokens.shape[1]) == place[:, None]) | unknown[:, None]
+    )
     score = np.where(hidden, -np.inf, score)
     best = np.argsort(-score, axis=1, kind="stable")[:, :count]
     return np.where(np.take_along_axis(score, best, axis=1) > 0, best, -1).astype(np.int32)

@@ -13,7 +13,7 @@ TRAIN = SPLITS.index("train")
 def most_frequent(senses: Senses, split: Split) -> float:
     """Percent wrong of who names the sense that each word has most often in the training sentences."""
     table = np.zeros((len(senses.words), len(senses.answers)))
-    known = senses.split == TRAIN
+    known = (senses.split == TRAIN) & (senses.sense >= 0)
     np.add.at(table, (senses.word[known], senses.sense[known]), 1)
     asked = senses.split == SPLITS.index(split)
     return 100 * float((table.argmax(1)[senses.word[asked]] != senses.sense[asked]).mean())
@@ -25,7 +25,7 @@ def neighbours(senses: Senses, split: Split, reach: int = 1) -> float:
     p(sense) times p(word | sense) of each neighbour, with half an occurrence added to each word.
     """
     rows = np.arange(len(senses.tokens))
-    known, asked = senses.split == TRAIN, senses.split == SPLITS.index(split)
+    known, asked = (senses.split == TRAIN) & (senses.sense >= 0), senses.split == SPLITS.index(split)
     words, classes = len(senses.vocabulary), len(senses.answers)
     count = np.bincount(senses.sense[known], minlength=classes)
     mine = np.zeros((len(senses.words), classes), bool)

@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from glimpse_env.datasets import VARIABLE, cache_folder
+from glimpse_env.images import SPLITS
 
 TOKEN = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
 """A word, or a mark by itself."""
+
+COLUMNS = ("lemma", "sense", "index", "tokens")
+"""What a table has to have."""
 
 TEST_FIFTH = 5
 """Of a release without splits of its own, one sentence in so many is for the test."""
@@ -34,14 +38,14 @@ class Occurrence(NamedTuple):
         sense: its name.
         place: of the word among the tokens, from 0.
         tokens: of the sentence, in lower case.
-        test: whether it is for the test.
+        split: "train", "validation" or "test"; "" where that is not said.
     """
 
     word: str
     sense: str
     place: int
     tokens: tuple[str, ...]
-    test: bool
+    split: str
 
 
 class Release(NamedTuple):
@@ -76,19 +80,35 @@ def read_homographs(path: Path) -> Iterator[Occurrence]:
                 found = list(TOKEN.finditer(row["sentence"]))
                 place = max(0, sum(token.start() <= start for token in found) - 1)
                 tokens = tuple(token[0].lower() for token in found)
-                yield Occurrence(row["homograph"], row["wordid"], place, tokens, half[1] == "eval")
+                yield Occurrence(row["homograph"], row["wordid"], place, tokens, "test" if half[1] == "eval" else "")
 
 
 def read_table(path: Path) -> Iterator[Occurrence]:
     """A table with the columns lemma, sense, index and tokens (separated by spaces), packed by xz or not.
 
-    Where it has a column `split` it says which rows are for the "test"; else it is a fifth of them, by their text.
+    Its column `split`, where it has one, is "train", "validation" or "test"; else a fifth of the rows is for the test,
+    by their text.
+
+    Raises:
+        ValueError: for a missing column, or, by its line, a row that is too short, has another split, or whose index is
+            no word of it.
     """
     content = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
-    for row in csv.DictReader(io.StringIO(content.decode()), delimiter="\t", quoting=csv.QUOTE_NONE):
+    table = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), delimiter="\t", quoting=csv.QUOTE_NONE)
+    names = table.fieldnames or ()
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise ValueError(f"it lacks the column {missing[0]!r}; it has {', '.join(names) or 'none'}")
+    for line, row in enumerate(table, 2):
+        if None in (row[name] for name in COLUMNS):
+            raise ValueError(f"line {line} has fewer columns than {', '.join(names)}")
+        tokens, index = tuple(row["tokens"].lower().split()), row["index"].strip()
+        if not index.isdecimal() or int(index) >= len(tokens):
+            raise ValueError(f"line {line}: index {index!r} is no word of {len(tokens)}, numbered from 0")
+        split = (row.get("split") or "").strip().casefold()
+        if "split" in names and split not in SPLITS:
+            raise ValueError(f"line {line}: the split {split!r} is not one of {', '.join(SPLITS)}")
         fifth = zlib.crc32(row["tokens"].encode()) % TEST_FIFTH == 0
-        test = row["split"] == "test" if row.get("split") else fifth
-        yield Occurrence(row["lemma"], row["sense"], int(row["index"]), tuple(row["tokens"].lower().split()), test)
+        yield Occurrence(row["lemma"], row["sense"], int(index), tokens, split or ("test" if fifth else ""))
 
 
 def read_coarse(path: Path) -> Iterator[Occurrence]:
@@ -102,7 +122,9 @@ def read_coarse(path: Path) -> Iterator[Occurrence]:
             gold = files[f"{word}/{half}.gold.txt"].split()
             for line, label in zip(files[f"{word}/{half}.data.txt"].splitlines(), gold, strict=True):
                 place, _, sentence = line.partition("\t")
-                yield Occurrence(word, names[label], int(place), tuple(sentence.split()), half == "test")
+                yield Occurrence(
+                    word, names[label], int(place), tuple(sentence.split()), "test" if half == "test" else ""
+                )
 
 
 RELEASES: dict[str, Release] = {

@@ -7,6 +7,7 @@ import functools
 import lzma
 import os
 import tarfile
+import textwrap
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from glimpse_env.notices import from_home, say_once
 from glimpse_env.read_only import read_only
 from glimpse_env.sense_clues import telling_words
 from glimpse_env.sense_files import RELEASES, VALIDATION_TENTH, Occurrence, find_release
-from glimpse_env.text import Vocabulary
+from glimpse_env.text import MARKS, Vocabulary
 
 REACH = 20
 """Words on either side of the ambiguous one that are kept."""
@@ -100,25 +101,29 @@ def _assemble(
 ) -> Senses:
     release, file = RELEASES[name], find_release(name, path)
     try:
-        found = [_cut(each) for each in release.read(file)]
+        read = list(release.read(file))
     except (OSError, EOFError, KeyError, ValueError, tarfile.TarError, lzma.LZMAError, csv.Error) as error:
-        raise ValueError(f"{path}: damaged, or not as released ({error!r}); replace it") from error
+        reason = textwrap.shorten(str(error), 200, placeholder=" …")
+        raise ValueError(f"{path}: damaged, or not as {name} is released ({reason})") from error
+    apart = any(each.split == "validation" for each in read)
+    found = [_cut(each if each.split == "test" or apart else each._replace(split=_split(each))) for each in read]
     if not found:
-        raise ValueError(f"{path} has no labelled sentences of {name}: replace it")
+        raise ValueError(f"{path} has no labelled sentences of {name}")
     known: dict[str, set[str]] = {}
     for each in found:
-        if not each.test:
+        if each.split != "test":
             known.setdefault(each.word, set()).add(each.sense)
     ambiguous = tuple(sorted(word for word, senses in known.items() if len(senses) > 1))
+    if not ambiguous:
+        raise ValueError(f"{path}: no word has two senses in its training sentences")
     kept = [each for each in found if each.word in ambiguous]
     if len(kept) < len(found):
-        say_once(f"{name}: {len(found) - len(kept):,} sentences are left out, whose words have one sense alone")
-    splits = [_split(each) for each in kept]
-    often = Counter(word for each, split in zip(kept, splits, strict=True) if not split for word in set(each.tokens))
+        say_once(f"{name}: sentences left out whose words have one sense alone: {len(found) - len(kept):,}")
+    often = Counter(word for each in kept if each.split == "train" for word in set(each.tokens))
     named = {word for word, times in often.items() if times >= RARE} | {word.lower() for word in ambiguous}
     endings = Counter(_ending(word) for word in often if word not in named)
     named |= {end for end, times in endings.items() if times >= RARE}
-    book = Vocabulary(sorted(named) if vocabulary is None else vocabulary)
+    book = Vocabulary(sorted(named - set(MARKS)) if vocabulary is None else vocabulary)
     learnt = {f"{word}: {sense}" for word in ambiguous for sense in known[word]}
     classes = tuple(sorted(learnt)) if answers is None else answers
     number = {answer: index for index, answer in enumerate(classes)}
@@ -127,7 +132,7 @@ def _assemble(
     place = np.array([each.place for each in kept], np.int32)
     asked = np.array([ambiguous.index(each.word) for each in kept], np.int32)
     sense = np.array([number.get(f"{each.word}: {each.sense}", UNKNOWN_SENSE) for each in kept], np.int32)
-    train = np.array(splits) == SPLITS.index("train")
+    split = np.array([SPLITS.index(each.split) for each in kept], np.int8)
     senses = Senses(
         vocabulary=book,
         words=ambiguous,
@@ -138,8 +143,8 @@ def _assemble(
         place=place,
         word=asked,
         sense=sense,
-        split=np.array(splits, np.int8),
-        clues=telling_words(tokens, place, asked, sense, train, CLUES),
+        split=split,
+        clues=telling_words(tokens, place, asked, sense, split == SPLITS.index("train"), CLUES),
         planted=False,
     )
     for array in senses:
@@ -150,8 +155,6 @@ def _assemble(
 
 def _cut(each: Occurrence) -> Occurrence:
     """The sentence as far as `REACH` words to either side of the ambiguous one."""
-    if not 0 <= each.place < len(each.tokens):
-        raise ValueError(f"{each.word!r} is word {each.place} of a sentence of {len(each.tokens)}")
     first = max(0, each.place - REACH)
     return each._replace(place=each.place - first, tokens=each.tokens[first : each.place + REACH + 1])
 
@@ -165,9 +168,6 @@ def _known(tokens: Sequence[str], book: Vocabulary) -> list[str]:
     return [word if word in book else _ending(word) for word in tokens]
 
 
-def _split(each: Occurrence) -> int:
-    """The row of `SPLITS`; the same sentence is always in the same one."""
-    if each.test:
-        return SPLITS.index("test")
-    tenth = zlib.crc32(" ".join(each.tokens).encode()) // 7 % VALIDATION_TENTH == 0
-    return SPLITS.index("validation" if tenth else "train")
+def _split(each: Occurrence) -> str:
+    """A tenth of the training sentences are for validation, by their text: the same is always in the same split."""
+    return "validation" if zlib.crc32(" ".join(each.tokens).encode()) // 7 % VALIDATION_TENTH == 0 else "train"

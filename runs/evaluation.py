@@ -18,7 +18,7 @@ from agents.training.checkpoint import load_checked
 from agents.training.recipe import Recipe
 from agents.trajectory import Trajectory
 from glimpse_env.images import Split
-from glimpse_env.tasks import TASKS
+from glimpse_env.tasks import TASKS, Task
 from runs.confusion import Confusion, confusion_lines
 from runs.costs import multiply_adds
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, sample_episodes, task_name
@@ -145,7 +145,8 @@ def evaluate_checkpoint(
 def _cheap_controls(env: Any) -> dict[str, float]:
     """Errors in percent of rules without an agent, by what they do; other people's environments have none."""
     task = getattr(env.unwrapped, "task", None)
-    return {} if task is None else {name: round(error, 4) for name, error in task.cheap_controls().items()}
+    controls = task.cheap_controls() if isinstance(task, Task) else {}
+    return {name: round(error, 4) for name, error in controls.items()}
 
 
 def _may_stop(env: Any) -> bool:

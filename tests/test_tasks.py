@@ -293,6 +293,8 @@ def test_a_grid_is_looked_at_row_by_row_in_cells_that_are_about_square() -> None
     np.testing.assert_allclose(raster(3, (20, 60)), [[-2 / 3, 0], [0, 0], [2 / 3, 0]], atol=1e-7)
     assert raster(7, (50, 50)).tolist() == raster(9, (50, 50))[:7].tolist()
     assert raster(0, (50, 50)).shape == (0, 2)
+    np.testing.assert_allclose(raster(4, (1000, 10))[:, 1], [-0.75, -0.25, 0.25, 0.75])  # from end to end
+    assert raster(7, (50, 10))[:, 1].max() == 0.75
     env = gym.make("glimpse_env:Glimpse/Catch-v0", field=20).unwrapped
     assert isinstance(env, GlimpseEnv)
     for name, places in (("grid", raster(18, (20, 20))), ("centre", np.zeros((18, 2)))):

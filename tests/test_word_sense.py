@@ -75,6 +75,8 @@ def test_a_table_becomes_sentences_whose_rare_words_are_endings(table: Path) -> 
     assert (senses.split == SPLITS.index("test")).sum() == 16
     again = load_senses("noad", table, senses.vocabulary.words, ("bank: sense1",))
     assert set(again.sense) == {0, -1}
+    trained = make(table, vocabulary=senses.vocabulary.words, answers=("bank: sense1",))
+    assert trained.cheap_controls()["most frequent sense"] > 50  # it knows one sense of four
 
 
 def test_released_archives_are_read_as_they_are(tmp_path: Path) -> None:
@@ -95,10 +97,33 @@ def test_released_archives_are_read_as_they_are(tmp_path: Path) -> None:
     assert coarse.answers == ("bass: fish", "bass: sound")
     assert coarse.place.tolist()[:2] == [1, 0]
     (tmp_path / "noad55.tsv.xz").write_bytes(lzma.compress(b"lemma\tsense\tindex\ttokens\nlie\ta\t7\ttoo short\n"))
-    with pytest.raises(ValueError, match=r"noad55.tsv.xz: damaged.*is word 7 of a sentence of 2"):
+    with pytest.raises(ValueError, match=r"noad55.tsv.xz: damaged.*line 2: index '7' is no word of 2"):
         load_senses("noad", tmp_path)
-    with pytest.raises(ValueError, match="damaged, or not as released"):
+    with pytest.raises(ValueError, match="damaged, or not as coarse is released"):
         load_senses("coarse", tmp_path / "noad55.tsv.xz")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "lacks the column 'lemma'; it has none"),
+        ("lemma\tsense\ttokens\nlie\ta\tb\n", "lacks the column 'index'; it has lemma, sense, tokens"),
+        ("lemma\tsense\tindex\ttokens\nlie\ta\n", "line 2 has fewer columns"),
+        ("lemma\tsense\tindex\ttokens\tsplit\nlie\ta\t0\tlie b\tdev\n", "line 2: the split 'dev' is not one of train"),
+        ("lemma\tsense\tindex\ttokens\nlie\ta\t0\tlie b\n", "no word has two senses in its training sentences"),
+    ],
+)
+def test_a_table_of_ones_own_that_is_odd_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "own.tsv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_senses("noad", tmp_path / "own.tsv")
+
+
+def test_the_splits_of_a_table_are_its_own(tmp_path: Path) -> None:
+    rows = [f"lie\ts{n % 2}\t0\tlie <unknown> {n}\t{('Train', 'validation', 'TEST')[n // 4]}" for n in range(12)]
+    (tmp_path / "own.tsv").write_bytes("\r\n".join(["\ufefflemma\tsense\tindex\ttokens\tsplit", *rows]).encode())
+    senses = load_senses("noad", tmp_path / "own.tsv")
+    assert senses.split.tolist() == [0] * 4 + [1] * 4 + [2] * 4
 
 
 def test_what_is_nowhere_says_where_it_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +217,7 @@ def test_rules_without_an_agent_are_what_one_counts(table: Path) -> None:
 def test_wrong_arguments_say_what_is_wrong(table: Path) -> None:
     for kwargs, message in (
         ({"unknown": 2.0}, "unknown is a share from 0 to 1"),
-        ({"scales": 0}, "scales must be 1 to 4"),
+        ({"scales": 0}, "scales must be an integer of at least 1"),
         ({"words": "planted"}, "there is no data= to read"),
         ({"split": "dev"}, "unknown split 'dev'"),
         ({"saccades": "fast"}, "saccades must be"),

@@ -56,8 +56,9 @@ class Head(nn.Module):
         config: of the agent.
 
     Attributes:
-        policy: whether REINFORCE alone trains it, and nothing flows back into the features. Of the others, the answer
-            learns from its target where there is one; all else learns from reward, through the features.
+        policy: whether REINFORCE alone trains it, and nothing flows back into the features (but into `View.where`,
+            where a core has that). Of the others, the answer learns from its target where there is one; all else learns
+            from reward, through the features.
         acts_on_next: whether an action matters only for what follows it, so that an episode's last one is left out of
             the policy gradient.
         uses_view: whether it uses more than the features.

@@ -53,7 +53,9 @@ class CellHead(MixtureHead):
         super().__init__(part, features, view, config)
         channels, *shape = view.overview or (0, 0, 0)
         if part.role != "place" or part.values != 2:
-            raise ValueError(f'saccades="cells" chooses a place in a plane, and the action is a {part.role!r}')
+            raise ValueError(
+                f'saccades="cells" chooses a place in a plane, and the action is a {part.role!r} of {part.values}'
+            )
         if min(shape) < STRIDE:
             raise ValueError(
                 f'saccades="cells" chooses among the cells of an overview of at least {STRIDE}×{STRIDE}, and the '

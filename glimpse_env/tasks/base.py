@@ -158,8 +158,8 @@ class Task(Remade, ABC):
         """The places of a scripted gaze: a pure function of (seed, episode number).
 
         Args:
-            name: one of `gazes`; "random" is uniform, "centre" stays there, and "grid" goes through the cells of a grid,
-                as many as there are fixations, row by row, in every episode.
+            name: one of `gazes`; "random" is uniform, "centre" stays there, and "grid" goes through the cells of a grid
+                of about as many as there are fixations after the first, row by row, in every episode.
             seeds, episodes: (N,) int64.
 
         Returns:
@@ -267,10 +267,11 @@ class Task(Remade, ABC):
 
 
 def raster(count: int, size: tuple[int, int]) -> np.ndarray:
-    """The middles (x, y) of the first `count` cells, (count, 2) float32 in [-1, 1], of the grid of the fewest cells that
-    are about square on a canvas of this height and width; row by row."""
-    rows = max(1, round(math.sqrt(count * size[0] / size[1])))
-    columns = math.ceil(count / rows)
+    """The middles (x, y) of the first `count` cells, (count, 2) float32 in [-1, 1], of a grid of about as many cells,
+    which are about square on a canvas of this height and width; row by row."""
+    rows = min(max(1, round(math.sqrt(count * size[0] / size[1]))), max(1, count))
+    columns = max(1, math.ceil(count / rows))
+    rows = max(1, math.ceil(count / columns))
     row, column = np.divmod(np.arange(count), columns)
     return np.stack([(2 * column + 1) / columns - 1, (2 * row + 1) / rows - 1], 1).astype(np.float32)
 

@@ -65,7 +65,8 @@ class HiddenWords(Task):
         """
         check_counts(num_glimpses=num_glimpses)
         check_choices(saccades=saccades)
-        if not 1 <= scales <= 4:
+        check_counts(scales=scales)
+        if scales > 4:
             raise ValueError(f"scales must be 1 to 4 (3 to 81 words), got {scales}")
         self.horizon, self.scales, self.saccades = int(num_glimpses), int(scales), saccades
         self.words = self.vocabulary.words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.backend import Backend
@@ -44,7 +45,7 @@ class TMaze(Task):
     ## Rewards
     1 for turning into the right arm. Each other step costs 1 / length that ends further back than it could (active: than
     it could after fetching the clue). So the best return is 1; who does not know the side gets 0.5 on average, and who
-    never moves about -1. `info` has at every step `target` (the best move, of who knows the side), `scored` (at the
+    never moves -(length + 1) / length. `info` has at every step `target` (the best move, of who knows the side), `scored` (at the
     end), `correct` (whether the present move is the best; at the end, whether the arm is the right one), and at the end
     `is_success`.
 
@@ -78,6 +79,8 @@ class TMaze(Task):
     def __init__(self, backend: Backend, *, length: int = 20, active: bool = False) -> None:
         super().__init__(backend)
         check_count("length", length)
+        if not isinstance(active, bool | np.bool_):
+            raise ValueError(f"active is True or False, got {active!r}")
         self.length, self.active = int(length), bool(active)
         self.spare = 2 * FETCH * self.active
         self.stops = True

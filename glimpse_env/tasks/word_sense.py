@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from math import isfinite
 from typing import Literal
 
 import numpy as np
@@ -116,7 +115,7 @@ class WordSense(HiddenWords):
         check_choices(order=order)
         if split not in SPLITS:
             raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
-        if not (isfinite(unknown) and 0 <= unknown <= 1):
+        if not (isinstance(unknown, int | float | np.number) and 0 <= unknown <= 1):
             raise ValueError(f"unknown is a share from 0 to 1, got {unknown!r}")
         self.split: Split = split
         self.order, self.unknown = order, float(unknown) * (split == "train")

@@ -15,7 +15,7 @@ from runs.command_line import one_line_errors, run_script
 from runs.environments import task_name
 from runs.evaluation import evaluate_checkpoint
 from runs.progress import Progress
-from runs.tables import external, hidden_stories, images, recall, sb3, sequences, trainings, walks
+from runs.tables import external, hidden_stories, images, recall, sb3, sequences, trainings, walks, words
 from runs.tables.cells import memory_cell, parameter_count
 from runs.tables.gathering import load_rows
 
@@ -29,6 +29,7 @@ class Tables:
 
     def __init__(self) -> None:
         self.images = self.walks = self.by_glimpse = self.recalled = self.longer = self.external = self.trainings = ""
+        self.words = ""
         self.stories: dict[str, list[dict[str, Any]]] = {}
         self.hidden: list[tuple[str, dict[str, Any], str, int, int]] = []
 
@@ -58,6 +59,8 @@ class Tables:
         if agent.spec.named("bag") is not None:
             task = str(recipe.env.kwargs().get("task", 1))
             self.hidden.append((name, report, task, size, getattr(agent.config, "map_lines", 0)))
+        elif agent.spec.named("around") is not None:
+            self.words += words.word_row(name, report, size)
         else:
             self.images += images.result_row(name, report, agent)
             self.walks += walks.walk_row(name, report)
@@ -75,6 +78,7 @@ class Tables:
         return {
             images.HEAD: self.images,
             walks.HEAD: self.walks,
+            words.HEAD: self.words,
             images.BY_GLIMPSE: self.by_glimpse,
             recall.HEAD: self.recalled,
             recall.LONGER_HEAD: self.longer,
@@ -91,6 +95,7 @@ class Tables:
         parts = [
             images.HEAD + self.images,
             walks.HEAD + self.walks if self.walks else "",
+            words.HEAD + self.words if self.words else "",
             images.BY_GLIMPSE + self.by_glimpse,
             recall.HEAD + self.recalled,
             recall.LONGER_HEAD + self.longer if self.longer else "",

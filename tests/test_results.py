@@ -15,6 +15,7 @@ from runs.tables import sequences
 from runs.tables.gathering import merged
 from runs.tables.recall import LONGER, MEMN2N, PUBLISHED, RULES, by_task, recall_row
 from runs.tables.walks import walk_row
+from runs.tables.words import word_row
 from runs.training import train
 
 RUN = {"episodes": 1000, "machine": "a machine", "seconds": 120.0}
@@ -123,3 +124,10 @@ def test_a_training_has_a_row_and_is_evaluated_on_longer_sequences(tmp_path: Pat
     (tmp_path / "metrics.json").unlink()
     with pytest.raises(FileNotFoundError, match="stopped before its task was solved"):
         sequences.row_of(tmp_path)
+
+
+def test_words_have_a_line_with_the_rules_that_need_no_agent() -> None:
+    report = {"glimpses": 5, "error": 4.0, "error_random_gaze": 9.5, "cheap_controls": {"a": 30.0, "b c": 20.25}}
+    assert word_row("w", report, 1234) == "| `w` | 5 | **4.00** | 9.50 | – | a 30.0 · b c 20.2 | 1,234 |\n"
+    known = word_row("w", {**report, "hit_rate": 50.0, "hit_rate_random_gaze": 10.0}, 1234)
+    assert "| 50.0 (10.0) |" in known

@@ -90,7 +90,7 @@ SORT_OF_CLEVR = replace(
 GALLERY_ORACLE = Recipe(
     "gallery-oracle",
     EnvConfig("Gallery-v0", arguments=("questions=12", "numbers=any", "delay=(0, 4, 8)")),
-    walker(slots=64, heads=1, hops=3, time="none"),
+    walker(slots=64, heads=4, hops=3, time="none"),
     "oracle",
     episodes=90_000,
     batch=64,
@@ -98,7 +98,7 @@ GALLERY_ORACLE = Recipe(
     lr=1e-2,
     max_grad_norm=1.0,
 )
-GALLERY = with_learned_gaze(GALLERY_ORACLE, 80_000, gaze_lr=0.2, led=1.0, led_end=0.0)
+GALLERY = with_learned_gaze(GALLERY_ORACLE, 120_000, gaze_lr=0.2, led=1.0, led_end=0.0)
 # The question's step recalls what came first, then what is like it, then where that was. Hops with a softmax do not
 # find this chain in 24,000 episodes, and those without one find it in 6,000 (`memory.association`). Each step has a
 # constant share in a recall: with a mean, little is left after a long delay.

@@ -29,12 +29,13 @@ ROLES = {
     "overview": "overview",
     "periphery": "bag",
     "lines": "count",
+    "count": "count",
     "bits": "bits",
     "feedback": "bits",
     "label": "bits",
 }
 
-WORDS = ("tokens", "question")
+WORDS = ("tokens", "question", "around")
 
 DIMENSIONS = {"glimpse": 4, "overview": 3, "periphery": 2}
 """Of one frame, by the name of a part; 1 of the others."""
@@ -45,7 +46,7 @@ def role_of(name: str, space: gym.Space) -> str:
     if name == "glimpse" and len(space.shape or ()) == 4:
         return "glimpse"
     if name in WORDS and (np.issubdtype(space.dtype, np.integer) or len(space.shape or ()) == 2):
-        return "tokens"
+        return "around" if name == "around" else "tokens"
     return ROLES.get(name, "values")
 
 
@@ -77,13 +78,15 @@ class GlimpseFeatures(BaseFeaturesExtractor):
         spec, config = spec_of(SimpleNamespace(**bare)), AgentConfig(width=width, encoder=encoder)
         if any(size > EXACT for part in spec.observation.values() for size in part.sizes):
             raise ValueError(f"Stable-Baselines3 can distinguish {EXACT:,} words, and there are more")
-        encoded = spec if "bag" in roles.values() else spec.without(config.ignore)  # hidden texts need the time
+        encoded = (
+            spec if {"bag", "around"} & set(roles.values()) else spec.without(config.ignore)
+        )  # hidden texts need the time
         encoders = Encoders(encoded.observation, config)
         extras = [name for name, role in roles.items() if role in ("place", "clock")]
         one = encoders.width + sum(spec.observation[name].values for name in extras)
         super().__init__(observation_space, frames * one)
         self.encoders, self.extras, self.stack = encoders, extras, stack
-        self.words = {name: observation_space[name] for name, role in roles.items() if role == "tokens"}
+        self.words = {name: observation_space[name] for name, role in roles.items() if role in ("tokens", "around")}
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """(N, features), of observations (N, …) float32, as Stable-Baselines3 makes them all."""

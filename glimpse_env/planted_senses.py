@@ -15,7 +15,7 @@ from glimpse_env.text import MARKS, Vocabulary
 AMBIGUOUS, SENSES, CLUES, FILLERS = 8, 2, 10, 200
 """Ambiguous words, senses of each, words that tell each sense, and all other words."""
 
-LENGTH = 41
+LENGTH = 33
 """Words of a sentence."""
 
 SENTENCES = (40_000, 2_000, 2_000)

@@ -162,7 +162,7 @@ def test_every_step_says_what_is_right_and_whether_it_counts(task: tuple[str, di
         state = env.unwrapped._state
         due = made.due(state)[0] if hasattr(made, "due") else made.info(state)["target"]
         action["answer"] = made.backend.copy(due)
-        if made.judges and made.gazes:  # where one looks may count, too
+        if made.judges:  # where one looks may count, too
             action["location"] = made.gaze("oracle", *numbers(made))[:, min(step, made.horizon - 2)]
         if place != "numpy":
             action = {key: torch.as_tensor(value, device=place) for key, value in action.items()}

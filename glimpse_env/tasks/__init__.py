@@ -26,7 +26,6 @@ from glimpse_env.tasks.roles import check_roles
 from glimpse_env.tasks.search import Search
 from glimpse_env.tasks.several_digits import SeveralDigits
 from glimpse_env.tasks.sort_of_clevr import SortOfCLEVR
-from glimpse_env.tasks.t_maze import TMaze
 from glimpse_env.tasks.traffic_signs import TrafficSigns
 from glimpse_env.tasks.transcribe import Transcribe
 from glimpse_env.tasks.visuomotor_mapping import VisuomotorMapping
@@ -131,4 +130,3 @@ register_task("MQAR-v0", MQAR)
 register_task("Babi-v0", Babi)
 register_task("BabiGaze-v0", BabiGaze, num_glimpses=3)
 register_task("WordSense-v0", WordSense)
-register_task("TMaze-v0", TMaze)

@@ -19,7 +19,7 @@ from glimpse_env.babi_files import GENERATOR, PARTS, Part, find_files, generate
 from glimpse_env.datasets import VARIABLE, say_if_elsewhere
 from glimpse_env.images import SPLITS
 from glimpse_env.notices import say_once
-from glimpse_env.read_only import read_only
+from glimpse_env.read_only import read_only_arrays
 from glimpse_env.text import Vocabulary, tokenize
 
 Size = Literal["1k", "10k", "100k"]
@@ -261,9 +261,7 @@ def _assemble(
         answer=np.array([number.get(question.answer, NO_ANSWER) for question in column], np.int32),
         support=np.array([question.support + (-1,) * (facts - len(question.support)) for question in column], np.int32),
     )
-    for array in stories:
-        if isinstance(array, np.ndarray):
-            read_only(array)
+    read_only_arrays(stories)
     return stories
 
 

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 from glimpse_env.images import SPLITS
-from glimpse_env.read_only import read_only
+from glimpse_env.read_only import read_only_arrays
 from glimpse_env.rng import draw_words, integers
 from glimpse_env.senses import Senses
 from glimpse_env.text import MARKS, Vocabulary
@@ -61,7 +61,5 @@ def plant(distance: tuple[int, int]) -> Senses:
         clues=there[:, None].astype(np.int32),
         planted=True,
     )
-    for array in senses:
-        if isinstance(array, np.ndarray):
-            read_only(array)
+    read_only_arrays(senses)
     return senses

@@ -28,26 +28,34 @@ def telling_words(
         (S, count) int32 places, the most telling first, each word once; -1 where fewer speak for the sense.
     """
     unknown, train, sense = sense < 0, train & (sense >= 0), sense.clip(min=0)
-    rows, classes, size = np.arange(len(tokens)), int(sense.max()) + 1, int(tokens.max()) + 1
-    present = np.zeros((len(tokens), size), bool)
-    present[rows[:, None], tokens] = True
+    classes, size = int(sense.max()) + 1, int(tokens.max()) + 1
+    again = repeated(tokens)
+    told = train[:, None] & ~again
     mine, others = np.zeros((classes, size), np.float32), np.zeros((int(word.max()) + 1, size), np.float32)
-    for number in np.flatnonzero(train):
-        mine[sense[number]] += present[number]
-        others[word[number]] += present[number]
+    for table, number in ((mine, sense), (others, word)):
+        np.add.at(table, (np.broadcast_to(number[:, None], tokens.shape)[told], tokens[told]), 1)
     own = np.bincount(sense[train], minlength=classes).astype(np.float32)
     all_ = np.bincount(word[train], minlength=len(others)).astype(np.float32)
     itself = train.astype(np.float32)[:, None]
-    seen = rows[:, None], tokens
-    with_sense = np.maximum(mine[sense][seen] - itself, 0)
-    without = np.maximum(others[word][seen] - itself - with_sense, 0)
+    with_sense = np.maximum(mine[sense[:, None], tokens] - itself, 0)
+    without = np.maximum(others[word[:, None], tokens] - itself - with_sense, 0)
     share = (with_sense + SMOOTHING) / (own[sense][:, None] - itself + 2 * SMOOTHING)
     other_share = (without + SMOOTHING) / (np.maximum(all_[word] - own[sense], 0)[:, None] + 2 * SMOOTHING)
     score = np.log(share) - np.log(other_share)
-    again = np.array([[token in row[:place] for place, token in enumerate(row)] for row in tokens.tolist()])
     hidden = (
         again | (with_sense < 1) | (tokens == 0) | (np.arange(tokens.shape[1]) == place[:, None]) | unknown[:, None]
     )
     score = np.where(hidden, -np.inf, score)
     best = np.argsort(-score, axis=1, kind="stable")[:, :count]
     return np.where(np.take_along_axis(score, best, axis=1) > 0, best, -1).astype(np.int32)
+
+
+def repeated(tokens: np.ndarray) -> np.ndarray:
+    """(S, L) bool, which words of each row (S, L) stand earlier in it."""
+    order = np.argsort(tokens, axis=1, kind="stable")
+    ordered = np.take_along_axis(tokens, order, axis=1)
+    same = np.zeros(tokens.shape, bool)
+    same[:, 1:] = ordered[:, 1:] == ordered[:, :-1]
+    again = np.zeros_like(same)
+    np.put_along_axis(again, order, same, axis=1)
+    return again

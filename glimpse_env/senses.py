@@ -11,13 +11,14 @@ import textwrap
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from glimpse_env.images import SPLITS
 from glimpse_env.notices import from_home, say_once
-from glimpse_env.read_only import read_only
+from glimpse_env.read_only import read_only_arrays
 from glimpse_env.sense_clues import telling_words
 from glimpse_env.sense_files import RELEASES, VALIDATION_TENTH, Occurrence, find_release
 from glimpse_env.text import MARKS, Vocabulary
@@ -92,16 +93,15 @@ def load_senses(
         raise ValueError(f'words must be "planted" or one of {", ".join(RELEASES)}, got {name!r}')
     path = find_release(name, data)
     words, classes = (None if names is None else tuple(names) for names in (vocabulary, answers))
-    return _assemble(name, str(path), path.stat().st_mtime_ns, words, classes)
+    return _assemble(name, path, path.stat().st_mtime_ns, words, classes)
 
 
 @functools.lru_cache(maxsize=8)
 def _assemble(
-    name: str, path: str, changed: int, vocabulary: tuple[str, ...] | None, answers: tuple[str, ...] | None
+    name: str, path: Path, changed: int, vocabulary: tuple[str, ...] | None, answers: tuple[str, ...] | None
 ) -> Senses:
-    release, file = RELEASES[name], find_release(name, path)
     try:
-        read = list(release.read(file))
+        read = list(RELEASES[name].read(path))
     except (OSError, EOFError, KeyError, ValueError, tarfile.TarError, lzma.LZMAError, csv.Error) as error:
         reason = textwrap.shorten(str(error), 200, placeholder=" …")
         raise ValueError(f"{path}: damaged, or not as {name} is released ({reason})") from error
@@ -137,7 +137,7 @@ def _assemble(
         vocabulary=book,
         words=ambiguous,
         answers=classes,
-        source=f"{file.name} in {from_home(file.parent)}",
+        source=f"{path.name} in {from_home(path.parent)}",
         tokens=tokens,
         length=np.array([len(each.tokens) for each in kept], np.int32),
         place=place,
@@ -147,9 +147,7 @@ def _assemble(
         clues=telling_words(tokens, place, asked, sense, split == SPLITS.index("train"), CLUES),
         planted=False,
     )
-    for array in senses:
-        if isinstance(array, np.ndarray):
-            read_only(array)
+    read_only_arrays(senses)
     return senses
 
 

@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from agents.config import AgentConfig
 
 
+def check_named(parts: Parts, names: tuple[str, ...], what: str) -> None:
+    """See that parts of these names are there, for an encoder that asks for them by name.
+
+    Raises:
+        ValueError: for the first that is not.
+    """
+    if missing := [name for name in names if name not in parts]:
+        raise ValueError(f"{what} observed as {', '.join(names)}; there is no {missing[0]!r}")
+
+
 class Encoder(nn.Module):
     """Encodes the parts of an observation that its row of `ENCODERS` takes.
 

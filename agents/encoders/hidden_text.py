@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from agents.encoders.base import Encoder
+from agents.encoders.base import Encoder, check_named
 from agents.encoders.sentence import SCALE, Sentences
 from agents.spec import Observation, Parts
 from memory.attention_block import BUCKETS, age_buckets
@@ -28,8 +28,7 @@ class HiddenText(Encoder):
 
     def __init__(self, parts: Parts, config: AgentConfig) -> None:
         super().__init__(parts, config)
-        if missing := [name for name in PARTS if name not in parts]:
-            raise ValueError(f"a hidden text is observed as {', '.join(PARTS)}; there is no {missing[0]!r}")
+        check_named(parts, PARTS, "a hidden text is")
         self.scales, self.vocabulary = parts["periphery"].shape
         self.words, (self.longest,) = parts["tokens"].shape[0], parts["lines"].sizes
         self.periphery_size = (self.scales + 2) * self.vocabulary + 2

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from agents.encoders.base import Encoder
+from agents.encoders.base import Encoder, check_named
 from agents.encoders.sentence import SCALE
 from agents.spec import Observation, Parts
 
@@ -34,8 +34,7 @@ class HiddenWordsEncoder(Encoder):
 
     def __init__(self, parts: Parts, config: AgentConfig) -> None:
         super().__init__(parts, config)
-        if missing := [name for name in PARTS if name not in parts]:
-            raise ValueError(f"hidden words are observed as {', '.join(PARTS)}; there is no {missing[0]!r}")
+        check_named(parts, PARTS, "hidden words are")
         vocabulary, width, size = parts["tokens"].sizes[0], config.width, config.width // 2
         self.spans = [3]
         while sum(self.spans) < parts["around"].shape[0]:

@@ -21,15 +21,24 @@ __all__ = ["HEADS", "AnswerHead", "Head", "Survey", "View", "ViewSize", "make_he
 MakeHead = Callable[[PartSpec, int, ViewSize, "AgentConfig"], Head]
 
 
+CANDIDATES: dict[str, type[Head]] = {"cells": CellHead, "words": WordHead}
+"""Heads that choose among candidates, by the option `saccades`; they refuse a part that is no place."""
+
+
 def place_head(part: PartSpec, features: int, view: ViewSize, config: AgentConfig) -> Head:
     """The head that `saccades` names."""
-    others: dict[str, type[Head]] = {"none": StayHead, "cells": CellHead, "words": WordHead}
-    return others.get(config.saccades, PlaceHead)(part, features, view, config)
+    heads: dict[str, type[Head]] = {"none": StayHead, **CANDIDATES}
+    return heads.get(config.saccades, PlaceHead)(part, features, view, config)
+
+
+def saccade_head(part: PartSpec, features: int, view: ViewSize, config: AgentConfig) -> Head:
+    """The same, of an environment that takes steps: a step of nothing is no head of its own."""
+    return CANDIDATES.get(config.saccades, PlaceHead)(part, features, view, config)
 
 
 HEADS: dict[str, MakeHead] = {
     "place": place_head,
-    "saccade": PlaceHead,
+    "saccade": saccade_head,
     "motion": PlaceHead,
     "class": ClassHead,
     "classes": ClassHead,

@@ -102,8 +102,8 @@ class PlaceHead(Head):
     `saccades="relative"`; a "saccade" is such a step already; a "motion" acts now, and need not be a place at all.
 
     Raises:
-        ValueError: for relative saccades of the environment where the agent's are relative too, or are chosen among
-            candidates; or for relative ones of an agent that is not shown where it is.
+        ValueError: for relative saccades of agent and environment at once, or of an agent that is not shown where it
+            is.
     """
 
     policy = True
@@ -115,11 +115,6 @@ class PlaceHead(Head):
             raise ValueError(
                 "the environment takes relative saccades, and the agent's are relative too: choose "
                 'saccades="absolute" in one of them'
-            )
-        if part.role == "saccade" and config.saccades in ("cells", "words"):
-            raise ValueError(
-                f'saccades="{config.saccades}" chooses places, and the environment takes relative saccades: choose '
-                'saccades="absolute" there'
             )
         self.relative = part.role == "place" and config.saccades == "relative"
         if self.relative and view.place != part.values:

@@ -13,6 +13,7 @@ from glimpse_env.rng import Array, draw_words, uniform
 from glimpse_env.tasks.arguments import check_choices
 from glimpse_env.tasks.babi_task import BabiTask, tokens
 from glimpse_env.tasks.base import box
+from glimpse_env.tasks.hidden_lines import HiddenLines
 from glimpse_env.tasks.records import Outcome, State
 
 START_STREAM = 1
@@ -22,7 +23,7 @@ STEP_BACK = {"last": 1, "scan": 2}
 """Scripted gazes that move back from the last line, by so many lines a glimpse."""
 
 
-class BabiGaze(BabiTask):
+class BabiGaze(HiddenLines, BabiTask):
     """Answer a question about a hidden story by choosing which of its lines to fixate.
 
     ## Description
@@ -137,25 +138,6 @@ class BabiGaze(BabiTask):
         zero = xp.zeros_like(index)
         return {**state, "line": line, "time": zero, "answer": zero - 1, "path": path}
 
-    def line_at(self, location: Array, count: Array) -> Array:
-        """The line at a location: floor((location + 1) / 2 · count), clipped to the story.
-
-        Args:
-            location: (N,) float32 in [-1, 1].
-            count: (N,) int64, lines of the story.
-
-        Returns:
-            (N,) int64 in [0, count).
-        """
-        xp = self.backend.xp
-        line = xp.astype(xp.floor((location + 1) * 0.5 * xp.astype(count, xp.float32)), xp.int64)
-        return xp.minimum(line.clip(min=0), count - 1)
-
-    def centre(self, line: Array, count: Array) -> Array:
-        """The location of the middle of a line, (N,) float32: the inverse of `line_at`."""
-        xp = self.backend.xp
-        return xp.astype(2 * line + 1, xp.float32) / xp.astype(count, xp.float32) - 1
-
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
         xp, index, line = self.backend.xp, state["index"], state["line"]
         count = self.counts[index]
@@ -220,16 +202,8 @@ class BabiGaze(BabiTask):
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         index = state["index"]
-        hit = self.support_hit(state)
+        hit = self.share_seen(self.facts[index], state["path"])
         return {"target": self.backend.copy(state["target"]), "task": self.numbers[index], "support_hit": hit}
-
-    def support_hit(self, state: State) -> Array:
-        """The share of the supporting lines fixated so far, (N,) float64 as Gymnasium's; 0 where a file names none."""
-        xp, facts = self.backend.xp, self.facts[state["index"]]
-        named = facts >= 0
-        hit = named & xp.any(facts[:, :, None] == state["path"][:, None, :], axis=2)
-        hits, all_ = (xp.astype(xp.sum(xp.astype(part, xp.int64), axis=1), xp.float64) for part in (hit, named))
-        return hits / xp.where(all_ > 0, all_, 1.0)
 
     def render(self, state: State, row: int, mode: str) -> str:
         """The question, the fixated lines (the present one marked), a dot for each other, and at the end the answer."""

@@ -11,7 +11,8 @@ from gymnasium import spaces
 from glimpse_env.path_metrics import story_coverage
 from glimpse_env.rng import Array
 from glimpse_env.tasks.arguments import check_choices, check_counts
-from glimpse_env.tasks.base import Task, box
+from glimpse_env.tasks.base import box
+from glimpse_env.tasks.hidden_lines import HiddenLines
 from glimpse_env.tasks.records import Outcome, State, Story
 from glimpse_env.text import Vocabulary
 
@@ -38,7 +39,7 @@ class Texts(NamedTuple):
     group: Array
 
 
-class HiddenWords(Task):
+class HiddenWords(HiddenLines):
     """A hidden text, a question about one of its words, and a gaze along its words.
 
     A glimpse is a retina for text: the fixated word, and around it a periphery that gets coarser with distance, the
@@ -63,9 +64,8 @@ class HiddenWords(Task):
         Raises:
             ValueError: for a number out of its range.
         """
-        check_counts(num_glimpses=num_glimpses)
+        check_counts(num_glimpses=num_glimpses, scales=scales)
         check_choices(saccades=saccades)
-        check_counts(scales=scales)
         if scales > 4:
             raise ValueError(f"scales must be 1 to 4 (3 to 81 words), got {scales}")
         self.horizon, self.scales, self.saccades = int(num_glimpses), int(scales), saccades
@@ -110,6 +110,7 @@ class HiddenWords(Task):
         def column(value: Array) -> Array:
             return xp.astype(value, xp.float32)[:, None]
 
+        time = column(state["time"])
         return {
             "question": self.backend.copy(state["question"])[:, None],
             "tokens": state["tokens"][rows, word][:, None],
@@ -117,8 +118,7 @@ class HiddenWords(Task):
             "location": self.centre(word, count)[:, None],
             "distance": column(word - state["place"]),
             "count": column(count),
-            "time": column(state["time"])
-            / xp.full_like(column(count), self.horizon),  # an array of divisors: see `Retina`
+            "time": time / xp.full_like(time, self.horizon),  # an array of divisors: see `Retina`
         }
 
     def around(self, state: State) -> Array:
@@ -149,34 +149,7 @@ class HiddenWords(Task):
         found = {"target": self.backend.copy(state["target"])}
         if self.group_key:
             found[self.group_key] = self.backend.copy(state["group"])
-        return {**found, "hit": self.hit(state)} if self.episode_metrics else found
-
-    def hit(self, state: State) -> Array:
-        """The share of the words that the answer rests on which were fixated so far, (N,) float64; 0 without any."""
-        xp, gold = self.backend.xp, state["gold"]
-        named = gold >= 0
-        hit = named & xp.any(gold[:, :, None] == state["path"][:, None, :], axis=2)
-        hits, all_ = (xp.astype(xp.sum(xp.astype(part, xp.int64), axis=1), xp.float64) for part in (hit, named))
-        return hits / xp.where(all_ > 0, all_, 1.0)
-
-    def line_at(self, location: Array, count: Array) -> Array:
-        """The word at a location: floor((location + 1) / 2 · count), clipped to the text.
-
-        Args:
-            location: (N,) float32 in [-1, 1].
-            count: (N,) int64, words of the text.
-
-        Returns:
-            (N,) int64 in [0, count).
-        """
-        xp = self.backend.xp
-        word = xp.astype(xp.floor((location + 1) * 0.5 * xp.astype(count, xp.float32)), xp.int64)
-        return xp.minimum(word.clip(min=0), count - 1)
-
-    def centre(self, word: Array, count: Array) -> Array:
-        """The location of the middle of a word, float32: the inverse of `line_at`."""
-        xp = self.backend.xp
-        return xp.astype(2 * word + 1, xp.float32) / xp.astype(count, xp.float32) - 1
+        return {**found, "hit": self.share_seen(state["gold"], state["path"])} if self.episode_metrics else found
 
     def story(self, seeds: Array, episodes: Array) -> Story:
         """The text as a story, each word of which is a line."""

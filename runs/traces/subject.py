@@ -59,9 +59,10 @@ def describe(subject: Subject, trace: Trace, gaze: str, seed: int) -> str:
     """What is drawn, in a line: the episodes, the gaze and its glimpses and error, or the memory."""
     parts = [subject.source]
     if trace.retina is None:
-        memory = subject.agent.config.memory
-        known = [] if memory == "none" and trace.path is not None else [f"{memory} memory"]
-        return "  ·  ".join([*parts, *([f"{gaze} gaze"] if trace.path is not None else []), *known])
+        looks, memory = trace.path is not None, subject.agent.config.memory
+        parts += [f"{gaze} gaze"] * looks
+        parts += [f"{memory} memory"] * (memory != "none" or not looks)
+        return "  ·  ".join(parts)
     (height, width), scales, steps = trace.retina.patch, trace.retina.scales, len(trace.seen)
     glimpses = f"{steps} glimpse{'s' * (steps > 1)} of {height}×{width}"
     glimpses += f" at {scales} scales" if scales > 1 else ""

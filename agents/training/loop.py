@@ -94,6 +94,7 @@ def train(
             trainer.restore(values)
         meet(device)  # until all are here, a signal ends each at once: none may wait for one that is gone
         interrupted = stack.enter_context(interruption())
+        meet(device)  # from here on a signal ends none alone: only now the first shows that it trains
         log = make_log(trainer) if rank() == 0 else None
         if log is not None:
             stack.callback(log.close)

@@ -172,8 +172,8 @@ class BatchedEnv:
         return {moving[0]: places}
 
     def all_over(self, alive: Tensor) -> bool:
-        """Whether no row (N,) bool is alive; of a torch environment never, since that would wait for its device."""
-        return not self.native and not bool(alive.any())
+        """Whether no row (N,) bool is alive; of a torch environment on a GPU never, since that would wait for it."""
+        return (not self.native or self.device.type == "cpu") and not bool(alive.any())
 
     def _tensors(self, values: dict[str, Any]) -> dict[str, Tensor]:
         if self.native:

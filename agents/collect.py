@@ -89,7 +89,9 @@ def _act(
         steps.append(outcome)
         lives.append(alive)
         alive = alive & ~outcome.ended
-        if env.all_over(alive):
+        # Whole episodes at once are summed in another order where they are shorter: there a GPU, which cannot tell
+        # without a wait when all are over, would come to other numbers.
+        if not at_once and env.all_over(alive):
             break
     observations = Moments(seen)
     decided = _stacked_decisions(agent, decisions, state)

@@ -1,4 +1,4 @@
-"""A glimpse of a hidden text by words: the fixated word, where it is, those around it, and what is asked."""
+"""A glimpse of a hidden text by words: the fixated word, where it is, those around it, and other words beside them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agents.spec import Observation, Parts
 if TYPE_CHECKING:
     from agents.config import AgentConfig
 
-PARTS = ("question", "tokens", "around", "location", "distance", "count", "time")
+PARTS = ("tokens", "around", "location", "distance", "count", "time")
 """What an observation of hidden words has, by name."""
 
 REACH = 20
@@ -24,8 +24,8 @@ REACH = 20
 class HiddenWordsEncoder(Encoder):
     """One table of word vectors, of half the width, for all of it.
 
-    Of the fixated word w at distance d from the one that is asked about, v_w and v_w * p_d; of each scale around, the
-    sum of the vectors over the root of their number; these, what is asked, the distance and the time go through a
+    Of the fixated word w at distance d, v_w and v_w * p_d; of each scale around, the sum of the vectors over the root of
+    their number; these, the other words that are shown (what is asked, say), the distance and the time go through a
     linear layer, a rectifier and another. The gaze sees the same, without gradient.
 
     Raises:
@@ -36,6 +36,7 @@ class HiddenWordsEncoder(Encoder):
         super().__init__(parts, config)
         check_named(parts, PARTS, "hidden words are")
         vocabulary, width, size = parts["tokens"].sizes[0], config.width, config.width // 2
+        self.beside = [name for name, part in parts.items() if part.role == "tokens" and name != "tokens"]
         self.spans = [3]
         while sum(self.spans) < parts["around"].shape[0]:
             self.spans.append(3 * self.spans[-1])
@@ -46,7 +47,7 @@ class HiddenWordsEncoder(Encoder):
         self.place = nn.Embedding(2 * REACH + 1, size)
         nn.init.normal_(self.place.weight)
         self.drop = nn.Dropout(config.dropout)
-        inputs = (3 + len(self.spans)) * size + 2
+        inputs = (2 + len(self.beside) + len(self.spans)) * size + 2
         self.layers = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, width))
         self.periphery_size = inputs
 
@@ -54,7 +55,7 @@ class HiddenWordsEncoder(Encoder):
         """(B, inputs) of the linear layer."""
         at = self.place((observation["distance"][..., 0].long().clamp(-REACH, REACH)) + REACH)
         word = self.words(observation["tokens"][..., 0])
-        parts = [word, word * at, self.words(observation["question"][..., 0])]
+        parts = [word, word * at, *(self.words(observation[name][..., 0]) for name in self.beside)]
         for ids in observation["around"].split(self.spans, -1):
             present = (ids > 0).sum(-1, keepdim=True).clamp(min=1)
             parts.append(self.words(ids).sum(-2) / present.sqrt())

@@ -23,6 +23,7 @@ from glimpse_env.tasks.recall import AssociativeRecall
 from glimpse_env.tasks.records import Outcome, State, Story, Whole
 from glimpse_env.tasks.repeat_copy import RepeatCopy
 from glimpse_env.tasks.roles import check_roles
+from glimpse_env.tasks.scan import Scan
 from glimpse_env.tasks.search import Search
 from glimpse_env.tasks.several_digits import SeveralDigits
 from glimpse_env.tasks.sort_of_clevr import SortOfCLEVR
@@ -130,3 +131,4 @@ register_task("MQAR-v0", MQAR)
 register_task("Babi-v0", Babi)
 register_task("BabiGaze-v0", BabiGaze, num_glimpses=3)
 register_task("WordSense-v0", WordSense)
+register_task("Scan-v0", Scan)

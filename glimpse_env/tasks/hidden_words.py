@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
+from glimpse_env.backend import Backend
 from glimpse_env.path_metrics import story_coverage
 from glimpse_env.rng import Array
 from glimpse_env.tasks.arguments import check_choices, check_counts
@@ -76,7 +77,7 @@ class HiddenWords(HiddenLines):
         parts: dict[str, tuple[str, spaces.Space]] = {
             "question": ("tokens", spaces.MultiDiscrete([ids])),
             "tokens": ("tokens", spaces.MultiDiscrete([ids])),
-            "around": ("around", spaces.MultiDiscrete([ids] * sum(self._spans()))),
+            "around": ("around", spaces.MultiDiscrete([ids] * sum(spans_of(self.scales)))),
             "location": ("place", box(-1, 1, (1,))),
             "distance": ("values", box(-self.longest, self.longest, (1,))),
             "count": ("count", box(1, self.longest, (1,))),
@@ -114,23 +115,12 @@ class HiddenWords(HiddenLines):
         return {
             "question": self.backend.copy(state["question"])[:, None],
             "tokens": state["tokens"][rows, word][:, None],
-            "around": self.around(state),
+            "around": words_around(self.backend, state["tokens"], word, count, spans_of(self.scales)),
             "location": self.centre(word, count)[:, None],
             "distance": column(word - state["place"]),
             "count": column(count),
             "time": time / xp.full_like(time, self.horizon),  # an array of divisors: see `Retina`
         }
-
-    def around(self, state: State) -> Array:
-        """(N, 3 + 9 + …) int64, the words around the present one, of each scale in the order of their ids."""
-        xp, word, count = self.backend.xp, state["word"], state["count"]
-        spans = []
-        for span in self._spans():
-            place = word[:, None] + xp.arange(-(span // 2), span // 2 + 1, device=self.backend.device)
-            inside = (place >= 0) & (place < count[:, None])
-            ids = xp.take_along_axis(state["tokens"], xp.where(inside, place, 0), axis=1)
-            spans.append(xp.sort(xp.where(inside, ids, 0), axis=1))
-        return xp.concat(spans, axis=1)
 
     def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
         xp, time = self.backend.xp, state["time"] + 1
@@ -194,6 +184,29 @@ class HiddenWords(HiddenLines):
             lines += [f"{self.answer_names[answer]} ({'right' if answer == target else f'wrong: {right}'})"]
         return "\n".join(lines)
 
-    def _spans(self) -> list[int]:
-        """How many words each scale of the periphery holds."""
-        return [3 ** (scale + 1) for scale in range(self.scales)]
+
+def spans_of(scales: int) -> list[int]:
+    """How many words each scale of the periphery holds: 3, 9, …"""
+    return [3 ** (scale + 1) for scale in range(scales)]
+
+
+def words_around(backend: Backend, tokens: Array, word: Array, count: Array, spans: list[int]) -> Array:
+    """The words around the fixated one, of each scale in the order of their ids.
+
+    Args:
+        backend: that of the arrays.
+        tokens: (N, L) int64, ids of the words, padded with 0.
+        word: (N,) int64, the fixated one, from 0.
+        count: (N,) int64, words of each text.
+        spans: odd numbers, words of each scale.
+
+    Returns:
+        (N, 3 + 9 + …) int64, padded with 0.
+    """
+    xp, scales = backend.xp, []
+    for span in spans:
+        place = word[:, None] + xp.arange(-(span // 2), span // 2 + 1, device=backend.device)
+        inside = (place >= 0) & (place < count[:, None])
+        ids = xp.take_along_axis(tokens, xp.where(inside, place, 0), axis=1)
+        scales.append(xp.sort(xp.where(inside, ids, 0), axis=1))
+    return xp.concat(scales, axis=1)

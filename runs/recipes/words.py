@@ -48,7 +48,35 @@ HOMOGRAPHS = replace(
     episodes=100_000,
 )
 
+# A command, carried out action by action: what is to be done next is kept in an LSTM. Commands of alike lengths are
+# played side by side.
+SCAN = replace(
+    PLANTED,
+    name="scan",
+    env=EnvConfig("Scan-v0"),
+    agent=replace(PLANTED.agent, core="lstm", width=128),
+    answer_weights="all",
+    led_end=0.1,
+    bucket_batches=16,
+    episodes=200_000,
+)
+SCAN_OF = {
+    "scan-length": "length",
+    "scan-turn-left": "turn_left",
+    "scan-jump": "jump",
+    "scan-around-right": "around_right",
+}
+"""Recipes of the partitions that ask for more than was trained."""
+SCANS = (
+    SCAN,
+    *(
+        replace(SCAN, name=name, env=replace(SCAN.env, arguments=(f"partition={partition}",)))
+        for name, partition in SCAN_OF.items()
+    ),
+)
+
 WORD_RECIPES = (
+    *SCANS,
     PLANTED,
     SENSES,
     COARSE,

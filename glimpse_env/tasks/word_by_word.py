@@ -1,0 +1,242 @@
+"""What tasks share in which a sentence is hidden, and each step looks at one of its words and says one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from gymnasium import spaces
+
+from glimpse_env.digest import digest_of
+from glimpse_env.images import SPLITS, Split
+from glimpse_env.path_metrics import story_coverage
+from glimpse_env.rng import Array, draw_words, integers
+from glimpse_env.tasks.arguments import check_choices, check_count
+from glimpse_env.tasks.base import box
+from glimpse_env.tasks.hidden_lines import HiddenLines
+from glimpse_env.tasks.hidden_words import spans_of, words_around
+from glimpse_env.tasks.records import Outcome, State, Story
+from glimpse_env.word_pairs import WordPairs
+
+BIN = 8
+"""Words of an answer that make one group: answers of up to 8, up to 16, …"""
+
+
+class WordByWord(HiddenLines):
+    """A hidden sentence, a gaze along its words, and an answer of many words, one a step after the first looks.
+
+    A glimpse is the fixated word and, blurred, those around, as in `HiddenWords`; the first fixation is the middle word.
+    What is said changes nothing but the reward, and an episode ends when all should have been said.
+
+    A subclass calls `hide` with its sentences.
+    """
+
+    judges = True
+    splits = SPLITS
+    group_key = "words"
+    render_modes = ("ansi",)
+    episode_metrics = ("hit",)
+
+    def hide(
+        self,
+        pairs: WordPairs,
+        split: Split,
+        order: Literal["random", "sequential"],
+        looks: int,
+        scales: int,
+        saccades: Literal["absolute", "relative"],
+    ) -> None:
+        """Set the sentences, the spaces and the roles.
+
+        Args:
+            pairs: of all splits.
+            split: whose sentences are shown.
+            order: random, or one by one.
+            looks: steps before the first word is said.
+            scales: of the periphery.
+            saccades: what a place of an action is.
+
+        Raises:
+            ValueError: for an argument out of its range, or a split without sentences.
+        """
+        check_count("looks", looks, 0)
+        check_count("scales", scales)
+        check_choices(order=order, saccades=saccades)
+        if scales > 4:
+            raise ValueError(f"scales must be 1 to 4 (3 to 81 words), got {scales}")
+        if split not in SPLITS:
+            raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+        self.rows = np.flatnonzero(pairs.split == SPLITS.index(split))
+        if not len(self.rows):
+            raise ValueError(f"{pairs.source or 'this task'} has no {split} sentences")
+        self.pairs, self.split, self.order, self.num_episodes = pairs, split, order, len(self.rows)
+        self.looks, self.scales, self.saccades = int(looks), int(scales), saccades
+        self.sentences, self.counts, self.said, self.due, self.named = (
+            self.backend.asarray(column[self.rows])
+            for column in (pairs.tokens, pairs.count, pairs.said, pairs.due, pairs.named)
+        )
+        self.vocabulary, self.words, self.source = pairs.vocabulary, pairs.vocabulary.words, pairs.source
+        self.answer_names, self.end = pairs.answers, len(pairs.answers) - 1
+        longest, most = pairs.tokens.shape[1], pairs.said.shape[1]
+        self.horizon = self.looks + most
+        self.group_names = tuple(f"up to {BIN * (number + 1)}" for number in range(-(-most // BIN)))
+        self.gazes = ("random", "sweep", "oracle") if saccades == "absolute" else ()
+        ids = len(self.vocabulary)
+        parts: dict[str, tuple[str, spaces.Space]] = {
+            "tokens": ("tokens", spaces.MultiDiscrete([ids])),
+            "around": ("around", spaces.MultiDiscrete([ids] * sum(spans_of(self.scales)))),
+            "location": ("place", box(-1, 1, (1,))),
+            "distance": ("values", box(0, longest, (1,))),
+            "count": ("count", box(1, longest, (1,))),
+            "time": ("clock", box(0, 1, (1,))),
+        }
+        self.roles = {name: role for name, (role, _) in parts.items()}
+        self.observation_space = spaces.Dict({name: space for name, (_, space) in parts.items()})
+        self.action_roles = {"location": "place" if saccades == "absolute" else "saccade", "answer": "class"}
+        self.action_space = spaces.Dict(
+            {"location": box(-1, 1, (1,)), "answer": spaces.Discrete(len(self.answer_names))}
+        )
+
+    def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
+        return {"vocabulary": self.words, "answers": self.answer_names}
+
+    def digest(self) -> str:  # noqa: D102
+        return digest_of(self.rows, *(part for part in self.pairs if isinstance(part, np.ndarray)))
+
+    def row(self, seeds: Array, episodes: Array) -> Array:
+        """The sentence of each episode, (N,) int64, among those of the split."""
+        count = len(self.rows)
+        if self.order == "sequential":
+            return episodes % count
+        return integers(draw_words(seeds, episodes, 1)[:, 0], count)
+
+    def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
+        xp, row = self.backend.xp, self.row(seeds, episodes)
+        said, count, due = self.said[row], self.counts[row], self.due[row]
+        path = xp.full((row.shape[0], self.horizon), -1, dtype=xp.int64, device=self.backend.device)
+        word = count // 2
+        path[:, 0] = word
+        return {
+            "tokens": self.sentences[row],
+            "count": count,
+            "said": said,
+            "due": due,
+            "named": self.named[row],
+            "word": word,
+            "path": path,
+            "time": xp.zeros_like(count),
+            "answers": xp.full_like(path, self.end),
+            "perfect": xp.ones_like(count, dtype=xp.bool),
+        }
+
+    def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
+        xp, rows = self.backend.xp, self.backend.rows(state["count"].shape[0])
+        word, count = state["word"], state["count"]
+
+        def column(value: Array) -> Array:
+            return xp.astype(value, xp.float32)[:, None]
+
+        time = column(state["time"])
+        return {
+            "tokens": state["tokens"][rows, word][:, None],
+            "around": words_around(self.backend, state["tokens"], word, count, spans_of(self.scales)),
+            "location": self.centre(word, count)[:, None],
+            "distance": column(word),
+            "count": column(count),
+            "time": time / xp.full_like(time, self.horizon),  # an array of divisors: see `Retina`
+        }
+
+    def turn(self, state: State) -> Array:
+        """(N,) int64, the number of the word that is to be said at this step, or next."""
+        return self.backend.clip(state["time"] - self.looks, 0, self.said.shape[1] - 1)
+
+    def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
+        xp, rows = self.backend.xp, self.backend.rows(state["count"].shape[0])
+        turn, time = self.turn(state), state["time"] + 1
+        target, answer, spoken = state["said"][rows, turn], action["answer"], state["time"] >= self.looks
+        right = answer == target
+        perfect = state["perfect"] & (right | ~spoken)
+        terminated = time >= self.looks + state["due"]
+        location = action["location"][:, 0]
+        if self.saccades == "relative":
+            location = self.centre(state["word"], state["count"]) + location
+        word = xp.where(terminated, state["word"], self.line_at(location.clip(-1.0, 1.0), state["count"]))
+        state["answers"][rows, self.backend.clip(state["time"], 0, self.horizon - 1)] = answer
+        state["path"][rows, self.backend.clip(time, 0, self.horizon - 1)] = word
+        reward = xp.astype(right & spoken, xp.float32) / xp.astype(state["due"], xp.float32)
+        after = {**state, "word": word, "time": time, "perfect": perfect}
+        correct = xp.where(terminated, perfect, right)
+        info = {**self.info(after), "target": target, "scored": terminated, "correct": correct}
+        return Outcome(after, reward, terminated, info)
+
+    def info(self, state: State) -> dict[str, Array]:  # noqa: D102
+        target = state["said"][self.backend.rows(state["count"].shape[0]), self.turn(state)]
+        return {"target": target, "words": self._group(state["due"]), "hit": self._hit(state)}
+
+    def groups(self, seeds: Array, episodes: Array) -> Array:
+        """How long the answer of each episode is, (N,) int64: a number of `group_names`."""
+        return self._group(self.due[self.row(seeds, episodes)])
+
+    def lengths(self, seeds: Array, episodes: Array) -> Array:  # noqa: D102
+        return self.looks + self.due[self.row(seeds, episodes)]
+
+    def story(self, seeds: Array, episodes: Array) -> Story:
+        """The sentence as a story, each word of which is a line; nothing is asked."""
+        xp, row = self.backend.xp, self.row(seeds, episodes)
+        target = xp.full_like(row, self.end)
+        return Story(
+            self.sentences[row][..., None], self.counts[row], xp.zeros_like(row)[:, None], self.named[row], target
+        )
+
+    def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
+        """The "sweep": from the first word to the last, where it stays; the "oracle": what each word rests on as it is
+        said, and before that what the first one does."""
+        xp, row = self.backend.xp, self.row(seeds, episodes)
+        count, step = self.counts[row][:, None], self.backend.rows(self.horizon)[None, 1:]
+        if name == "sweep":
+            word = xp.minimum(step - 1 + 0 * count, count - 1)
+        else:
+            # Where nothing is known of a word, the gaze stays where it was.
+            named, places = self.named[row], []
+            last = count[:, 0] // 2
+            for turn in range(named.shape[1]):
+                last = xp.where(named[:, turn] >= 0, named[:, turn], last)
+                places.append(last)
+            at = self.backend.clip(step - self.looks, 0, named.shape[1] - 1)
+            word = xp.take(xp.stack(places, axis=1), at[0], axis=1)
+        return self.centre(word, count)[..., None]
+
+    def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
+        """Saccades and entropy, and the share of the sentence's words that were fixated."""
+        row = self.row(*map(self.backend.asarray, (seeds, episodes)))
+        covered = story_coverage(path, self.backend.to_numpy(self.counts[row]))
+        return {**super().path_metrics(path, seeds, episodes), "attention/coverage": covered}
+
+    def render(self, state: State, row: int, mode: str) -> str:
+        """The words that were fixated, the present one marked, a dot for each other; and what was said, and is right."""
+        time, count, word, due = (int(state[key][row]) for key in ("time", "count", "word", "due"))
+        seen = set(self.backend.to_numpy(state["path"][row]).tolist())
+        tokens = self.backend.to_numpy(state["tokens"][row])[:count]
+        shown = [self.words[token] if place in seen else "·" for place, token in enumerate(tokens.tolist())]
+        shown[word] = f"[{shown[word]}]"
+        lines = [f"step {min(time + 1, self.looks + due)} of at most {self.horizon}", " ".join(shown)]
+        if time > self.looks:
+            spoken = self.backend.to_numpy(state["answers"][row])[self.looks : time].tolist()
+            lines.append(f"said:  {', '.join(self.answer_names[answer] for answer in spoken)}")
+        if time >= self.looks + due:
+            right = self.backend.to_numpy(state["said"][row])[:due].tolist()
+            lines.append(f"right: {', '.join(self.answer_names[answer] for answer in right)}")
+        return "\n".join(lines)
+
+    def _group(self, due: Array) -> Array:
+        return (due - 1) // BIN
+
+    def _hit(self, state: State) -> Array:
+        """(N,) float64, of the words said so far that rest on a known one, the share at which that was fixated."""
+        xp = self.backend.xp
+        fixated = state["path"][:, self.looks :]
+        turn = self.backend.rows(fixated.shape[1])[None]
+        spoken = (state["named"] >= 0) & (turn < (state["time"] - self.looks)[:, None])
+        hit = spoken & (fixated == state["named"])
+        hits, all_ = (xp.astype(xp.sum(xp.astype(part, xp.int64), axis=1), xp.float64) for part in (hit, spoken))
+        return hits / xp.where(all_ > 0, all_, 1.0)

@@ -142,6 +142,10 @@ class BatchedEnv:
         lengths = getattr(self.env.unwrapped, "lengths", None)
         return np.full(len(episodes), self.horizon) if lengths is None else lengths(seed, episodes)
 
+    def longest(self, seed: int, episodes: np.ndarray) -> int:
+        """Steps of the longest of these episodes (N,), where they differ; else `horizon`, without asking the device."""
+        return self.horizon if self.metadata.get("even", True) else int(self.lengths(seed, episodes).max())
+
     def groups(self, seed: int, episodes: np.ndarray) -> np.ndarray:
         """(N,) int64, the group of each of these episodes, without playing them."""
         return self.env.unwrapped.groups(seed, episodes)
@@ -172,8 +176,8 @@ class BatchedEnv:
         return {moving[0]: places}
 
     def all_over(self, alive: Tensor) -> bool:
-        """Whether no row (N,) bool is alive; of a torch environment on a GPU never, since that would wait for it."""
-        return (not self.native or self.device.type == "cpu") and not bool(alive.any())
+        """Whether no row (N,) bool is alive; of a torch environment never, since that would wait for its device."""
+        return not self.native and not bool(alive.any())
 
     def _tensors(self, values: dict[str, Any]) -> dict[str, Tensor]:
         if self.native:

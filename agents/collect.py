@@ -74,7 +74,7 @@ def _act(
     state, alive = agent.initial_state(env.num_envs), torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
     seen, decisions, done, steps, lives = [], [], [], [], []
     watcher = Watcher(agent) if watch else None
-    for step in range(env.horizon):
+    for step in range(env.longest(seed, episodes)):
         seen.append(observation)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not at_once):
             decision = agent(observation, state)
@@ -89,9 +89,7 @@ def _act(
         steps.append(outcome)
         lives.append(alive)
         alive = alive & ~outcome.ended
-        # Whole episodes at once are summed in another order where they are shorter: there a GPU, which cannot tell
-        # without a wait when all are over, would come to other numbers.
-        if not at_once and env.all_over(alive):
+        if env.all_over(alive):
             break
     observations = Moments(seen)
     decided = _stacked_decisions(agent, decisions, state)

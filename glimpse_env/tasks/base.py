@@ -259,7 +259,14 @@ class Task(Remade, ABC):
             *("episode_metrics", "gazes", "source"),
         )
         settings = {name: getattr(self, name) for name in names}
-        return {"render_modes": list(self.render_modes), "names": self.names(), **settings, **self.measures()}
+        even = type(self).lengths is Task.lengths  # all episodes are as long, but for those that an action ends
+        return {
+            "render_modes": list(self.render_modes),
+            "names": self.names(),
+            "even": even,
+            **settings,
+            **self.measures(),
+        }
 
     def measures(self) -> dict[str, Any]:
         """Further metadata of a family of tasks: `glimpse_cell`, say."""

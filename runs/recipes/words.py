@@ -48,8 +48,8 @@ HOMOGRAPHS = replace(
     episodes=100_000,
 )
 
-# A command, carried out action by action: what is to be done next is kept in an LSTM. Commands of alike lengths are
-# played side by side.
+# A command, carried out action by action: what is to be done next is kept in an LSTM, which learns much sooner with Adam
+# (oracle gaze, after 7,500 commands: 23 % wrong, with Muon 99). Commands of alike lengths are played side by side.
 SCAN = replace(
     PLANTED,
     name="scan",
@@ -57,8 +57,10 @@ SCAN = replace(
     agent=replace(PLANTED.agent, core="lstm", width=128),
     answer_weights="all",
     led_end=0.1,
+    batch=64,
     bucket_batches=16,
-    episodes=200_000,
+    optimizer="adam",
+    episodes=300_000,
 )
 SCAN_OF = {
     "scan-length": "length",

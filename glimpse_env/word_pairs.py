@@ -33,3 +33,10 @@ class WordPairs(NamedTuple):
     due: np.ndarray
     named: np.ndarray
     split: np.ndarray
+
+    def up_to(self, most: int) -> WordPairs:
+        """Those of which at most so many words are to be said, with the end."""
+        kept = self.due <= most
+        columns = {name: getattr(self, name)[kept] for name in ("tokens", "count", "said", "due", "named", "split")}
+        columns["said"], columns["named"] = columns["said"][:, :most], columns["named"][:, :most]
+        return self._replace(**columns)

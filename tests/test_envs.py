@@ -98,7 +98,7 @@ def test_an_episode_ends_when_the_task_says(task: tuple[str, dict[str, Any]]) ->
             assert ("is_success" in info) == terminated
             assert {"target", "scored", "correct"} <= info.keys()
             assert (type(info["scored"]), type(info["correct"])) == (bool, bool)
-            assert 0 <= reward <= (info["scored"] or env.task.stops)  # what was said before the end earns its share
+            assert 0 <= reward <= (info["scored"] or env.task.judges)  # what was said before the end earns its share
         assert info["is_success"] is info["correct"]
         assert info["is_success"] == (sum(result[1] for result in results) > 1 - 1e-6)
 

@@ -9,6 +9,7 @@ from typing import Literal
 from glimpse_env.backend import Backend
 from glimpse_env.images import Split
 from glimpse_env.scan import Partition, load_scan
+from glimpse_env.tasks.arguments import check_count
 from glimpse_env.tasks.word_by_word import WordByWord
 
 
@@ -60,6 +61,7 @@ class Scan(WordByWord):
     | `data` | `None` | the file of `"simple"`, or its folder, in place of GLIMPSE_DATA and the cache |
     | `split` | `"train"` | or `"validation"` (a tenth of the training commands), `"test"` |
     | `order` | `"random"` | or `"sequential"`: episode k is command k of the split |
+    | `actions` | `None` | the most actions of a command; None is all of them |
     | `looks` | 2 | steps before the first action is said |
     | `scales` | 2 | of the blur around: 3, 9, … words |
     | `saccades` | `"absolute"` | or `"relative"` |
@@ -85,6 +87,7 @@ class Scan(WordByWord):
         data: str | os.PathLike[str] | None = None,
         split: Split = "train",
         order: Literal["random", "sequential"] = "random",
+        actions: int | None = None,
         looks: int = 2,
         scales: int = 2,
         saccades: Literal["absolute", "relative"] = "absolute",
@@ -93,6 +96,9 @@ class Scan(WordByWord):
     ) -> None:
         super().__init__(backend)
         pairs = load_scan(partition, data)
+        if actions is not None:
+            check_count("actions", actions)
+            pairs = pairs.up_to(int(actions) + 1)
         self.hide(pairs, split, order, looks, scales, saccades)
         if vocabulary is not None and tuple(vocabulary) != self.words:
             raise ValueError("the commands of SCAN have one vocabulary: vocabulary= is that of another task")

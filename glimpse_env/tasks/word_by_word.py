@@ -71,7 +71,7 @@ class WordByWord(HiddenLines):
             raise ValueError(f"{pairs.source or 'this task'} has no {split} sentences")
         self.pairs, self.split, self.order, self.num_episodes = pairs, split, order, len(self.rows)
         self.looks, self.scales, self.saccades = int(looks), int(scales), saccades
-        self.sentences, self.counts, self.said, self.due, self.named = (
+        self.sentences, self.counts, self.said, self.totals, self.named = (
             self.backend.asarray(column[self.rows])
             for column in (pairs.tokens, pairs.count, pairs.said, pairs.due, pairs.named)
         )
@@ -112,15 +112,15 @@ class WordByWord(HiddenLines):
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         xp, row = self.backend.xp, self.row(seeds, episodes)
-        said, count, due = self.said[row], self.counts[row], self.due[row]
+        count = self.counts[row]
         path = xp.full((row.shape[0], self.horizon), -1, dtype=xp.int64, device=self.backend.device)
         word = count // 2
         path[:, 0] = word
         return {
             "tokens": self.sentences[row],
             "count": count,
-            "said": said,
-            "due": due,
+            "target": self.said[row],
+            "total": self.totals[row],
             "named": self.named[row],
             "word": word,
             "path": path,
@@ -146,39 +146,39 @@ class WordByWord(HiddenLines):
             "time": time / xp.full_like(time, self.horizon),  # an array of divisors: see `Retina`
         }
 
-    def turn(self, state: State) -> Array:
-        """(N,) int64, the number of the word that is to be said at this step, or next."""
-        return self.backend.clip(state["time"] - self.looks, 0, self.said.shape[1] - 1)
+    def due(self, state: State) -> tuple[Array, Array]:
+        """What is to be said at this step, or first, (N,) int64; and whether it is to be said now, (N,) bool."""
+        turn = self.backend.clip(state["time"] - self.looks, 0, self.said.shape[1] - 1)
+        return state["target"][self.backend.rows(turn.shape[0]), turn], state["time"] >= self.looks
 
     def act(self, state: State, action: dict[str, Array]) -> Outcome:  # noqa: D102
         xp, rows = self.backend.xp, self.backend.rows(state["count"].shape[0])
-        turn, time = self.turn(state), state["time"] + 1
-        target, answer, spoken = state["said"][rows, turn], action["answer"], state["time"] >= self.looks
+        target, spoken = self.due(state)
+        answer, time = action["answer"], state["time"] + 1
         right = answer == target
         perfect = state["perfect"] & (right | ~spoken)
-        terminated = time >= self.looks + state["due"]
+        terminated = time >= self.looks + state["total"]
         location = action["location"][:, 0]
         if self.saccades == "relative":
             location = self.centre(state["word"], state["count"]) + location
         word = xp.where(terminated, state["word"], self.line_at(location.clip(-1.0, 1.0), state["count"]))
         state["answers"][rows, self.backend.clip(state["time"], 0, self.horizon - 1)] = answer
         state["path"][rows, self.backend.clip(time, 0, self.horizon - 1)] = word
-        reward = xp.astype(right & spoken, xp.float32) / xp.astype(state["due"], xp.float32)
+        reward = xp.astype(right & spoken, xp.float32) / xp.astype(state["total"], xp.float32)
         after = {**state, "word": word, "time": time, "perfect": perfect}
         correct = xp.where(terminated, perfect, right)
         info = {**self.info(after), "target": target, "scored": terminated, "correct": correct}
         return Outcome(after, reward, terminated, info)
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
-        target = state["said"][self.backend.rows(state["count"].shape[0]), self.turn(state)]
-        return {"target": target, "words": self._group(state["due"]), "hit": self._hit(state)}
+        return {"target": self.due(state)[0], "words": self._group(state["total"]), "hit": self._hit(state)}
 
     def groups(self, seeds: Array, episodes: Array) -> Array:
         """How long the answer of each episode is, (N,) int64: a number of `group_names`."""
-        return self._group(self.due[self.row(seeds, episodes)])
+        return self._group(self.totals[self.row(seeds, episodes)])
 
     def lengths(self, seeds: Array, episodes: Array) -> Array:  # noqa: D102
-        return self.looks + self.due[self.row(seeds, episodes)]
+        return self.looks + self.totals[self.row(seeds, episodes)]
 
     def story(self, seeds: Array, episodes: Array) -> Story:
         """The sentence as a story, each word of which is a line; nothing is asked."""
@@ -214,22 +214,22 @@ class WordByWord(HiddenLines):
 
     def render(self, state: State, row: int, mode: str) -> str:
         """The words that were fixated, the present one marked, a dot for each other; and what was said, and is right."""
-        time, count, word, due = (int(state[key][row]) for key in ("time", "count", "word", "due"))
+        time, count, word, total = (int(state[key][row]) for key in ("time", "count", "word", "total"))
         seen = set(self.backend.to_numpy(state["path"][row]).tolist())
         tokens = self.backend.to_numpy(state["tokens"][row])[:count]
         shown = [self.words[token] if place in seen else "·" for place, token in enumerate(tokens.tolist())]
         shown[word] = f"[{shown[word]}]"
-        lines = [f"step {min(time + 1, self.looks + due)} of at most {self.horizon}", " ".join(shown)]
+        lines = [f"step {min(time + 1, self.looks + total)} of at most {self.horizon}", " ".join(shown)]
         if time > self.looks:
             spoken = self.backend.to_numpy(state["answers"][row])[self.looks : time].tolist()
             lines.append(f"said:  {', '.join(self.answer_names[answer] for answer in spoken)}")
-        if time >= self.looks + due:
-            right = self.backend.to_numpy(state["said"][row])[:due].tolist()
+        if time >= self.looks + total:
+            right = self.backend.to_numpy(state["target"][row])[:total].tolist()
             lines.append(f"right: {', '.join(self.answer_names[answer] for answer in right)}")
         return "\n".join(lines)
 
-    def _group(self, due: Array) -> Array:
-        return (due - 1) // BIN
+    def _group(self, total: Array) -> Array:
+        return (total - 1) // BIN
 
     def _hit(self, state: State) -> Array:
         """(N,) float64, of the words said so far that rest on a known one, the share at which that was fixated."""

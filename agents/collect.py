@@ -26,6 +26,7 @@ def collect(
     std: float | Tensor = 0.0,
     given: Mapping[str, Tensor] | None = None,
     led: Tensor | None = None,
+    steps: int | None = None,
     watch: bool = False,
 ) -> Trajectory:
     """One episode a row.
@@ -45,6 +46,7 @@ def collect(
         given: (T, N, …) or (T - 1, N, …) actions by part, in place of the agent's: a scripted gaze.
         led: (N,) bool, the rows whose actions are drawn around what is given, by the same noise as the others'; None:
             all rows do exactly what is given.
+        steps: of the longest episode, where these are played step by step; None is the environment's horizon.
         watch: keep what the memory did; this reads ahead step by step.
 
     Raises:
@@ -54,7 +56,7 @@ def collect(
         raise ValueError(f"{len(episodes)} episodes for an environment of {env.num_envs} rows: pass one number a row")
     if env.read_ahead:
         return _read(agent, env, episodes, seed, noise or {}, watch)
-    return _act(agent, env, episodes, seed, noise or {}, std, given or {}, led, watch)
+    return _act(agent, env, episodes, seed, noise or {}, std, given or {}, led, steps or env.horizon, watch)
 
 
 def _act(
@@ -66,6 +68,7 @@ def _act(
     std: float | Tensor,
     given: Mapping[str, Tensor],
     led: Tensor | None,
+    horizon: int,
     watch: bool,
 ) -> Trajectory:
     """Episodes that wait for the agent, all of them to the end of the longest."""
@@ -74,7 +77,7 @@ def _act(
     state, alive = agent.initial_state(env.num_envs), torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
     seen, decisions, done, steps, lives = [], [], [], [], []
     watcher = Watcher(agent) if watch else None
-    for step in range(env.longest(seed, episodes)):
+    for step in range(horizon):
         seen.append(observation)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not at_once):
             decision = agent(observation, state)

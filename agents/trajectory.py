@@ -105,11 +105,10 @@ class Trajectory(NamedTuple):
     found: Tensor | None = None
     answers_act: bool = False
 
-    def path(self, place: str, horizon: int) -> Tensor:
-        """(N, horizon, D) the places, by the part of the observation that tells them; after an episode's end its last
-        one."""
+    def path(self, place: str) -> Tensor:
+        """(N, T, D) the places, by the part of the observation that tells them; after an episode's end its last one."""
         places = self.observations[place]
-        moments = torch.arange(horizon, device=places.device)[:, None].minimum(self.length - 1)
+        moments = torch.arange(len(places), device=places.device)[:, None].minimum(self.length - 1)
         return places.gather(0, moments[..., None].expand_as(places)).transpose(0, 1)
 
     def last(self) -> Tensor:

@@ -64,7 +64,7 @@ class Validation:
 
         def observe(trajectory: Trajectory, kept: int) -> None:
             if "location" in trajectory.observations:
-                paths.append(trajectory.path("location", self.env.metadata["horizon"])[:kept].cpu().numpy())
+                paths.append(trajectory.path("location")[:kept].cpu().numpy())
 
         numbers = sample_episodes(self._count(), self._count() if not self.own else episodes_in(self.env))
         if self.acts:

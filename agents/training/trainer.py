@@ -238,7 +238,8 @@ def train_update(trainer: Trainer) -> dict[str, Tensor]:
     if recipe.led:
         given = env.given_actions("oracle", recipe.seed, numbers)
         led = torch.arange(env.num_envs, device=env.device) < recipe.led_rows(trainer.update, env.num_envs)
-    trajectory = collect(agent, env, numbers, seed=recipe.seed, noise=noise, std=std, given=given, led=led)
+    steps = env.longest(recipe.seed, numbers)  # with `bucket_batches`, episodes of alike lengths are side by side
+    trajectory = collect(agent, env, numbers, seed=recipe.seed, noise=noise, std=std, given=given, led=led, steps=steps)
     bonus = agreement = None
     if trainer.prior is not None:
         drawn_to, agreement = trainer.prior.at(trajectory)

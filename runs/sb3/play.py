@@ -85,7 +85,7 @@ def evaluate_model(model: OnPolicyAlgorithm, env: Any, episodes: int, seed: int)
         values = {"return": played.reward.sum(0), "length": played.length, "wrong": error > 0, "error": error}
         values |= played.info
         if place:
-            values["path"] = played.path(place, env.metadata["horizon"])
+            values["path"] = played.path(place)
         for key, value in values.items():
             parts.setdefault(key, []).append(value.numpy()[numbers < episodes])
     rows = {key: np.concatenate(part) for key, part in parts.items()}

@@ -43,7 +43,7 @@ def fixations_of(env: Any, seed: int, trajectory: Trajectory) -> Fixations:
     """The fixations of a batch, in an environment of images with this seed."""
     assert trajectory.target is not None
     task = env.unwrapped.task
-    path = array(trajectory.path(part_of(task.roles, "place"), task.horizon))
+    path = array(trajectory.path(part_of(task.roles, "place")))
     numbers = trajectory.episodes
     seeds, episodes = map(task.backend.asarray, (np.full(len(numbers), seed, np.int64), numbers))
     boxes, (height, width) = task.backend.to_numpy(task.target_boxes(seeds, episodes)), task.canvas_size

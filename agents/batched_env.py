@@ -143,8 +143,10 @@ class BatchedEnv:
         return np.full(len(episodes), self.horizon) if lengths is None else lengths(seed, episodes)
 
     def longest(self, seed: int, episodes: np.ndarray) -> int:
-        """Steps of the longest of these episodes (N,), where they differ; else `horizon`, without asking the device."""
-        return self.horizon if self.metadata.get("even", True) else int(self.lengths(seed, episodes).max())
+        """Steps of the longest of these episodes (N,), where they differ and are played step by step; else
+        `horizon`, without asking the device."""
+        known = self.read_ahead or self.metadata.get("even", True)
+        return self.horizon if known else int(self.lengths(seed, episodes).max())
 
     def groups(self, seed: int, episodes: np.ndarray) -> np.ndarray:
         """(N,) int64, the group of each of these episodes, without playing them."""

@@ -64,7 +64,9 @@ class EpisodeMethods:
     def story(self, seed: int, episodes: np.ndarray) -> Story | None:
         """The stories of these episodes (N,) on the host; None for a task without stories."""
         story = self.task.story(*self._numbered(seed, episodes))
-        return None if story is None else Story(*map(self.task.backend.to_numpy, story))
+        if story is None:
+            return None
+        return Story(*(None if part is None else self.task.backend.to_numpy(part) for part in story))
 
     def digest(self) -> str:
         """A hash of the data that the episodes show; "" where they are made up."""

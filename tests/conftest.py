@@ -76,6 +76,7 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "WhatThenWhere-v0": {"delay": (1, 2), "num_glimpses": 2, "patch": (8, 10), "scales": 2},
     "Catch-v0": {"field": 10, "distractors": 1, "patch": (3, 4), "scales": 2},
+    "ReadScan-v0": {"actions": 4},
     "Scan-v0": {"actions": 4, "looks": 1},
     "Transcribe-v0": {"digits": (1, 2), "looks": 1, "size": (30, 40), "patch": (6, 8), "scales": 2},
     "Megapixel-v0": {"size": 120, "side": 8, "strokes": 3, "num_glimpses": 3, "patch": (6, 8), "scenes": None},

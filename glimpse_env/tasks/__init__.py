@@ -19,6 +19,7 @@ from glimpse_env.tasks.gallery import Gallery
 from glimpse_env.tasks.megapixel import Megapixel
 from glimpse_env.tasks.mqar import MQAR
 from glimpse_env.tasks.omniglot import Omniglot
+from glimpse_env.tasks.read_scan import ReadScan
 from glimpse_env.tasks.recall import AssociativeRecall
 from glimpse_env.tasks.records import Outcome, State, Story, Whole
 from glimpse_env.tasks.repeat_copy import RepeatCopy
@@ -132,3 +133,4 @@ register_task("Babi-v0", Babi)
 register_task("BabiGaze-v0", BabiGaze, num_glimpses=3)
 register_task("WordSense-v0", WordSense)
 register_task("Scan-v0", Scan)
+register_task("ReadScan-v0", ReadScan)

@@ -72,6 +72,8 @@ class Story(NamedTuple):
         question: (N, W) int64.
         support: (N, F) int64, the lines that the answer rests on, from 0, padded with -1.
         target: (N,) int64, the class of the right answer, -1 where it is not known.
+        aligned: (N, T) int64, the line that the answer of each step rests on, from 0; -1 where it is not known, and -2
+            where no answer counts; None where there is one answer.
     """
 
     tokens: Array
@@ -79,3 +81,4 @@ class Story(NamedTuple):
     question: Array
     support: Array
     target: Array
+    aligned: Array | None = None

@@ -64,12 +64,8 @@ class WordByWord(HiddenLines):
         check_choices(order=order, saccades=saccades)
         if scales > 4:
             raise ValueError(f"scales must be 1 to 4 (3 to 81 words), got {scales}")
-        if split not in SPLITS:
-            raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
-        self.rows = np.flatnonzero(pairs.split == SPLITS.index(split))
-        if not len(self.rows):
-            raise ValueError(f"{pairs.source or 'this task'} has no {split} sentences")
-        self.pairs, self.split, self.order, self.num_episodes = pairs, split, order, len(self.rows)
+        self.rows = rows_of(pairs, split)
+        self.pairs, self.order, self.num_episodes = pairs, order, len(self.rows)
         self.looks, self.scales, self.saccades = int(looks), int(scales), saccades
         self.sentences, self.counts, self.said, self.totals, self.named = (
             self.backend.asarray(column[self.rows])
@@ -79,7 +75,7 @@ class WordByWord(HiddenLines):
         self.answer_names, self.end = pairs.answers, len(pairs.answers) - 1
         longest, most = pairs.tokens.shape[1], pairs.said.shape[1]
         self.horizon = self.looks + most
-        self.group_names = tuple(f"up to {BIN * (number + 1)}" for number in range(-(-most // BIN)))
+        self.group_names = group_names(most)
         self.gazes = ("random", "sweep", "oracle") if saccades == "absolute" else ()
         ids = len(self.vocabulary)
         parts: dict[str, tuple[str, spaces.Space]] = {
@@ -171,11 +167,11 @@ class WordByWord(HiddenLines):
         return Outcome(after, reward, terminated, info)
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
-        return {"target": self.due(state)[0], "words": self._group(state["total"]), "hit": self._hit(state)}
+        return {"target": self.due(state)[0], "words": groups_of(state["total"]), "hit": self._hit(state)}
 
     def groups(self, seeds: Array, episodes: Array) -> Array:
         """How long the answer of each episode is, (N,) int64: a number of `group_names`."""
-        return self._group(self.totals[self.row(seeds, episodes)])
+        return groups_of(self.totals[self.row(seeds, episodes)])
 
     def lengths(self, seeds: Array, episodes: Array) -> Array:  # noqa: D102
         return self.looks + self.totals[self.row(seeds, episodes)]
@@ -183,9 +179,15 @@ class WordByWord(HiddenLines):
     def story(self, seeds: Array, episodes: Array) -> Story:
         """The sentence as a story, each word of which is a line; nothing is asked."""
         xp, row = self.backend.xp, self.row(seeds, episodes)
-        target = xp.full_like(row, self.end)
+        named = self.named[row]
+        silent = xp.full((row.shape[0], self.looks), -2, dtype=xp.int64, device=self.backend.device)
         return Story(
-            self.sentences[row][..., None], self.counts[row], xp.zeros_like(row)[:, None], self.named[row], target
+            tokens=self.sentences[row][..., None],
+            count=self.counts[row],
+            question=xp.zeros_like(row)[:, None],
+            support=named,
+            target=xp.full_like(row, self.end),
+            aligned=xp.concat([silent, named], axis=1),
         )
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:
@@ -228,9 +230,6 @@ class WordByWord(HiddenLines):
             lines.append(f"right: {', '.join(self.answer_names[answer] for answer in right)}")
         return "\n".join(lines)
 
-    def _group(self, total: Array) -> Array:
-        return (total - 1) // BIN
-
     def _hit(self, state: State) -> Array:
         """(N,) float64, of the words said so far that rest on a known one, the share at which that was fixated."""
         xp = self.backend.xp
@@ -240,3 +239,27 @@ class WordByWord(HiddenLines):
         hit = spoken & (fixated == state["named"])
         hits, all_ = (xp.astype(xp.sum(xp.astype(part, xp.int64), axis=1), xp.float64) for part in (hit, spoken))
         return hits / xp.where(all_ > 0, all_, 1.0)
+
+
+def rows_of(pairs: WordPairs, split: Split) -> np.ndarray:
+    """The numbers of the sentences of a split.
+
+    Raises:
+        ValueError: for an unknown one, or one without sentences.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+    rows = np.flatnonzero(pairs.split == SPLITS.index(split))
+    if not len(rows):
+        raise ValueError(f"{pairs.source or 'this task'} has no {split} sentences of these")
+    return rows
+
+
+def groups_of(total: Array) -> Array:
+    """The group of answers of so many words, (N,) int64."""
+    return (total - 1) // BIN
+
+
+def group_names(most: int) -> tuple[str, ...]:
+    """The names of the groups of answers of at most so many words."""
+    return tuple(f"up to {BIN * (number + 1)}" for number in range(-(-most // BIN)))

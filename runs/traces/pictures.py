@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from runs.traces.alignment_panel import alignment_panel, alignment_table
 from runs.traces.animation import animation
 from runs.traces.contact_sheet import contact_sheet
 from runs.traces.encoding import encode_png
@@ -59,6 +60,7 @@ PICTURES: dict[str, Pictures] = {
     "glimpse": Pictures(glimpses_panel, outcome, "glimpse", contact_sheet, animation),
     "walk": Pictures(recall_panel, outcome, "glimpse", recall_sheet, tag="recall"),
     "tokens": Pictures(text_panel, text_table, "line", memory_sheet),
+    "aligned": Pictures(alignment_panel, alignment_table, "word", memory_sheet),
     "bits": Pictures(sequence_panel, sequence_table, "step", memory_sheet),
     "values": Pictures(sequence_panel, sequence_table, "step", memory_sheet),
 }

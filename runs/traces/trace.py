@@ -46,6 +46,9 @@ class Trace(NamedTuple):
         step: (S,) int64, the step that lies in each slot at the end, -1 where none does.
         walk: the canvases that were shown one after the other, and what was asked about them; None where there was one.
         due: (Q,) int64, the right class at each decision, where several are wanted in turn; None where one is.
+        text: the words of the hidden text, where one is said in turn for each step; () where there is one answer.
+        aligned: (T,) int64, of these the word that each answer rests on, from 0; -1 where it is not known, -2 where no
+            answer counts; None as well.
         title: what it is called in pictures; "" is by its number.
     """
 
@@ -72,6 +75,8 @@ class Trace(NamedTuple):
     walk: Walk | None = None
     right: bool | None = None
     due: np.ndarray | None = None
+    text: tuple[str, ...] = ()
+    aligned: np.ndarray | None = None
     title: str = ""
 
     @property
@@ -161,6 +166,7 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
     role = roles[part] if drawable.get(roles[part]) else "values"
     schedule = task.schedule if role == "glimpse" else None
     role = role if schedule is None or schedule.shown[-1] < 2 else "walk"
+    role = "aligned" if role == "tokens" and story is not None and story.aligned is not None else role
     spoken = part if roles[part] == "tokens" else part_of(roles, "tokens")
     observed = {name: array(trajectory.observations[name]) for name in (part, place, asked, spoken) if name}
     traces = []
@@ -170,6 +176,9 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
         answer, target = (array(values[:, row][scored]) for values in (answers, targets))
         beliefs = array(logits[:, row][alive].float().softmax(-1)) if by_class else np.zeros((int(alive.sum()), 0))
         trace = Trace(episode, role, seen, answer, target, beliefs, names)
+        if role == "aligned":
+            trace = trace._replace(due=array(targets[:, row][alive]), aligned=story.aligned[row, :length])
+            trace = trace._replace(text=tuple(words.words[word[0]] for word in story.tokens[row, : story.count[row]]))
         if role == "glimpse" and len(np.unique(due := array(targets[:, row][alive]))) > 1:
             trace = trace._replace(due=due)
         if env.metadata.get("judges") and trajectory.hits is not None:

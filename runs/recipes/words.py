@@ -63,6 +63,7 @@ SCAN = replace(
     episodes=300_000,
 )
 SCAN_OF = {
+    "scan-simple": "simple",
     "scan-length": "length",
     "scan-turn-left": "turn_left",
     "scan-jump": "jump",
@@ -76,8 +77,28 @@ SCANS = (
         for name, partition in SCAN_OF.items()
     ),
 )
+# The same commands, read word by word: an LSTM that has nothing but its state, or attends to the words as well.
+READ_SCAN = replace(
+    SCAN,
+    name="read-scan",
+    env=EnvConfig("ReadScan-v0"),
+    agent=AgentConfig(width=128, core="lstm", memory="episodic", memory_options=("slots=64", "width=64", "hops=1")),
+    answer_weights="scored",
+    led=0.0,
+    led_end=None,
+)
+READERS = (
+    READ_SCAN,
+    replace(READ_SCAN, name="read-scan-none", agent=AgentConfig(width=128, core="lstm")),
+    replace(
+        READ_SCAN,
+        name="read-scan-hopfield",
+        agent=replace(READ_SCAN.agent, memory="hopfield", memory_options=("slots=64", "width=64")),
+    ),
+)
 
 WORD_RECIPES = (
+    *READERS,
     *SCANS,
     PLANTED,
     SENSES,

@@ -9,7 +9,6 @@ import os
 import tarfile
 import textwrap
 import zlib
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,22 +17,17 @@ import numpy as np
 
 from glimpse_env.images import SPLITS
 from glimpse_env.notices import from_home, say_once
+from glimpse_env.rare_words import known_words, vocabulary_of
 from glimpse_env.read_only import read_only_arrays
 from glimpse_env.sense_clues import telling_words
 from glimpse_env.sense_files import RELEASES, VALIDATION_TENTH, Occurrence, find_release
-from glimpse_env.text import MARKS, Vocabulary
+from glimpse_env.text import Vocabulary
 
 REACH = 20
 """Words on either side of the ambiguous one that are kept."""
 
 CLUES = 4
 """Words of a sentence that are named as telling."""
-
-RARE = 3
-"""Words in fewer of the training sentences are known by their ending alone."""
-
-ENDING = 2
-"""Letters of an ending: what they tell is mostly the part of speech."""
 
 UNKNOWN_SENSE = -1
 """The class of a sense that no training sentence has: nothing is right."""
@@ -119,16 +113,14 @@ def _assemble(
     kept = [each for each in found if each.word in ambiguous]
     if len(kept) < len(found):
         say_once(f"{name}: sentences left out whose words have one sense alone: {len(found) - len(kept):,}")
-    often = Counter(word for each in kept if each.split == "train" for word in set(each.tokens))
-    named = {word for word, times in often.items() if times >= RARE} | {word.lower() for word in ambiguous}
-    endings = Counter(_ending(word) for word in often if word not in named)
-    named |= {end for end, times in endings.items() if times >= RARE}
-    book = Vocabulary(sorted(named - set(MARKS)) if vocabulary is None else vocabulary)
+    trained = (each.tokens for each in kept if each.split == "train")
+    own = (word.lower() for word in ambiguous)
+    book = vocabulary_of(trained, own) if vocabulary is None else Vocabulary(vocabulary)
     learnt = {f"{word}: {sense}" for word in ambiguous for sense in known[word]}
     classes = tuple(sorted(learnt)) if answers is None else answers
     number = {answer: index for index, answer in enumerate(classes)}
     width = max(len(each.tokens) for each in kept)
-    tokens = np.stack([book.encode(_known(each.tokens, book), width) for each in kept]).astype(np.int32)
+    tokens = np.stack([book.encode(known_words(each.tokens, book), width) for each in kept]).astype(np.int32)
     place = np.array([each.place for each in kept], np.int32)
     asked = np.array([ambiguous.index(each.word) for each in kept], np.int32)
     sense = np.array([number.get(f"{each.word}: {each.sense}", UNKNOWN_SENSE) for each in kept], np.int32)
@@ -155,15 +147,6 @@ def _cut(each: Occurrence) -> Occurrence:
     """The sentence as far as `REACH` words to either side of the ambiguous one."""
     first = max(0, each.place - REACH)
     return each._replace(place=each.place - first, tokens=each.tokens[first : each.place + REACH + 1])
-
-
-def _ending(word: str) -> str:
-    return f"…{word[-ENDING:]}"
-
-
-def _known(tokens: Sequence[str], book: Vocabulary) -> list[str]:
-    """The words that the vocabulary has, and the endings of the others."""
-    return [word if word in book else _ending(word) for word in tokens]
 
 
 def _split(each: Occurrence) -> str:

@@ -154,7 +154,7 @@ def _may_stop(env: Any) -> bool:
     task = getattr(env.unwrapped, "task", None)
     if task is None or task.schedule is not None or task.answers_act or task.stops or not task.interactive:
         return False
-    if task.horizon < 2:
+    if task.horizon < 2 or not task.one_answer:
         return False
     return bool(task.action_roles["answer"] == "class")
 
@@ -207,6 +207,8 @@ def _measured(gaze: str, agent: AttentionAgent, env: Any, episodes: int, observe
     control = result if alone else control
     report = report_of(agent, result, control, env.metadata["horizon"] if acts else None)
     task = getattr(env.unwrapped, "task", None)
+    if not env.metadata.get("one_answer", True):
+        report.pop("error_by_glimpse", None)
     schedule = getattr(task, "schedule", None)  # other people's environments have none
     if schedule is not None:  # of what is shown with a question: before it, no answer is due
         due = np.isin(schedule.shown, schedule.shown[schedule.scored])

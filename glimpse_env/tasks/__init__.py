@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 
 from glimpse_env.backend import Backend
+from glimpse_env.tasks.arcs import Arcs
 from glimpse_env.tasks.babi import Babi
 from glimpse_env.tasks.babi_gaze import BabiGaze
 from glimpse_env.tasks.base import Task
@@ -134,3 +135,4 @@ register_task("BabiGaze-v0", BabiGaze, num_glimpses=3)
 register_task("WordSense-v0", WordSense)
 register_task("Scan-v0", Scan)
 register_task("ReadScan-v0", ReadScan)
+register_task("Arcs-v0", Arcs)

@@ -38,6 +38,8 @@ class Task(Remade, ABC):
             which are.
         answers_act: whether answers have effects beside being right or wrong, so that all of them matter.
         stops: whether an action may end an episode before its last step.
+        one_answer: False where an earlier answer cannot stand for the last one: others are wanted at other steps, or the
+            last fixation decides.
         max_answers: the most scored steps of an episode.
         answer_names: the names of the answers of a class; () where they have none.
         words: the words of the token ids; () where they have none.
@@ -70,6 +72,7 @@ class Task(Remade, ABC):
     judges: bool = False
     answers_act: bool = False
     stops: bool = False
+    one_answer: bool = True
     max_answers: int = 1
     answer_names: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
@@ -251,6 +254,7 @@ class Task(Remade, ABC):
                 "interactive",
                 "judges",
                 "answers_act",
+                "one_answer",
                 "max_answers",
                 "answer_names",
                 "words",

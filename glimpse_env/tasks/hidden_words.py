@@ -130,10 +130,14 @@ class HiddenWords(HiddenLines):
             location = self.centre(state["word"], state["count"]) + location
         word = xp.where(terminated, state["word"], self.line_at(location.clip(-1.0, 1.0), state["count"]))
         state["path"][self.backend.rows(time.shape[0]), self.backend.clip(time, 0, self.horizon - 1)] = word
-        correct = action["answer"] == state["target"]
+        correct = self.right(state, action["answer"])
         reward = xp.astype(correct & terminated, xp.float32)
         after = {**state, "word": word, "time": time, "answer": self.backend.copy(action["answer"])}
         return Outcome(after, reward, terminated, {**self.info(after), "scored": terminated, "correct": correct})
+
+    def right(self, state: State, answer: Array) -> Array:
+        """(N,) bool, whether the episode is right so far: here, whether the answer is."""
+        return answer == state["target"]
 
     def info(self, state: State) -> dict[str, Array]:  # noqa: D102
         found = {"target": self.backend.copy(state["target"])}
@@ -173,16 +177,26 @@ class HiddenWords(HiddenLines):
         """The words that were fixated, the present one marked, a dot for each other; and at the end the answer."""
         time, count, word = (int(state[key][row]) for key in ("time", "count", "word"))
         seen = set(self.backend.to_numpy(state["path"][row]).tolist())
-        tokens = self.backend.to_numpy(state["tokens"][row])[:count]
+        tokens, gold = self.backend.to_numpy(state["tokens"][row])[:count], self.backend.to_numpy(state["gold"][row])
         shown = [self.words[token] if place in seen else "·" for place, token in enumerate(tokens.tolist())]
         shown[word] = f"[{shown[word]}]"
         lines = [f"{self.words[int(state['question'][row])]}? glimpse {min(time + 1, self.horizon)} of {self.horizon}"]
         lines += [" ".join(shown)]
         if time >= self.horizon:
-            answer, target = (int(state[key][row]) for key in ("answer", "target"))
-            right = self.answer_names[target] if target >= 0 else "a sense that is not among the answers"
-            lines += [f"{self.answer_names[answer]} ({'right' if answer == target else f'wrong: {right}'})"]
+            lines.append(self.verdict({key: int(state[key][row]) for key in ("answer", "target", "word")}, tokens, gold))
         return "\n".join(lines)
+
+    def verdict(self, end: dict[str, int], tokens: np.ndarray, gold: np.ndarray) -> str:
+        """The end of an episode in words.
+
+        Args:
+            end: `answer`, `target` and `word`, the fixated one.
+            tokens: (n,) int64, of the text.
+            gold: (F,) int64, the words that the answer rests on.
+        """
+        answer, target = end["answer"], end["target"]
+        right = self.answer_names[target] if target >= 0 else "what is not among the answers"
+        return f"{self.answer_names[answer]} ({'right' if answer == target else f'wrong: {right}'})"
 
 
 def spans_of(scales: int) -> list[int]:

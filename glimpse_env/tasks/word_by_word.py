@@ -32,6 +32,7 @@ class WordByWord(HiddenLines):
     """
 
     judges = True
+    one_answer = False
     splits = SPLITS
     group_key = "words"
     render_modes = ("ansi",)

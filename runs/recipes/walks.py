@@ -152,6 +152,19 @@ OTHER_MEMORIES: dict[str, dict[str, Option]] = {
     "hopfield": {"slots": 64},
 }
 
+GALLERY_HOPFIELD = with_learned_gaze(
+    replace(
+        GALLERY_ORACLE,
+        name="gallery-hopfield-oracle",
+        lr=4e-3,
+        agent=lstm_walker(256, "hopfield", **OTHER_MEMORIES["hopfield"]),
+    ),
+    120_000,
+    gaze_lr=0.4,
+    led=1.0,
+    led_end=0.0,
+)
+
 WALK_RECIPES = (
     OMNIGLOT,
     OMNIGLOT_GAZE,
@@ -182,4 +195,5 @@ WALK_RECIPES = (
             ("gallery-oracle-hopfield", "hopfield", "oracle"),
         )
     ),
+    GALLERY_HOPFIELD,
 )

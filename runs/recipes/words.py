@@ -96,9 +96,34 @@ READERS = (
         agent=replace(READ_SCAN.agent, memory="hopfield", memory_options=("slots=64", "width=64")),
     ),
 )
+# The last look is the answer, and it earns the reward; what is said beside it teaches the encoder.
+ARCS = replace(
+    PLANTED,
+    name="arcs",
+    env=EnvConfig("Arcs-v0"),
+    agent=replace(PLANTED.agent, core="lstm", width=128),
+    estimator="reinforce",
+    discount=1.0,
+    answer_weights="all",
+    led=0.7,
+    led_end=0.3,
+    episodes=200_000,
+)
+ARCS_OF = tuple(
+    replace(
+        ARCS,
+        name=f"arcs-{treebank}",
+        env=replace(ARCS.env, arguments=(f"treebank={treebank}",)),
+        agent=replace(ARCS.agent, dropout=0.1),
+        episodes=episodes,
+    )
+    for treebank, episodes in (("atis", 400_000), ("ewt", 1_200_000))
+)
 
 WORD_RECIPES = (
     *READERS,
+    ARCS,
+    *ARCS_OF,
     *SCANS,
     PLANTED,
     SENSES,

@@ -20,6 +20,6 @@ and in brackets that of random places. The rules need no agent: `glimpse_env/sen
 def word_row(name: str, report: dict[str, Any], size: int) -> str:
     """A line."""
     hit = f"{report['hit_rate']:.1f} ({report['hit_rate_random_gaze']:.1f})" if "hit_rate" in report else "–"
-    rules = " · ".join(f"{rule} {error:.1f}" for rule, error in report["cheap_controls"].items())
+    rules = " · ".join(f"{rule} {error:.1f}" for rule, error in report.get("cheap_controls", {}).items()) or "–"
     random = f"{report['error_random_gaze']:.2f}"
     return table_row(f"`{name}`", report["glimpses"], f"**{report['error']:.2f}**", random, hit, rules, f"{size:,}")

@@ -61,12 +61,16 @@ class Command(NamedTuple):
 def all_commands() -> tuple[Command, ...]:
     """The 20,910 commands, each with its interpretation."""
     phrases = [_phrase(verb, times) for verb in _verb_phrases() for times in TIMES]
-    both = [_joined(first, word, second) for first, second in itertools.product(phrases, phrases) for word in WORDS[-2:]]
+    both = [
+        _joined(first, word, second) for first, second in itertools.product(phrases, phrases) for word in WORDS[-2:]
+    ]
     return (*phrases, *both)
 
 
 def _verb_phrases() -> list[tuple[str, ...]]:
-    turns = [(verb, *way, side) for verb in (*VERBS, "turn") for way in ((), ("opposite",), ("around",)) for side in SIDES]
+    turns = [
+        (verb, *way, side) for verb in (*VERBS, "turn") for way in ((), ("opposite",), ("around",)) for side in SIDES
+    ]
     return [*((verb,) for verb in VERBS), *turns]
 
 
@@ -77,7 +81,7 @@ def _phrase(words: tuple[str, ...], times: str) -> Command:
     turn = [(len(VERBS) + SIDES.index(words[-1]), last)] if last else []
     once = (turn + act) * 4 if "around" in words else turn * (1 + ("opposite" in words)) + act
     pairs = once * TIMES[times]
-    return Command((*words, times) if times else words, *map(tuple, zip(*pairs, strict=True)))  # type: ignore[arg-type]
+    return Command((*words, times) if times else words, *map(tuple, zip(*pairs, strict=True)))
 
 
 def _joined(first: Command, word: str, second: Command) -> Command:
@@ -87,7 +91,6 @@ def _joined(first: Command, word: str, second: Command) -> Command:
     return Command((*first.words, word, *second.words), one.actions + two.actions, one.named + two.named)
 
 
-@functools.lru_cache(maxsize=8)
 def load_scan(partition: Partition, data: str | os.PathLike[str] | None = None) -> WordPairs:
     """All commands of a partition, in its three splits.
 
@@ -105,8 +108,13 @@ def load_scan(partition: Partition, data: str | os.PathLike[str] | None = None) 
         raise ValueError(f"partition must be one of {', '.join(PARTITIONS)}, got {partition!r}")
     if data is not None and partition != "simple":
         raise ValueError('data= is the file of partition="simple"; all others are made from the grammar')
+    return _assembled(partition, _find(data) if partition == "simple" else None)
+
+
+@functools.lru_cache(maxsize=8)
+def _assembled(partition: Partition, path: Path | None) -> WordPairs:
     commands = all_commands()
-    split, times, source = _released(data) if partition == "simple" else _divided(partition)
+    split, times, source = _divided(partition) if path is None else _released(path)
     rows = np.repeat(np.arange(len(commands)), times)
     book, most = Vocabulary(WORDS), max(len(command.actions) for command in commands) + 1
     longest = max(len(command.words) for command in commands)
@@ -142,9 +150,8 @@ def _divided(partition: Partition) -> tuple[np.ndarray, np.ndarray, str]:
     return _with_validation(test, bare), times, ""
 
 
-def _released(data: str | os.PathLike[str] | None) -> tuple[np.ndarray, np.ndarray, str]:
+def _released(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
     """As `_divided`, of the release's random split."""
-    path = _find(data)
     numbers = {" ".join(each.words): number for number, each in enumerate(all_commands())}
     half = np.full(len(numbers), -1)
     try:

@@ -61,7 +61,9 @@ def _noun_phrase(draw: random.Random, words: list[Word], relation: str, depth: i
     return noun
 
 
-def _prepositional(draw: random.Random, words: list[Word], which: tuple[str, ...], relation: str, depth: int = 2) -> int:
+def _prepositional(
+    draw: random.Random, words: list[Word], which: tuple[str, ...], relation: str, depth: int = 2
+) -> int:
     """Adds a preposition and its noun; the noun's place."""
     preposition = len(words)
     words.append(Word(draw.choice(which), "ADP", -1, "case"))

@@ -72,8 +72,10 @@ def find_files(name: str, data: str | os.PathLike[str] | None) -> dict[str, Path
     places = [Path(own).expanduser() / release.folder] if own else []
     places = [Path(data).expanduser()] if data is not None else [*places, cache_folder(release.folder)]
     for place in places:
-        stems = release.files if data is None else {split: f"*{stem.split('-')[-1]}" for split, stem in release.files.items()}
-        found = {split: sorted(place.glob(f"{stem}*.conllu*")) for split, stem in stems.items()}
+        found = {}
+        for split, stem in release.files.items():
+            named = stem if data is None else f"*{stem.rpartition('-')[2]}"  # "*train", whatever is before it
+            found[split] = sorted(place.glob(f"{named}*.conllu*"))
         if all(found.values()):
             return {split: files[0] for split, files in found.items()}
     raise FileNotFoundError(

@@ -30,7 +30,7 @@ class Treebank(NamedTuple):
         tags: the parts of speech.
         source: where the files are.
         tokens: (S, L) int32, ids of the words of each sentence, padded with 0.
-        count: (S,) int32, words of each.
+        length: (S,) int32, words of each.
         head: (S, L) int32, the place of the word that each hangs on, from 0: its own for the root; -1 after the end.
         relation: (S, L) int32, the class of each arc; -1 for one that no training sentence has, and after the end.
         tag: (S, L) int32, the part of speech of each word; -1 after the end.
@@ -42,7 +42,7 @@ class Treebank(NamedTuple):
     tags: tuple[str, ...]
     source: str
     tokens: np.ndarray
-    count: np.ndarray
+    length: np.ndarray
     head: np.ndarray
     relation: np.ndarray
     tag: np.ndarray
@@ -111,7 +111,7 @@ def _assemble(
         tags=tags,
         source=", ".join(f"{path.name} in {from_home(path.parent)}" for _, path in files[:1]),
         tokens=np.stack([book.encode(known_words(row, book), width) for row in forms]).astype(np.int32),
-        count=np.array([len(row) for row in forms], np.int32),
+        length=np.array([len(row) for row in forms], np.int32),
         head=head,
         relation=relation,
         tag=tag,

@@ -17,7 +17,7 @@ class WordPairs(NamedTuple):
         answers: the words that are said; the last one ends an answer.
         source: where the file is; "" where there is none.
         tokens: (S, L) int64, ids of the words of each sentence, padded with 0.
-        count: (S,) int64, words of each.
+        length: (S,) int64, words of each.
         said: (S, M) int64, classes of the words to be said, the end among them; after it the end again.
         due: (S,) int64, how many words are to be said, with the end.
         named: (S, M) int64, the word of the sentence that each of them rests on, from 0; -1 where none is known.
@@ -28,7 +28,7 @@ class WordPairs(NamedTuple):
     answers: tuple[str, ...]
     source: str
     tokens: np.ndarray
-    count: np.ndarray
+    length: np.ndarray
     said: np.ndarray
     due: np.ndarray
     named: np.ndarray
@@ -37,6 +37,6 @@ class WordPairs(NamedTuple):
     def up_to(self, most: int) -> WordPairs:
         """Those of which at most so many words are to be said, with the end."""
         kept = self.due <= most
-        columns = {name: getattr(self, name)[kept] for name in ("tokens", "count", "said", "due", "named", "split")}
+        columns = {name: getattr(self, name)[kept] for name in ("tokens", "length", "said", "due", "named", "split")}
         columns["said"], columns["named"] = columns["said"][:, :most], columns["named"][:, :most]
         return self._replace(**columns)

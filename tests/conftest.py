@@ -203,6 +203,11 @@ def leaves(value: Any, kind: type) -> list[Any]:
     return [value] if isinstance(value, kind) else []
 
 
+def without_files(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """A recipe's arguments without those that ask for files of words: then words are made up."""
+    return tuple(text for text in arguments if not re.match("words=|treebank=|partition=simple", text))
+
+
 def id_and_arguments(name: str, folders: dict[str, str]) -> tuple[str, dict[str, Any]]:
     """The id of a row of `TASKS`, and arguments that make its episodes short and bring data of its own."""
     kwargs: dict[str, Any] = SMALL.get(name, {})

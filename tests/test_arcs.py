@@ -79,7 +79,9 @@ def test_what_is_nowhere_says_where_it_is_published(tmp_path: Path, monkeypatch:
         load_treebank("templates", tmp_path)
 
 
-@pytest.mark.parametrize(("name", "counts", "offset"), [("atis", (4274, 572, 586), 47.3), ("ewt", (12544, 2001, 2077), 66.2)])
+@pytest.mark.parametrize(
+    ("name", "counts", "offset"), [("atis", (4274, 572, 586), 47.3), ("ewt", (12544, 2001, 2077), 66.2)]
+)
 def test_released_treebanks_have_their_published_sizes(name: str, counts: tuple[int, ...], offset: float) -> None:
     try:
         find_files(name, None)
@@ -93,7 +95,7 @@ def test_released_treebanks_have_their_published_sizes(name: str, counts: tuple[
 
 def test_templates_hang_together() -> None:
     bank = load_treebank("templates")
-    for head, count in zip(bank.head[::50], bank.count[::50], strict=True):
+    for head, count in zip(bank.head[::50], bank.length[::50], strict=True):
         own = head[:count]
         (root,) = np.flatnonzero(own == np.arange(count))
         above = own

@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 
+from runs.traces.alignment_panel import alignment_panel, alignment_table
+from runs.traces.layout import TRUTH
 from runs.traces.markdown import bar, escape
 from runs.traces.sequence_panel import sequence_table
 from runs.traces.text_panel import text_table
@@ -69,6 +71,34 @@ def test_bits_and_tokens_stand_beside_the_right_ones() -> None:
 def test_bars_grow_with_the_weight() -> None:
     bars = [bar(weight) for weight in (0.0, 0.004, 0.01, 0.3, 0.6, 1.0)]
     assert bars == ["", "", "▁ 1", "▃ 30", "▅ 60", "█ 100"]
+
+
+SPOKEN = Trace(
+    0,
+    "aligned",
+    np.ones((4, 1), np.int64),
+    np.array([2]),
+    np.array([2]),
+    np.array([[0, 1, 0], [1, 0, 0], [0.2, 0.8, 0], [0, 0, 1]], np.float32),
+    ("jump", "left", "end"),
+    line_numbers=np.array([1, 1, 1, 2]),
+    due=np.array([0, 0, 0, 2]),
+    text=("jump", "twice"),
+    aligned=np.array([-2, 0, 0, -1]),
+)
+
+
+def test_what_was_said_stands_beside_what_was_looked_at() -> None:
+    text = alignment_table(SPOKEN)
+    assert text.startswith("2 of 3 words right  ·  2 of 2 looks where they should be")
+    rows = text.splitlines()[-4:]
+    assert rows == ["| – | ■ |  |", "| jump | ■ ● |  |", "| left (jump) | ■ ● |  |", "| end |  | ■ |"]
+    panel = alignment_panel(SPOKEN, "episode 0")
+    other = alignment_panel(SPOKEN._replace(line_numbers=np.array([1, 2, 1, 2])), "episode 0")
+    assert panel.shape == other.shape
+    assert (panel != other).any()
+    frames = [(picture == TRUTH).all(-1).sum() for picture in (panel, other)]
+    assert frames[0] == frames[1] > 0
 
 
 def test_words_do_not_become_markup() -> None:

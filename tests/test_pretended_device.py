@@ -13,6 +13,7 @@ from agents.training.trainer import Trainer, train_update
 from glimpse_env.tasks import TASKS, Task
 from runs.environments import make_env, task_name
 from runs.recipes import RECIPES
+from tests.conftest import without_files
 from tests.pretended_device import DEVICE, RECORD, pretended_device
 
 STORY_MAP = "agents/story_map/"
@@ -31,8 +32,7 @@ def small(name: str, folders: dict[str, str]):
     recipe = RECIPES[name]
     arguments = tuple(
         re.sub("delay=.*", "delay=(1, 4)", text.replace("100k", "1k").replace("10k", "1k").replace("joint", "1"))
-        for text in recipe.env.arguments
-        if not text.startswith("words=")  # planted senses, in place of files
+        for text in without_files(recipe.env.arguments)
     )
     if recipe.env.id in folders and not recipe.env.id.startswith("Babi"):
         arguments = (*arguments, f"data={folders[recipe.env.id]}")

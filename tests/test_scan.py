@@ -23,7 +23,12 @@ RELEASED = {
     "turn_left": "add_prim_split/tasks_{}_addprim_turn_left.txt",
     "around_right": "template_split/tasks_{}_template_around_right.txt",
 }
-SIZES = {"length": (16_990, 3_920), "jump": (14_670, 7_706), "turn_left": (21_890, 1_208), "around_right": (15_225, 4_476)}
+SIZES = {
+    "length": (16_990, 3_920),
+    "jump": (14_670, 7_706),
+    "turn_left": (21_890, 1_208),
+    "around_right": (15_225, 4_476),
+}
 """Lines of the training and test files, as Lake & Baroni 2018 and Loula et al. 2018 have them."""
 
 
@@ -76,8 +81,9 @@ def test_partitions_have_their_published_sizes(partition: str) -> None:
 def test_partitions_are_those_that_were_released(partition: str) -> None:
     names = {**dict(zip(ACTIONS[:4], ("I_WALK", "I_LOOK", "I_RUN", "I_JUMP"), strict=True))}
     names |= {"turn left": "I_TURN_LEFT", "turn right": "I_TURN_RIGHT"}
+    path = released()
     pairs = load_scan(partition)  # type: ignore[arg-type]
-    with tarfile.open(released()) as archive:
+    with tarfile.open(path) as archive:
         for half in ("train", "test"):
             file = archive.extractfile(RELEASED[partition].format(half))
             assert file is not None
@@ -144,11 +150,14 @@ def test_an_answer_is_right_where_all_of_it_is() -> None:
         total, step, ended, earned = 0, 0, False, 0.0
         while not ended:
             target = int(env.unwrapped.task.due(env.unwrapped._state)[0][0])  # type: ignore[attr-defined]
-            answer = (target + 1) % 7 if step - 1 == wrong or step == 0 else target  # before the first it counts nothing
+            answer = (target + 1) % 7 if step - 1 == wrong or step == 0 else target
             _, reward, ended, _, info = env.step({"location": np.zeros(1, np.float32), "answer": answer})
             assert info["target"] == target
             step, earned = step + 1, earned + reward
             total += ended or step > 1
         assert info["is_success"] == (wrong is None)
         assert earned == pytest.approx(1 if wrong is None else 1 - 1 / total)
-        assert ("right:" in env.render()) and f"step {step} of at most" in env.render()  # type: ignore[operator]
+        shown = env.render()
+        assert isinstance(shown, str)
+        assert "right:" in shown
+        assert f"step {step} of at most" in shown

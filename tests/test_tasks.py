@@ -178,7 +178,9 @@ def test_every_step_says_what_is_right_and_whether_it_counts(task: tuple[str, di
             lengths = np.where(plain(ended) & alive, step + 1, lengths)
         np.testing.assert_array_equal(plain(ended), lengths == step + 1)
         assert (plain(rewards) >= 0).all()
-        assert made.stops or made.judges or ((plain(rewards) > 0) == scored).all()  # what is said before an end earns its share
+        assert (
+            made.stops or made.judges or ((plain(rewards) > 0) == scored).all()
+        )  # what is said before an end earns its share
         earned, answers, taken = earned + plain(rewards), answers + scored, step + 1
         if place == "numpy" and plain(ended).any():  # NumPy refuses to step rows that ended
             break

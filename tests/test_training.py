@@ -32,6 +32,7 @@ from runs.evaluation import evaluate_checkpoint
 from runs.log import TrainingLog
 from runs.recipes import RECIPES
 from runs.training import train
+from tests.conftest import without_files
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[1]
@@ -130,9 +131,7 @@ def test_every_recipe_trains(
     if recipe.env.id.startswith("Babi"):
         own = tuple(argument for argument in recipe.env.arguments if argument.partition("=")[0] not in ("task", "size"))
         recipe = replace(recipe, env=replace(recipe.env, arguments=(*own, "task=1")))
-    if recipe.env.id == "WordSense-v0":  # of planted senses in place of files
-        own = tuple(argument for argument in recipe.env.arguments if not argument.startswith("words="))
-        recipe = replace(recipe, env=replace(recipe.env, arguments=own))
+    recipe = replace(recipe, env=replace(recipe.env, arguments=without_files(recipe.env.arguments)))
     if recipe.env.id in folders:
         own = (*recipe.env.arguments, f"data={folders[recipe.env.id]}")
         recipe = replace(recipe, env=replace(recipe.env, arguments=own))

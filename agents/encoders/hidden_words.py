@@ -24,8 +24,8 @@ REACH = 20
 class HiddenWordsEncoder(Encoder):
     """One table of word vectors, of half the width, for all of it.
 
-    Of the fixated word w at distance d, v_w and v_w * p_d; of each scale around, the sum of the vectors over the root of
-    their number; these, the other words that are shown (what is asked, say), the distance and the time go through a
+    Of the fixated word w at distance d, v_w and v_w * p_d; of each scale around, the sum of the vectors over the root
+    of their number; these, the other words that are shown (what is asked, say), the distance and the time go through a
     linear layer, a rectifier and another. The gaze sees the same, without gradient.
 
     Raises:

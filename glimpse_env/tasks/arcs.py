@@ -122,7 +122,7 @@ class Arcs(HiddenWords):
         self.num_episodes = len(sentence)
         self.index, self.places = backend.asarray(sentence), backend.asarray(place)
         self.sentences, self.counts, self.heads, self.classes = (
-            backend.asarray(column.astype(np.int64)) for column in (bank.tokens, bank.count, bank.head, bank.relation)
+            backend.asarray(column.astype(np.int64)) for column in (bank.tokens, bank.length, bank.head, bank.relation)
         )
         self.hide(num_glimpses, scales, saccades, known=True)
 
@@ -145,9 +145,7 @@ class Arcs(HiddenWords):
         far = xp.abs(head - place)
         kind = xp.where(far > NEAR, 3, xp.where(far > 1, 2, far))
         asked = tokens[self.backend.rows(place.shape[0]), place]
-        return Texts(
-            tokens, self.counts[sentence], place, asked, self.classes[sentence, place], head[:, None], kind
-        )
+        return Texts(tokens, self.counts[sentence], place, asked, self.classes[sentence, place], head[:, None], kind)
 
     def right(self, state: State, answer: Array) -> Array:
         """(N,) bool, whether the head is fixated."""

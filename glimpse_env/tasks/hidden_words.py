@@ -183,7 +183,9 @@ class HiddenWords(HiddenLines):
         lines = [f"{self.words[int(state['question'][row])]}? glimpse {min(time + 1, self.horizon)} of {self.horizon}"]
         lines += [" ".join(shown)]
         if time >= self.horizon:
-            lines.append(self.verdict({key: int(state[key][row]) for key in ("answer", "target", "word")}, tokens, gold))
+            lines.append(
+                self.verdict({key: int(state[key][row]) for key in ("answer", "target", "word")}, tokens, gold)
+            )
         return "\n".join(lines)
 
     def verdict(self, end: dict[str, int], tokens: np.ndarray, gold: np.ndarray) -> str:

@@ -100,7 +100,7 @@ class ReadScan(SequenceTask):
         self.rows = rows_of(pairs, split)
         self.num_episodes = len(self.rows)
         self.sentences, self.counts, self.said, self.totals = (
-            backend.asarray(column[self.rows]) for column in (pairs.tokens, pairs.count, pairs.said, pairs.due)
+            backend.asarray(column[self.rows]) for column in (pairs.tokens, pairs.length, pairs.said, pairs.due)
         )
         self.words, self.answer_names = (*pairs.vocabulary.words, SAY), pairs.answers
         self.group_names = group_names(pairs.said.shape[1])

@@ -70,7 +70,7 @@ class WordByWord(HiddenLines):
         self.looks, self.scales, self.saccades = int(looks), int(scales), saccades
         self.sentences, self.counts, self.said, self.totals, self.named = (
             self.backend.asarray(column[self.rows])
-            for column in (pairs.tokens, pairs.count, pairs.said, pairs.due, pairs.named)
+            for column in (pairs.tokens, pairs.length, pairs.said, pairs.due, pairs.named)
         )
         self.vocabulary, self.words, self.source = pairs.vocabulary, pairs.vocabulary.words, pairs.source
         self.answer_names, self.end = pairs.answers, len(pairs.answers) - 1

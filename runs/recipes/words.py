@@ -48,8 +48,8 @@ HOMOGRAPHS = replace(
     episodes=100_000,
 )
 
-# A command, carried out action by action: what is to be done next is kept in an LSTM, which learns much sooner with Adam
-# (oracle gaze, after 7,500 commands: 23 % wrong, with Muon 99). Commands of alike lengths are played side by side.
+# A command, carried out action by action: what is to be done next is kept in an LSTM, which learns much sooner with
+# Adam (oracle gaze, after 7,500 commands: 23 % wrong, with Muon 99). Commands of alike lengths are played side by side.
 SCAN = replace(
     PLANTED,
     name="scan",

@@ -1,4 +1,4 @@
-"""An episode in which words are said in turn: which word of the hidden text was looked at for each, and which counts."""
+"""An episode in which words are said in turn: the word of the hidden text that was looked at, and the right one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ ROW, CELL, MARGIN = 26, 40, 12
 
 
 def alignment_panel(trace: Trace, title: str) -> np.ndarray:
-    """A line for each step: what was said, and lit the word that was looked at; framed the word that the right one rests
-    on.
+    """A line for each step: what was said; lit the word that was looked at, and framed the one that it rests on.
 
     What is wrong has the right word in brackets; before the first word is said, there is none.
     """

@@ -176,7 +176,7 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
         answer, target = (array(values[:, row][scored]) for values in (answers, targets))
         beliefs = array(logits[:, row][alive].float().softmax(-1)) if by_class else np.zeros((int(alive.sum()), 0))
         trace = Trace(episode, role, seen, answer, target, beliefs, names)
-        if role == "aligned":
+        if role == "aligned" and words is not None:
             trace = trace._replace(due=array(targets[:, row][alive]), aligned=story.aligned[row, :length])
             trace = trace._replace(text=tuple(words.words[word[0]] for word in story.tokens[row, : story.count[row]]))
         if role == "glimpse" and len(np.unique(due := array(targets[:, row][alive]))) > 1:

@@ -17,12 +17,17 @@ from glimpse_env.datasets import Split
 from runs.command_line import one_line_errors, run_script
 from runs.evaluation import TEST_SEED
 from runs.live import PORT, serve
+from runs.traces.arcs import arcs_sheet, read_sentences
+from runs.traces.encoding import encode_png
 from runs.traces.pictures import encode
 from runs.traces.subject import describe, load_subject
 from runs.traces.trace import Trace, record_traces
 
 ROWS = 16
 """Episodes side by side, at most."""
+
+ARCS = 50
+"""The same, of words of whole sentences."""
 
 
 def watch(
@@ -35,6 +40,7 @@ def watch(
     device: str = "auto",
     gaze: str | None = None,
     images: Path | None = None,
+    arcs: bool = False,
     live: bool = False,
     port: int = PORT,
 ) -> list[Trace]:
@@ -51,6 +57,8 @@ def watch(
         gaze: learned, or a scripted one of the environment's, such as random; as the agent was trained.
         images: Your own canvases in place of generated scenes: an .npz file with images, labels and the
             names of the classes, or a folder.
+        arcs: Of Glimpse/Arcs-v0: draw whole sentences in place of episodes, with an arc from each word to the one that
+            was found.
         live: Show a training's latest episodes in a browser page that refreshes itself, until Ctrl-C.
         port: Of that page, on this machine.
 
@@ -70,10 +78,17 @@ def watch(
         raise ValueError("say where to draw, --out gaze.png, or watch a training as it goes, --live")
     if out.suffix.lower() not in (".png", ".apng"):
         raise ValueError(f"{out}: the name must end in .png (a picture) or .apng (an animation)")
+    if arcs and out.suffix.lower() != ".png":
+        raise ValueError(f"{out}: --arcs draws a picture, whose name ends in .png")
     if episodes < 1 or first < 0:
         raise ValueError(f"episodes must be at least 1 and first at least 0, got {episodes} and {first}")
     subject = load_subject(checkpoint, split, images, device)
     gaze, env = gaze or subject.recipe.gaze, subject.make_env(min(episodes, ROWS))
+    if arcs:
+        read = read_sentences(subject.agent, subject.make_env(ARCS), first, episodes, seed=TEST_SEED, gaze=gaze)
+        sheet = arcs_sheet(read, f"Glimpse · {subject.recipe.name}", f"{subject.source}  ·  {gaze} gaze")
+        write_atomically(encode_png(sheet), out)
+        return []
     traces = record_traces(subject.agent, env, np.arange(first, first + episodes), seed=TEST_SEED, gaze=gaze)
     title, subtitle = f"Glimpse · {subject.recipe.name}", describe(subject, traces[0], gaze, TEST_SEED)
     write_atomically(encode(traces, title, subtitle, out.suffix.lower()), out)

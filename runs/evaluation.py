@@ -223,7 +223,10 @@ def _measured(gaze: str, agent: AttentionAgent, env: Any, episodes: int, observe
             if names := env.metadata.get("group_names", ()):
                 by_kind = {names[number]: round(100 * rate, 4) for number, rate in recalled.by_kind.items()}
                 report["recall_hit_rate_by_group"] = by_kind
-    return report | (by_group(result.error_by_group, env.metadata) if acts else {})
+    by_name = acts or env.metadata.get("group_key") != "task"  # bAbI's are numbered
+    if by_name:
+        report.pop("error_by_task", None)
+    return report | (by_group(result.error_by_group, env.metadata) if by_name else {})
 
 
 def by_group(errors: dict[int, float], metadata: dict[str, Any]) -> dict[str, Any]:

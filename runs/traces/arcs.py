@@ -24,7 +24,7 @@ CURVE = np.linspace(0, np.pi, 40)
 
 
 class ReadSentence(NamedTuple):
-    """The words of a sentence; of each the word that was found, and the one it hangs on, from 0: for the root itself."""
+    """The words of a sentence; of each the word that was found, and the one it hangs on, from 0: of the root itself."""
 
     words: tuple[str, ...]
     found: np.ndarray

@@ -24,6 +24,7 @@ from runs.costs import multiply_adds
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, sample_episodes, task_name
 from runs.stopping import Stopping
 from runs.traces.recall import recall_hit_rate
+from runs.twins import Twins
 
 TEST_SEED = 2**41
 """Seed of the test scenes. With 10,000 episodes each test image is shown once, in a scene of its own."""
@@ -68,6 +69,7 @@ def evaluate_checkpoint(
         (where they were found, "" where episodes are made up) and `classes` (of images), and where the environment
         tells right answers `error`: percent of wrong answers, or bits per sequence where answers are bits. Of images
         also `split`, `error_interval` (95 %, Wilson), `error_by_class` and `confusion` (K, K), [class, answer].
+        Of twins, such as Winograd's, `pair_consistency_rate`: percent of the pairs of which both are right.
         Where one answer is wanted, `stopping`: what it costs to stop when the answer is certain to some degree.
         Of images, `mean_glimpses` and `multiply_adds` of a decision, all glimpses together.
         Where the task knows rules that need no agent, `cheap_controls`, their errors by name, and `cheap_control`, the
@@ -124,7 +126,8 @@ def evaluate_checkpoint(
     if memory_options:
         report["memory_options"] = list(memory_options)
     stopping = Stopping() if _may_stop(env) else None
-    observers = [observer for observer in (confusion, stopping) if observer is not None]
+    twins = Twins() if getattr(getattr(env.unwrapped, "task", None), "twins", False) else None
+    observers = [observer for observer in (confusion, stopping, twins) if observer is not None]
 
     def observe(trajectory: Trajectory, kept: int) -> None:
         for observer in observers:
@@ -133,6 +136,8 @@ def evaluate_checkpoint(
     report |= _measured(gaze or recipe.gaze, agent, env, episodes, observe)
     if stopping is not None:
         report |= stopping.report()
+    if twins is not None:
+        report |= twins.report()
     if "glimpses" in report and agent.spec.named("glimpse") is not None:
         report |= {"mean_glimpses": report["steps"], "multiply_adds": multiply_adds(agent, env)}
     if controls := _cheap_controls(env):

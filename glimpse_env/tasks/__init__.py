@@ -20,6 +20,7 @@ from glimpse_env.tasks.gallery import Gallery
 from glimpse_env.tasks.megapixel import Megapixel
 from glimpse_env.tasks.mqar import MQAR
 from glimpse_env.tasks.omniglot import Omniglot
+from glimpse_env.tasks.pronoun import Pronoun
 from glimpse_env.tasks.read_scan import ReadScan
 from glimpse_env.tasks.recall import AssociativeRecall
 from glimpse_env.tasks.records import Outcome, State, Story, Whole
@@ -136,3 +137,4 @@ register_task("WordSense-v0", WordSense)
 register_task("Scan-v0", Scan)
 register_task("ReadScan-v0", ReadScan)
 register_task("Arcs-v0", Arcs)
+register_task("Pronoun-v0", Pronoun)

@@ -40,6 +40,7 @@ class Task(Remade, ABC):
         stops: whether an action may end an episode before its last step.
         one_answer: False where an earlier answer cannot stand for the last one: others are wanted at other steps, or the
             last fixation decides.
+        twins: whether episodes 2 k and 2 k + 1, in order, differ in what decides alone, so that both should be right.
         max_answers: the most scored steps of an episode.
         answer_names: the names of the answers of a class; () where they have none.
         words: the words of the token ids; () where they have none.
@@ -73,6 +74,7 @@ class Task(Remade, ABC):
     answers_act: bool = False
     stops: bool = False
     one_answer: bool = True
+    twins: bool = False
     max_answers: int = 1
     answer_names: tuple[str, ...] = ()
     words: tuple[str, ...] = ()

@@ -96,6 +96,14 @@ READERS = (
         agent=replace(READ_SCAN.agent, memory="hopfield", memory_options=("slots=64", "width=64")),
     ),
 )
+# What "it" means: which of two things, from a sentence some way before.
+WINOGRAD = replace(
+    PLANTED,
+    name="winograd",
+    env=EnvConfig("Pronoun-v0"),
+    agent=replace(PLANTED.agent, core="lstm"),
+    episodes=80_000,
+)
 # The last look is the answer, and it earns the reward; what is said beside it teaches the encoder.
 ARCS = replace(
     PLANTED,
@@ -122,6 +130,8 @@ ARCS_OF = tuple(
 
 WORD_RECIPES = (
     *READERS,
+    WINOGRAD,
+    replace(WINOGRAD, name="winograd-random", gaze="random", led=0.0, led_end=None),
     ARCS,
     *ARCS_OF,
     *SCANS,

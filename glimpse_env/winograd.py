@@ -1,6 +1,6 @@
 """Made-up pairs of texts that differ in one word, which changes what "it" means (Winograd's schema; Levesque 2011).
 
-"the trophy does not fit into the suitcase . it is too large ." is about the trophy, and with "small" about the suitcase.
+"the trophy does not fit into the suitcase . it is too large ." is about the trophy, with "small" about the suitcase.
 Each frame comes in both orders, and both twins occur equally often: the nouns, their order and the last word alone tell
 nothing. Between the two sentences there may be others, which are about something else.
 """
@@ -37,13 +37,12 @@ FILLERS = (
 )  # fmt: skip
 """What may stand between them."""
 
-NOUNS = tuple(
-    """
-    trophy box suitcase statue table shelf bus truck bicycle boat tree house tower tent piano chair lamp
-    clock mirror basket bottle barrel crate cabinet ladder wagon sled carriage fence wall shed barn
-    statuette vase jar chest drum globe sofa bench
-    """.split()
-)
+NOUNS = (
+    "trophy", "box", "suitcase", "statue", "table", "shelf", "bus", "truck", "bicycle", "boat",
+    "tree", "house", "tower", "tent", "piano", "chair", "lamp", "clock", "mirror", "basket",
+    "bottle", "barrel", "crate", "cabinet", "ladder", "wagon", "sled", "carriage", "fence", "wall",
+    "shed", "barn", "statuette", "vase", "jar", "chest", "drum", "globe", "sofa", "bench",
+)  # fmt: skip
 HELD_OUT = 8
 """The last nouns, which occur in the test alone; there, both are of these."""
 

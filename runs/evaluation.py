@@ -23,6 +23,7 @@ from runs.confusion import Confusion, confusion_lines
 from runs.costs import multiply_adds
 from runs.environments import episodes_in, make_canvas_env, make_env, pick_device, sample_episodes, task_name
 from runs.stopping import Stopping
+from runs.traces.alignment import recalled_words
 from runs.traces.recall import recall_hit_rate
 from runs.twins import Twins
 
@@ -78,8 +79,8 @@ def evaluate_checkpoint(
         `error_by_answer`), `cross_entropy`, `error_random_gaze` and `return_random_gaze`, and where episodes are of
         several kinds `error_by_group` and, of each family of kinds, `error_FAMILY` (percent of the episodes with a
         wrong answer); of several answers at once `error_by_part` and `error_PART`, the same of each part; of walks
-        `recall_hit_rate` and `recall_hit_rate_by_group` (percent). Where it reads, `unit`, `bits` per sequence,
-        `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a gaze
+        `recall_hit_rate` and `recall_hit_rate_by_group` (percent); of words that are said from memory, too. Where it
+        reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a gaze
         `support_hit_rate`.
 
     Raises:
@@ -228,6 +229,9 @@ def _measured(gaze: str, agent: AttentionAgent, env: Any, episodes: int, observe
             if names := env.metadata.get("group_names", ()):
                 by_kind = {names[number]: round(100 * rate, 4) for number, rate in recalled.by_kind.items()}
                 report["recall_hit_rate_by_group"] = by_kind
+    words = None if acts else recalled_words(agent, env, episodes, TEST_SEED)
+    if words is not None:
+        report["recall_hit_rate"] = round(100 * words, 4)
     by_name = acts or env.metadata.get("group_key") != "task"  # bAbI's are numbered
     if by_name:
         report.pop("error_by_task", None)
@@ -299,6 +303,8 @@ def lines_of(report: dict[str, Any]) -> list[str]:
     if "unit" in report:
         lines += ["", f"  wrong answers {report['wrong_answers']:14.2f} %"]
         lines += [f"  wrong episodes {report['wrong_episodes']:13.2f} %", f"  bits per sequence {report['bits']:10.4f}"]
+        if "recall_hit_rate" in report:
+            lines.append(f"  recall hit {report['recall_hit_rate']:17.2f} %")
         return lines
     if "confusion" in report:
         lines += ["", *confusion_lines(report)]

@@ -81,7 +81,7 @@ SPOKEN = Trace(
     np.array([2]),
     np.array([[0, 1, 0], [1, 0, 0], [0.2, 0.8, 0], [0, 0, 1]], np.float32),
     ("jump", "left", "end"),
-    line_numbers=np.array([1, 1, 1, 2]),
+    attention=np.eye(2)[[0, 0, 0, 1]],
     due=np.array([0, 0, 0, 2]),
     text=("jump", "twice"),
     aligned=np.array([-2, 0, 0, -1]),
@@ -92,9 +92,10 @@ def test_what_was_said_stands_beside_what_was_looked_at() -> None:
     text = alignment_table(SPOKEN)
     assert text.startswith("2 of 3 words right  ·  2 of 2 looks where they should be")
     rows = text.splitlines()[-4:]
-    assert rows == ["| – | ■ |  |", "| jump | ■ ● |  |", "| left (jump) | ■ ● |  |", "| end |  | ■ |"]
+    assert rows == ["| – | █ 100 |  |", "| jump | █ 100 ● |  |", "| left (jump) | █ 100 ● |  |", "| end |  | █ 100 |"]
     panel = alignment_panel(SPOKEN, "episode 0")
-    other = alignment_panel(SPOKEN._replace(line_numbers=np.array([1, 2, 1, 2])), "episode 0")
+    other = alignment_panel(SPOKEN._replace(attention=np.eye(2)[[0, 1, 0, 1]]), "episode 0")
+    assert alignment_table(SPOKEN._replace(attention=np.zeros((4, 2)))).startswith("2 of 3 words right\n")
     assert panel.shape == other.shape
     assert (panel != other).any()
     frames = [(picture == TRUTH).all(-1).sum() for picture in (panel, other)]

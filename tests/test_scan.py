@@ -11,10 +11,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from agents import AgentConfig, AttentionAgent, spec_of
 from glimpse_env.backend import get_backend
 from glimpse_env.images import SPLITS
 from glimpse_env.scan import ACTIONS, FILE, FOLDER, PARTITIONS, all_commands, load_scan
 from glimpse_env.tasks.scan import Scan
+from runs.traces.alignment import recalled_words
+from runs.traces.trace import record_traces
 
 RELEASED = {
     "simple": "simple_split/tasks_{}_simple.txt",
@@ -161,3 +164,28 @@ def test_an_answer_is_right_where_all_of_it_is() -> None:
         assert isinstance(shown, str)
         assert "right:" in shown
         assert f"step {step} of at most" in shown
+
+
+def test_what_a_memory_recalls_is_counted_on_the_words_that_name() -> None:
+    env = gym.make_vec("glimpse_env:Glimpse/ReadScan-v0", num_envs=3, order="sequential", backend="torch", device="cpu")
+    agents = {}
+    for memory in ("hopfield", "none"):
+        options = ("slots=64", "width=4") if memory == "hopfield" else ()
+        config = AgentConfig(width=8, core="lstm", memory=memory, memory_options=options)
+        agents[memory] = AttentionAgent(spec_of(env), config)
+    share = recalled_words(agents["hopfield"], env, 6, 0)
+    assert share is not None
+    assert 0 <= share < 1
+    assert recalled_words(agents["none"], env, 6, 0) is None
+    (trace,) = record_traces(agents["hopfield"], env, np.array([200]))
+    story = env.unwrapped.story(0, np.array([200]))  # type: ignore[attr-defined]
+    count = int(story.count[0])
+    assert trace.role == "aligned"
+    assert len(trace.text) == count
+    assert trace.aligned is not None
+    assert trace.attention is not None
+    assert trace.read is not None
+    assert (trace.aligned[:-1] >= 0).all()
+    assert trace.attention.shape == (len(trace.due), count)  # type: ignore[arg-type]
+    # the words lie in the first slots, in order
+    np.testing.assert_allclose(trace.attention, trace.read[count:, 0, :count], atol=1e-6)

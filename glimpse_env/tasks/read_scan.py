@@ -15,6 +15,7 @@ from glimpse_env.images import SPLITS, Split
 from glimpse_env.rng import Array, draw_words, integers
 from glimpse_env.scan import Partition, load_scan
 from glimpse_env.tasks.arguments import check_choices, check_count
+from glimpse_env.tasks.records import Story
 from glimpse_env.tasks.sequence import LENGTH_STREAM, Script, SequenceTask
 from glimpse_env.tasks.word_by_word import group_names, groups_of, rows_of
 
@@ -99,8 +100,9 @@ class ReadScan(SequenceTask):
         self.pairs, self.order, self.source = pairs, order, pairs.source
         self.rows = rows_of(pairs, split)
         self.num_episodes = len(self.rows)
-        self.sentences, self.counts, self.said, self.totals = (
-            backend.asarray(column[self.rows]) for column in (pairs.tokens, pairs.length, pairs.said, pairs.due)
+        self.sentences, self.counts, self.said, self.totals, self.named = (
+            backend.asarray(column[self.rows])
+            for column in (pairs.tokens, pairs.length, pairs.said, pairs.due, pairs.named)
         )
         self.words, self.answer_names = (*pairs.vocabulary.words, SAY), pairs.answers
         self.group_names = group_names(pairs.said.shape[1])
@@ -130,6 +132,22 @@ class ReadScan(SequenceTask):
 
     def groups(self, seeds: Array, episodes: Array) -> Array:  # noqa: D102
         return groups_of(self.totals[self.row(seeds, episodes)])
+
+    def story(self, seeds: Array, episodes: Array) -> Story:
+        """The command as a story, each word of which is a line; nothing is asked."""
+        xp, row = self.backend.xp, self.row(seeds, episodes)
+        named, count = self.named[row], self.counts[row]
+        turn = self.backend.rows(self.horizon)[None] - count[:, None]
+        inside = (turn >= 0) & (turn < self.totals[row][:, None])
+        at = self.backend.clip(turn, 0, named.shape[1] - 1)
+        return Story(
+            tokens=self.sentences[row][..., None],
+            count=count,
+            question=xp.zeros_like(row)[:, None],
+            support=named,
+            target=xp.full_like(row, len(self.answer_names) - 1),
+            aligned=xp.where(inside, xp.take_along_axis(named, at, axis=1), -2),
+        )
 
     def script(self, seeds: Array, episodes: Array) -> Script:  # noqa: D102
         xp, row = self.backend.xp, self.row(seeds, episodes)

@@ -46,9 +46,11 @@ class Trace(NamedTuple):
         step: (S,) int64, the step that lies in each slot at the end, -1 where none does.
         walk: the canvases that were shown one after the other, and what was asked about them; None where there was one.
         due: (Q,) int64, the right class at each decision, where several are wanted in turn; None where one is.
-        text: the words of the hidden text, where one is said in turn for each step; () where there is one answer.
-        aligned: (T,) int64, of these the word that each answer rests on, from 0; -1 where it is not known, -2 where no
-            answer counts; None as well.
+        text: the words of the text, where words are said in turn; () where there is one answer.
+        aligned: (Q,) int64, of these the word that each decision rests on, from 0; -1 where it is not known, -2 where
+            no answer counts; None as well.
+        attention: (Q, words of the text) in [0, 1], how much of each decision's gaze, or recall, was on each; None as
+            well.
         title: what it is called in pictures; "" is by its number.
     """
 
@@ -77,6 +79,7 @@ class Trace(NamedTuple):
     due: np.ndarray | None = None
     text: tuple[str, ...] = ()
     aligned: np.ndarray | None = None
+    attention: np.ndarray | None = None
     title: str = ""
 
     @property
@@ -177,8 +180,9 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
         beliefs = array(logits[:, row][alive].float().softmax(-1)) if by_class else np.zeros((int(alive.sum()), 0))
         trace = Trace(episode, role, seen, answer, target, beliefs, names)
         if role == "aligned" and words is not None:
-            trace = trace._replace(due=array(targets[:, row][alive]), aligned=story.aligned[row, :length])
-            trace = trace._replace(text=tuple(words.words[word[0]] for word in story.tokens[row, : story.count[row]]))
+            steps = np.arange(length) if trajectory.steps is None else array(trajectory.steps[:, row][alive])
+            text = tuple(words.words[word[0]] for word in story.tokens[row, : story.count[row]])
+            trace = trace._replace(due=array(targets[:, row][alive]), aligned=story.aligned[row, steps], text=text)
         if role == "glimpse" and len(np.unique(due := array(targets[:, row][alive]))) > 1:
             trace = trace._replace(due=due)
         if env.metadata.get("judges") and trajectory.hits is not None:
@@ -197,8 +201,24 @@ def traces_of(trajectory: Trajectory, env: Any, seed: int) -> list[Trace]:
             if place:
                 lines = lines_at(task, observed[place][:length, row, 0], story.count[row : row + 1])
             trace = trace._replace(line_numbers=lines + 1, needed=np.isin(lines, story.support[row]))
-        traces.append(trace._replace(**watched_of(trajectory, row, length)))
+        trace = trace._replace(**watched_of(trajectory, row, length))
+        if role == "aligned":
+            trace = trace._replace(attention=attention_of(trace, steps))
+        traces.append(trace)
     return traces
+
+
+def attention_of(trace: Trace, steps: np.ndarray) -> np.ndarray:
+    """(Q, words of the text) in [0, 1]: at these steps (Q,), 1 on the word that was looked at; or, of a text that was
+    read word by word, how much of the memory's reads was on each, mean over its heads or hops; 0 without either."""
+    attention = np.zeros((len(steps), len(trace.text)))
+    if trace.path is not None and trace.line_numbers is not None:
+        attention[np.arange(len(steps)), trace.line_numbers[steps] - 1] = 1
+    elif trace.read is not None and trace.step is not None:
+        read = trace.read[steps]
+        over = over_steps(read, np.broadcast_to(trace.step, (len(steps), len(trace.step))), len(trace.seen))
+        attention = over[..., : len(trace.text)].mean(1)
+    return attention
 
 
 def box_of(task: Any, seed: int, episode: int) -> np.ndarray | None:

@@ -80,8 +80,8 @@ def evaluate_checkpoint(
         several kinds `error_by_group` and, of each family of kinds, `error_FAMILY` (percent of the episodes with a
         wrong answer); of several answers at once `error_by_part` and `error_PART`, the same of each part; of walks
         `recall_hit_rate` and `recall_hit_rate_by_group` (percent); of words that are said from memory, too. Where it
-        reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a gaze
-        `support_hit_rate`.
+        reads, `unit`, `bits` per sequence, `wrong_answers` and `wrong_episodes`. On bAbI `error_by_task`, and with a
+        gaze `support_hit_rate`.
 
     Raises:
         FileNotFoundError: where there is no such checkpoint, or no such images or data.

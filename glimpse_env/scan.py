@@ -38,7 +38,7 @@ LONG = 22
 """Actions of the longest answer in training, of the split by length."""
 
 REPEATED = 0.1
-"""The share of the bare command in the training set of "jump" and of "turn_left"."""
+"""The share of the bare command in training and validation, together, of "jump" and of "turn_left"."""
 
 VALIDATION_TENTH = 10
 """Of the training commands, one in so many is for validation."""
@@ -97,7 +97,7 @@ def load_scan(partition: Partition, data: str | os.PathLike[str] | None = None) 
     Args:
         partition: "random" (a fifth of the commands is for the test), "simple" (the same, as released: read from its
             file), "length" (answers of more than 22 actions are for the test), "jump" and "turn_left" (in training this
-            stands alone, and is a tenth of it), "around_right" (never in training).
+            stands alone, and is a tenth of it and the validation set together), "around_right" (never in training).
         data: the release's file or the folder of it, for "simple"; None is GLIMPSE_DATA, or the cache.
 
     Raises:
@@ -164,7 +164,16 @@ def _released(path: Path) -> tuple[np.ndarray, np.ndarray, str]:
                     half[numbers[line.partition(" OUT:")[0].removeprefix("IN: ").strip()]] = index
         if (half < 0).any():
             raise ValueError(f"{int((half < 0).sum())} commands are in neither half")
-    except (OSError, EOFError, KeyError, ValueError, StopIteration, tarfile.TarError, lzma.LZMAError) as error:
+    except (
+        OSError,
+        EOFError,
+        KeyError,
+        ValueError,
+        StopIteration,
+        tarfile.TarError,
+        lzma.LZMAError,
+        zlib.error,
+    ) as error:
         raise ValueError(f"{path}: damaged, or not as SCAN is released ({error})") from error
     return _with_validation(half == 1, ()), np.ones(len(half), np.int64), f"{path.name}"
 

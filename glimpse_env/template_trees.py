@@ -18,7 +18,7 @@ SENTENCES = {"train": 12_000, "validation": 1_000, "test": 1_000}
 
 
 def template_trees(seed: int = 0) -> Iterator[Sentence]:
-    """Sentences of 3 to 40 words: a subject, a verb, an object perhaps, and phrases that hang on either.
+    """Sentences of 3 to 43 words: a subject, a verb, an object perhaps, and phrases that hang on either.
 
     What stands between a subject and its verb (phrases, clauses) makes long arcs. Words are drawn alike in all splits,
     and so are sentences.

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import lzma
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from glimpse_env.datasets import VARIABLE, cache_folder
+
+HALVES = {"train": "train", "validation": "dev", "test": "test"}
+"""What the files call each split."""
 
 COLUMNS = 10
 """Of a line."""
@@ -38,23 +42,16 @@ class Release(NamedTuple):
 
     Attributes:
         folder: in the one that GLIMPSE_DATA names, and in the cache.
-        files: by split, what its name begins with; ".conllu" or ".conllu.xz" follows, perhaps after another word.
         origin: the repository on GitHub that has it.
     """
 
     folder: str
-    files: dict[str, str]
     origin: str
 
 
-def _release(folder: str, stem: str, origin: str) -> Release:
-    files = {"train": f"{stem}-train", "validation": f"{stem}-dev", "test": f"{stem}-test"}
-    return Release(folder, files, f"UniversalDependencies/{origin}")
-
-
 RELEASES: dict[str, Release] = {
-    "atis": _release("ud-english-atis", "en_atis-ud", "UD_English-Atis"),
-    "ewt": _release("ud-english-ewt", "en_ewt-ud", "UD_English-EWT"),
+    "atis": Release("ud-english-atis", "UniversalDependencies/UD_English-Atis"),
+    "ewt": Release("ud-english-ewt", "UniversalDependencies/UD_English-EWT"),
 }
 """The known treebanks by name, both CC BY-SA 4.0. None of them is downloaded."""
 
@@ -62,9 +59,10 @@ RELEASES: dict[str, Release] = {
 def find_files(name: str, data: str | os.PathLike[str] | None) -> dict[str, Path]:
     """The file of each split, of a known treebank or in a folder of one's own.
 
-    A folder of one's own has a file for each split, whose name has "train", "dev" and "test" in it.
+    A file's name has the word "train", "dev" or "test" in it, between hyphens, dots or underscores.
 
     Raises:
+        ValueError: for several files of one split.
         FileNotFoundError: where one is missing; the message says where it was sought, and where it is published.
     """
     release = RELEASES[name]
@@ -72,18 +70,24 @@ def find_files(name: str, data: str | os.PathLike[str] | None) -> dict[str, Path
     places = [Path(own).expanduser() / release.folder] if own else []
     places = [Path(data).expanduser()] if data is not None else [*places, cache_folder(release.folder)]
     for place in places:
-        found = {}
-        for split, stem in release.files.items():
-            named = stem if data is None else f"*{stem.rpartition('-')[2]}"  # "*train", whatever is before it
-            found[split] = sorted(place.glob(f"{named}*.conllu*"))
+        files = [path for path in sorted(place.glob("*")) if path.name.endswith((".conllu", ".conllu.xz"))]
+        found = {split: [path for path in files if _is_of(path.name, half)] for split, half in HALVES.items()}
+        if more := next((paths for paths in found.values() if len(paths) > 1), None):
+            raise ValueError(
+                f"{place} has several files of one split: {', '.join(path.name for path in more)}; join them"
+            )
         if all(found.values()):
-            return {split: files[0] for split, files in found.items()}
+            return {split: path for split, (path,) in found.items()}
     raise FileNotFoundError(
         f"the treebank {name} (a .conllu or .conllu.xz file each for train, dev and test) is in none of these folders: "
         f"{', '.join(map(str, places))}. It is {release.origin} on GitHub (CC BY-SA 4.0): put its files into a folder "
         f'{release.folder} in the one that {VARIABLE} names, or name their folder with data=; treebank="templates" '
         "needs no file"
     )
+
+
+def _is_of(name: str, half: str) -> bool:
+    return half in re.split(r"[-_.]", name.lower())
 
 
 def read_conllu(path: Path, split: str) -> Iterator[Sentence]:
@@ -94,7 +98,7 @@ def read_conllu(path: Path, split: str) -> Iterator[Sentence]:
     """
     content = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
     words: list[Word] = []
-    for number, line in enumerate([*content.decode("utf-8-sig").splitlines(), ""], 1):
+    for number, line in enumerate([*content.decode("utf-8-sig").replace("\r\n", "\n").split("\n"), ""], 1):
         if line.startswith("#"):
             continue
         if not line.strip():

@@ -70,8 +70,12 @@ def load_treebank(
     if name != "templates" and name not in RELEASES:
         raise ValueError(f'treebank must be "templates" or one of {", ".join(RELEASES)}, got {name!r}')
     if name == "templates" and data is not None:
-        raise ValueError('treebank="templates" is made up: there is no data= to read')
+        raise ValueError(
+            'treebank="templates" is made up: there is no data= to read; your own files are read with treebank="ewt"'
+        )
     files = () if name == "templates" else tuple(find_files(name, data).items())
+    if relations is not None and not relations:
+        raise ValueError("answers= names at least one relation")
     words, classes = (None if names is None else tuple(names) for names in (vocabulary, relations))
     return _assemble(files, tuple(path.stat().st_mtime_ns for _, path in files), words, classes)
 
@@ -109,7 +113,7 @@ def _assemble(
         vocabulary=book,
         relations=names,
         tags=tags,
-        source=", ".join(f"{path.name} in {from_home(path.parent)}" for _, path in files[:1]),
+        source=from_home(files[0][1].parent) if files else "",
         tokens=np.stack([book.encode(known_words(row, book), width) for row in forms]).astype(np.int32),
         length=np.array([len(row) for row in forms], np.int32),
         head=head,

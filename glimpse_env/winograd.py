@@ -121,7 +121,7 @@ def make_winograd() -> Winograd:
 
 
 def last_word_rule(texts: Winograd, split: str) -> float:
-    """Percent wrong of who knows the words of the last sentence, and not what came before: at best half."""
+    """Percent wrong of who knows the words of the last sentence, and not what came before: about half."""
     rows = np.flatnonzero(texts.split == SPLITS.index(split))
     known = np.flatnonzero(texts.split == SPLITS.index("train"))
     key = texts.tokens[np.arange(len(texts.tokens)), texts.length - 2]

@@ -22,7 +22,7 @@ class Twins:
         self.right.update(zip(trajectory.episodes[:kept].tolist(), last.tolist(), strict=True))
 
     def report(self) -> dict[str, Any]:
-        """`pair_consistency`: percent of the pairs of which both are right."""
+        """`pair_consistency_rate`: percent of the pairs of which both are right."""
         pairs = [
             (right, self.right[number + 1])
             for number, right in self.right.items()

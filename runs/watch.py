@@ -70,6 +70,8 @@ def watch(
         ValueError: for another suffix, no episodes, a damaged checkpoint, an unknown gaze, or images that do not fit.
     """
     split = split or ("validation" if live else "test")
+    if arcs and (live or images is not None):
+        raise ValueError("--arcs draws sentences of the test split: give neither --live nor --images")
     if live:
         draw = partial(watch, episodes=episodes, first=first, split=split, device=device, gaze=gaze, images=images)
         serve(checkpoint, draw, port=port)

@@ -53,6 +53,24 @@ def test_sentences_of_ones_own_are_read_as_they_are_written(folder: Path) -> Non
     assert again.relation[0].tolist() == [1, -1, -1, -1, 0, -1]
 
 
+def test_files_are_told_apart_by_whole_words_of_their_names(folder: Path) -> None:
+    for half in ("train", "dev", "test"):
+        (path,) = folder.glob(f"own-{half}.*")
+        path.rename(folder / path.name.replace("own-", "latest_training."))
+    (folder / "notes-test.txt").write_text("no treebank")
+    (folder / "old-test.conllu.bak").write_text("no treebank")
+    assert [path.name for path in find_files("ewt", folder).values()] == [
+        "latest_training.train.conllu",
+        "latest_training.dev.conllu.xz",
+        "latest_training.test.conllu",
+    ]
+    (folder / "more-train.conllu").write_text(SENTENCE.replace("# text = The", "# text = \u2028 The"))
+    with pytest.raises(ValueError, match=r"has several files of one split: latest_training.train.conllu, more-train"):
+        find_files("ewt", folder)
+    (folder / "latest_training.train.conllu").unlink()
+    assert np.bincount(load_treebank("ewt", folder).split).tolist() == [1, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

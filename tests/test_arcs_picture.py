@@ -57,6 +57,6 @@ def test_whole_sentences_are_read_with_the_gaze_that_is_asked_for(folder: Path) 
         with pytest.raises(ValueError, match="no sentence begins at episode 31 or after it: there are 36"):
             read_sentences(agent, env, 31, 1)
         other = gym.make_vec("glimpse_env:Glimpse/Scan-v0", num_envs=5, backend="torch", device="cpu")
-        with pytest.raises(ValueError, match="--arcs draws whole sentences of Glimpse/Arcs-v0"):
+        with pytest.raises(ValueError, match="--arcs draws whole sentences, of an agent of Glimpse/Arcs-v0"):
             read_sentences(agent, other, 0, 1)
     assert isinstance(env.unwrapped.task, Arcs)  # type: ignore[attr-defined]

@@ -68,7 +68,7 @@ class Arcs(HiddenWords):
     | name | default | meaning |
     |---|---|---|
     | `treebank` | `"templates"` | or `"atis"`, `"ewt"`: files of Universal Dependencies |
-    | `data` | `None` | the folder of the files, in place of GLIMPSE_DATA and the cache: your own, in the CoNLL-U format, too |
+    | `data` | `None` | the folder of the files, in place of GLIMPSE_DATA and the cache: with `treebank="ewt"`, your own in the CoNLL-U format, too |
     | `split` | `"train"` | or `"validation"`, `"test"` |
     | `order` | `"random"` | or `"sequential"`: episode k is word k of the split |
     | `num_glimpses` | 4 | glimpses, and steps, of an episode: the word itself and three looks |

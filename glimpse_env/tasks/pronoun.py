@@ -23,9 +23,10 @@ class Pronoun(HiddenWords):
     A sentence about two things, others about something else perhaps, and a last one about "it": "the trophy does not fit
     into the suitcase . a dog barks . it is too large ." The text is hidden; each glimpse shows one word and, blurred, the
     words around: which occur within one word to either side, and within four, without their order. The first fixation is
-    on "it", and the last answer is scored. Each text has a twin, in the next episode or the one before, that differs in
-    one word and means the other thing (Winograd's schema; Levesque 2011): the share of pairs of which both are right
-    (`runs.evaluate`) is at chance 25 %, and 0 for who does not see that word. Nouns of the test occur in no training text.
+    on "it", and the last answer is scored. Each text has a twin that differs in one word and means the
+    other thing (Winograd's schema; Levesque 2011); with `order="sequential"`, it is the next episode, or the one before.
+    The share of pairs of which both are right (`runs.evaluate`) is at chance 25 %, and 0 for who does not see that word.
+    Nouns of the test occur in no training text; of the validation texts, an eighth are also for training.
 
     ## Action Space
     `Dict` of

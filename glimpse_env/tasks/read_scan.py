@@ -46,7 +46,7 @@ class ReadScan(SequenceTask):
     ## Rewards
     Of n actions, 1 / (n + 1) for each that is said right in its turn, and for the end. `info` has at every step `target`
     (0 where nothing is to be said), `scored` (whether the answer counts) and `correct` (whether it counts and is right; at
-    the last step, whether all were), at `reset` `words` (how long the answer is: a number of `group_names`), and at the
+    the last step, whether all were), at `reset` `words` (how long the answer is with its end: a number of `group_names`), and at the
     end `is_success`.
 
     ## Starting State
@@ -76,6 +76,7 @@ class ReadScan(SequenceTask):
 
     paths = ("data",)
     splits = SPLITS
+    one_answer = False
     group_key = "words"
     info_keys = ("words",)
 

@@ -44,7 +44,7 @@ class Scan(WordByWord):
     ## Rewards
     Of n actions, 1 / (n + 1) for each that is said right in its turn, and for the end. `info` has at every step `target`
     (what is to be said at it, or first), `correct` (whether the answer is that; at the last step, whether all were),
-    `scored` (at the last step), `words` (how long the answer is, a number of `group_names`: up to 8, 16, …), `hit` (of the
+    `scored` (at the last step), `words` (how long the answer is with its end, a number of `group_names`: up to 8, 16, …), `hit` (of the
     actions so far, the share at which the word that names them was fixated), and at the end `is_success`.
 
     ## Starting State
@@ -59,7 +59,7 @@ class Scan(WordByWord):
     |---|---|---|
     | `partition` | `"random"` | which commands are for the test: a fifth of all. `"simple"`: the same, as released, from its file; `"length"`: those of more than 22 actions; `"jump"`, `"turn_left"`: those with it, which in training stands alone; `"around_right"`: those with it |
     | `data` | `None` | the file of `"simple"`, or its folder, in place of GLIMPSE_DATA and the cache |
-    | `split` | `"train"` | or `"validation"` (a tenth of the training commands), `"test"` |
+    | `split` | `"train"` | or `"validation"` (about a tenth of the training commands), `"test"` |
     | `order` | `"random"` | or `"sequential"`: episode k is command k of the split |
     | `actions` | `None` | the most actions of a command; None is all of them |
     | `looks` | 2 | steps before the first action is said |

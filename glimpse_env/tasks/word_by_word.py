@@ -182,13 +182,14 @@ class WordByWord(HiddenLines):
         xp, row = self.backend.xp, self.row(seeds, episodes)
         named = self.named[row]
         silent = xp.full((row.shape[0], self.looks), -2, dtype=xp.int64, device=self.backend.device)
+        inside = self.backend.rows(named.shape[1])[None] < self.totals[row][:, None]
         return Story(
             tokens=self.sentences[row][..., None],
             count=self.counts[row],
             question=xp.zeros_like(row)[:, None],
             support=named,
             target=xp.full_like(row, self.end),
-            aligned=xp.concat([silent, named], axis=1),
+            aligned=xp.concat([silent, xp.where(inside, named, -2)], axis=1),
         )
 
     def scripted(self, name: str, seeds: Array, episodes: Array) -> Array:

@@ -17,9 +17,6 @@ from runs.traces.trace import array, lines_at, part_of
 GAP, STEP, FOOT = 18, 22, 30
 """Pixels between words, from the height of an arc to that of the next longer one, and for the words themselves."""
 
-LONGEST = 200
-"""Words of a sentence, at most."""
-
 CURVE = np.linspace(0, np.pi, 40)
 
 
@@ -41,13 +38,13 @@ def read_sentences(
         ValueError: where an episode does not ask for a word of a text, one after the other.
     """
     task = env.unwrapped.task
-    count = task.num_episodes
-    numbers = np.arange(first, min(first + (sentences + 1) * LONGEST, count or 0))
-    story = env.unwrapped.story(seed, numbers) if len(numbers) else None
-    if task.one_answer or story is None or story.aligned is not None:  # the last look is the answer
-        raise ValueError(
-            f"--arcs draws whole sentences of Glimpse/Arcs-v0, whose {count or 0:,} words begin at --first"
-        )
+    count, known = task.num_episodes or 0, env.unwrapped.story(seed, np.arange(1))
+    if task.one_answer or known is None or known.aligned is not None:  # where the last look is no answer
+        raise ValueError("--arcs draws whole sentences, of an agent of Glimpse/Arcs-v0")
+    numbers = np.arange(first, min(first + (sentences + 1) * known.tokens.shape[1], count))
+    if not len(numbers):
+        raise ValueError(f"no sentence begins at episode {first} or after it: there are {count:,}")
+    story = env.unwrapped.story(seed, numbers)
     starts = np.flatnonzero(lines_at(task, first_places(task, seed, numbers), story.count) == 0).tolist()
     ends = [*starts[1:], len(numbers)][:sentences]
     if not starts:

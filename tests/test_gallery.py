@@ -10,6 +10,7 @@ import pytest
 from glimpse_env.backend import get_backend
 from glimpse_env.gallery_questions import KINDS, MOST, ORDINALS, sentence
 from glimpse_env.tasks.gallery import Gallery
+from runs.traces.recall import Walk
 
 NAMES = ("cat", "dog", "first", "old boot")
 SEEDS, EPISODES = np.full(400, 5), np.arange(400)
@@ -203,3 +204,16 @@ def test_in_order_each_image_begins_a_walk() -> None:
 def test_wrong_arguments_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**change)
+
+
+def test_pictures_are_called_as_the_questions_call_them() -> None:
+    for numbers, named in (("first", ("1", "2", "3")), ("any", None)):
+        task = make(pictures=3, numbers=numbers, order="sequential")
+        for episode in (0, 5, 45):
+            labels = task.walk_labels(7, episode)
+            names = task.begin(np.array([7]), np.array([episode]))["names"][0]
+            assert labels == tuple(str(name + 1) for name in names)
+            assert named is None or labels == named
+    walk = Walk([], np.arange(4), np.arange(0), (), None, ("2", "9"))
+    assert [walk.label(number) for number in range(3)] == ["2", "9", ""]
+    assert walk._replace(labels=()).label(2) == "3"

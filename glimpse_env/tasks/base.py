@@ -219,6 +219,10 @@ class Task(Remade, ABC):
         any other."""
         return []
 
+    def walk_labels(self, seed: int, episode: int) -> tuple[str, ...]:
+        """What each of these canvases is called in questions, in turn; () where that is by its order alone."""
+        return ()
+
     def schedule_of(self, seed: int, episode: int) -> Schedule | None:
         """The schedule of an episode, which may leave out steps of the longest one's."""
         return self.schedule

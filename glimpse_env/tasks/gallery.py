@@ -220,6 +220,12 @@ class Gallery(Walk):
         drawn = xp.argsort(draw_words(seeds, walks, MOST, NUMBER_STREAM), axis=1, stable=True)
         return xp.sort(drawn[:, :count], axis=1)
 
+    def walk_labels(self, seed: int, episode: int) -> tuple[str, ...]:
+        """The numbers that the pictures bear, from 1."""
+        seeds, episodes = (self.backend.asarray(np.array([number], np.int64)) for number in (seed, episode))
+        names = self.backend.to_numpy(self._names(seeds, self.numbered(episodes)))[0]
+        return tuple(str(name + 1) for name in names)
+
     def present(self, state: State) -> Array:  # noqa: D102
         xp, now = self.backend.xp, self.shown[self.now(state)]
         if self.full:

@@ -26,6 +26,7 @@ class Walk(NamedTuple):
         asked: (A,) int64, the steps whose answers count.
         questions: of these, in words; "" where there are none.
         support: (A, canvases) bool, what each answer rests on; None where that is not known.
+        labels: what the first of the canvases are called in questions, in turn; () where that is by their order.
     """
 
     canvases: list[np.ndarray]
@@ -33,6 +34,13 @@ class Walk(NamedTuple):
     asked: np.ndarray
     questions: tuple[str, ...]
     support: np.ndarray | None
+    labels: tuple[str, ...] = ()
+
+    def label(self, number: int) -> str:
+        """What a canvas is called, from 0: nothing where others are and it is not."""
+        if not self.labels:
+            return str(number + 1)
+        return self.labels[number] if number < len(self.labels) else ""
 
     @property
     def pictures(self) -> int:

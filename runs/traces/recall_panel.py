@@ -92,7 +92,7 @@ def seen_row(trace: Trace) -> np.ndarray:
         parts = [thumbnail(trace, number, path=True)]
         if trace.gate is not None:
             parts.append(gate_bars(trace.gate[walk.shown == number], width(walk)))
-        panels.append(above([label(str(number + 1), SMALL, MUTED), *parts], 4, "centre"))
+        panels.append(above([label(walk.label(number), SMALL, MUTED), *parts], 4, "centre"))
     note = "as seen" + (", and below how much of each look was written" if trace.gate is not None else "")
     return above([label(note, SMALL, MUTED), flow(panels, INNER, 8, 8)], 4)
 

@@ -240,7 +240,8 @@ def walk_of(task: Any, seed: int, episode: int, lines: tuple[str, ...]) -> Walk:
     asked = np.flatnonzero(schedule.scored)
     support = None if known is None else task.backend.to_numpy(known)[0][schedule.asked[asked]]
     questions = tuple(lines[step] if lines else "" for step in asked)
-    return Walk(task.walk_canvases(seed, episode), schedule.shown, asked, questions, support)
+    labels = task.walk_labels(seed, episode)
+    return Walk(task.walk_canvases(seed, episode), schedule.shown, asked, questions, support, labels)
 
 
 def watched_of(trajectory: Trajectory, row: int, length: int) -> dict[str, Any]:

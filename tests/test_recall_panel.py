@@ -169,4 +169,6 @@ def test_a_picture_of_what_is_recalled() -> None:
 )
 def test_the_pictures_that_are_drawn_come_before_the_questions(asked: list[int], pictures: int) -> None:
     canvases = [np.zeros((4, 4, 1), np.uint8)] * 5
+    short = Walk(canvases, np.array([0, 0, 1, 4]), np.array([3], np.int64), (), None)
+    assert short.pictures == 2  # a delay of none leaves out canvases 2 and 3
     assert Walk(canvases, np.arange(5), np.array(asked, np.int64), (), None).pictures == pictures

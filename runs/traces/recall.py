@@ -46,10 +46,13 @@ class Walk(NamedTuple):
     def pictures(self) -> int:
         """How many of the canvases that were shown before the first question are drawn: the first, `DRAWN` at most.
 
-        Where the first canvas has a question already, those before the last one.
+        Where the first canvas has a question already, those before the last one. An episode of a short delay leaves out
+        the last of them.
         """
         before = self.shown[self.asked]
-        return min(DRAWN, int(before[0] or before[-1]) if len(before) else len(self.canvases))
+        most = int(before[0] or before[-1]) if len(before) else len(self.canvases)
+        left_out = np.flatnonzero(~np.isin(np.arange(most), self.shown))
+        return min(DRAWN, int(left_out[0]) if len(left_out) else most)
 
 
 def by_canvas(weights: np.ndarray, shown: np.ndarray, canvases: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 import pooch
 
 from glimpse_env.image_set import ImageSet
-from glimpse_env.images import SPLITS, Split, load_images
+from glimpse_env.images import Split, check_split, load_images
 from glimpse_env.locks import exclusive
 from glimpse_env.notices import from_home, say_once
 from glimpse_env.read_only import read_only
@@ -46,8 +46,7 @@ def load_dataset(name: str, split: Split) -> ImageSet:
     """
     if name not in SOURCES:
         raise ValueError(f"unknown dataset {name!r}; known are {', '.join(SOURCES)} (your own images: load_images)")
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+    check_split(split)
     images, labels, folder = _read_part(name, test=split == "test")
     rows = split_rows(split, len(labels))
     return ImageSet(images[rows], labels[rows], SOURCES[name].names, f"{name} in {from_home(folder)}")
@@ -103,6 +102,19 @@ def find_dataset(name: str) -> tuple[tuple[Path, ...] | None, list[str]]:
 def cache_folder(name: str) -> Path:
     """Where the downloads of a named set are kept."""
     return Path(pooch.os_cache("glimpse")) / name
+
+
+def release_folders(name: str, data: str | os.PathLike[str] | None) -> list[Path]:
+    """The folders that the files of a published set are sought in, which nobody downloads.
+
+    Args:
+        name: of its folder in the one that GLIMPSE_DATA names, and in the cache.
+        data: the only place to look, in place of both.
+    """
+    if data is not None:
+        return [Path(data).expanduser()]
+    own = os.environ.get(VARIABLE)
+    return [*([Path(own).expanduser() / name] if own else []), cache_folder(name)]
 
 
 def read_idx(path: Path) -> np.ndarray:

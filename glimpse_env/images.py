@@ -27,6 +27,18 @@ from glimpse_env.rng import draw_words
 Split = Literal["train", "validation", "test", "all"]
 """Which images: "all" is for your own alone."""
 SPLITS: tuple[Split, ...] = get_args(Split)[:3]
+
+
+def check_split(split: str) -> None:
+    """See that a split is one of `SPLITS`.
+
+    Raises:
+        ValueError: where it is not.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+
+
 SPLIT_STREAM = 2
 """The random stream of `assign_splits`; 0 and 1 are those of the scenes and first fixations."""
 MAX_CLASSES = 2**16

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from glimpse_env.datasets import VARIABLE, cache_folder
-from glimpse_env.images import SPLITS, Split
+from glimpse_env.images import Split, check_split
 from glimpse_env.notices import from_home
 from glimpse_env.read_only import read_only
 
@@ -67,8 +67,7 @@ def load_omniglot(split: Split, background: Background = "small", data: str | No
         FileNotFoundError: for an archive that is nowhere; the message says where it was sought.
         ValueError: for an unknown split or set, or an archive that is damaged or holds something else, by its name.
     """
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+    check_split(split)
     if background not in ARCHIVES:
         raise ValueError(f"background must be one of {', '.join(get_args(Background))}, got {background!r}")
     return _load(split, background, None if data is None else str(data), os.environ.get(VARIABLE))

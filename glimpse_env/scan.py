@@ -1,7 +1,7 @@
 """The commands of SCAN and what they ask for, made from the published grammar (Lake & Baroni 2018, arXiv 1711.00350).
 
 "jump twice after walk around left" is: left, walk, four times; then jump, jump. Which word names each action is known:
-the verb, or the side one turns to. The commands and three of the splits follow from rules, so no file is needed; the
+the verb, or the side one turns to. The commands and four of the splits follow from rules, so no file is needed; the
 release's own random split is read from its file.
 """
 
@@ -13,12 +13,13 @@ import lzma
 import os
 import tarfile
 import zlib
+from numbers import Integral
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from glimpse_env.datasets import VARIABLE, cache_folder
+from glimpse_env.datasets import VARIABLE, release_folders
 from glimpse_env.images import SPLITS
 from glimpse_env.read_only import read_only_arrays
 from glimpse_env.text import Vocabulary
@@ -91,7 +92,9 @@ def _joined(first: Command, word: str, second: Command) -> Command:
     return Command((*first.words, word, *second.words), one.actions + two.actions, one.named + two.named)
 
 
-def load_scan(partition: Partition, data: str | os.PathLike[str] | None = None) -> WordPairs:
+def load_scan(
+    partition: Partition, data: str | os.PathLike[str] | None = None, actions: int | None = None
+) -> WordPairs:
     """All commands of a partition, in its three splits.
 
     Args:
@@ -100,15 +103,22 @@ def load_scan(partition: Partition, data: str | os.PathLike[str] | None = None) 
             stands alone, and is a tenth of it and the validation set together), "around_right" (never in training).
         data: the release's file or the folder of it, for "simple"; None is GLIMPSE_DATA, or the cache.
 
+        actions: the most of a command; None is all of them.
+
     Raises:
         FileNotFoundError: where the file of "simple" is not found; the message says where it is published.
-        ValueError: for an unknown partition, or a damaged file.
+        ValueError: for an unknown partition, a damaged file, or less than one action.
     """
     if partition not in PARTITIONS:
         raise ValueError(f"partition must be one of {', '.join(PARTITIONS)}, got {partition!r}")
     if data is not None and partition != "simple":
         raise ValueError('data= is the file of partition="simple"; all others are made from the grammar')
-    return _assembled(partition, _find(data) if partition == "simple" else None)
+    pairs = _assembled(partition, _find(data) if partition == "simple" else None)
+    if actions is None:
+        return pairs
+    if not isinstance(actions, Integral) or actions < 1:
+        raise ValueError(f"actions must be an integer of at least 1, got {actions!r}")
+    return pairs.up_to(int(actions) + 1)
 
 
 @functools.lru_cache(maxsize=8)
@@ -191,8 +201,7 @@ def _drawn(words: tuple[str, ...], one_in: int, salt: int = 1) -> bool:
 
 
 def _find(data: str | os.PathLike[str] | None) -> Path:
-    places = [Path(os.environ[VARIABLE]).expanduser() / FOLDER] if os.environ.get(VARIABLE) else []
-    places = [Path(data).expanduser()] if data is not None else [*places, cache_folder(FOLDER)]
+    places = release_folders(FOLDER, data)
     for place in places:
         for path in (place, place / FILE):
             if path.is_file():

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from glimpse_env.datasets import VARIABLE, cache_folder
+from glimpse_env.datasets import VARIABLE, release_folders
 from glimpse_env.images import SPLITS
 
 TOKEN = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
@@ -165,14 +165,9 @@ def find_release(name: str, data: str | os.PathLike[str] | None) -> Path:
         FileNotFoundError: where there is none; the message says where it was sought, and where it is published.
     """
     release = RELEASES[name]
-    if data is not None:
-        named = Path(data).expanduser()
-        if named.is_file():
-            return named
-        places = [named]
-    else:
-        own = os.environ.get(VARIABLE)
-        places = [*([Path(own).expanduser() / release.folder] if own else []), cache_folder(release.folder)]
+    places = release_folders(release.folder, data)
+    if data is not None and places[0].is_file():
+        return places[0]
     for place in places:
         if (place / release.file).is_file():
             return place / release.file

@@ -19,7 +19,7 @@ from glimpse_env.datasets import VARIABLE
 from glimpse_env.decoding import BACKGROUND, read_header
 from glimpse_env.fitting import Fitting
 from glimpse_env.folders import ImageFile
-from glimpse_env.images import SPLITS, Split
+from glimpse_env.images import SPLITS, Split, check_split
 from glimpse_env.notices import from_home, say_once
 from glimpse_env.pictures import FilePictures, Reading, open_pictures
 from glimpse_env.read_only import read_only
@@ -106,8 +106,7 @@ def load_street_scenes(data: str | os.PathLike[str] | None, split: Split, fittin
         FileNotFoundError: where there is no such folder, or no picture of the split in it.
         ValueError: for a damaged listing, pictures of several sizes, or an unknown split.
     """
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+    check_split(split)
     folder = find_street_scenes(data)
     return _load(folder, ImageFile.of(folder / LISTING), split, fitting)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from glimpse_env.datasets import VARIABLE, cache_folder
+from glimpse_env.datasets import VARIABLE, release_folders
 
 HALVES = {"train": "train", "validation": "dev", "test": "test"}
 """What the files call each split."""
@@ -66,9 +66,7 @@ def find_files(name: str, data: str | os.PathLike[str] | None) -> dict[str, Path
         FileNotFoundError: where one is missing; the message says where it was sought, and where it is published.
     """
     release = RELEASES[name]
-    own = os.environ.get(VARIABLE)
-    places = [Path(own).expanduser() / release.folder] if own else []
-    places = [Path(data).expanduser()] if data is not None else [*places, cache_folder(release.folder)]
+    places = release_folders(release.folder, data)
     for place in places:
         files = [path for path in sorted(place.glob("*")) if path.name.endswith((".conllu", ".conllu.xz"))]
         found = {split: [path for path in files if _is_of(path.name, half)] for split, half in HALVES.items()}

@@ -211,10 +211,8 @@ def _measured(gaze: str, agent: AttentionAgent, env: Any, episodes: int, observe
     gaze = "random" if alone else gaze
     result = evaluate(agent, env, numbers, seed=TEST_SEED, gaze=gaze, observer=observer)
     control = result if alone else control
-    report = report_of(agent, result, control, env.metadata["horizon"] if acts else None)
+    report = report_of(agent, result, control, env.metadata)
     task = getattr(env.unwrapped, "task", None)
-    if not env.metadata.get("one_answer", True):
-        report.pop("error_by_glimpse", None)
     schedule = getattr(task, "schedule", None)  # other people's environments have none
     if schedule is not None:  # of what is shown with a question: before it, no answer is due
         due = np.isin(schedule.shown, schedule.shown[schedule.scored])
@@ -232,15 +230,15 @@ def _measured(gaze: str, agent: AttentionAgent, env: Any, episodes: int, observe
     words = None if acts else recalled_words(agent, env, episodes, TEST_SEED)
     if words is not None:
         report["recall_hit_rate"] = round(100 * words, 4)
-    by_name = acts or env.metadata.get("group_key") != "task"  # bAbI's are numbered
-    if by_name:
-        report.pop("error_by_task", None)
-    return report | (by_group(result.error_by_group, env.metadata) if by_name else {})
+    return report | by_group(result.error_by_group, env.metadata)
 
 
 def by_group(errors: dict[int, float], metadata: dict[str, Any]) -> dict[str, Any]:
     """`error_by_group` by the groups' names, also under the name of what groups them, such as `error_by_question`, and
-    the mean of each family of groups; {} where there are no groups."""
+    the mean of each family of groups; {} where there are no groups. Of stories that are read, `error_by_task` by the
+    numbers of bAbI's tasks."""
+    if metadata.get("group_key") == "task" and not metadata.get("interactive", True):
+        return {"error_by_task": {str(task): round(error, 4) for task, error in errors.items()}}
     names, families = metadata.get("group_names", ()), metadata.get("group_families", {})
     report: dict[str, Any] = {}
     if errors and names:
@@ -254,14 +252,14 @@ def by_group(errors: dict[int, float], metadata: dict[str, Any]) -> dict[str, An
 
 
 def report_of(
-    agent: AttentionAgent, result: EvalResult, control: EvalResult | None, glimpses: int | None
+    agent: AttentionAgent, result: EvalResult, control: EvalResult | None, metadata: dict[str, Any]
 ) -> dict[str, Any]:
-    """The entries of a report; `glimpses` are None for an agent that reads."""
+    """The entries of a report of the environment with this metadata."""
     bits = agent.spec.action["answer"].role == "bits"
     report: dict[str, Any] = {"mean_return": result.mean_return, "steps": result.mean_length}
     if result.error is not None:
         report["error"] = result.bits if bits else result.error
-    if glimpses is None:
+    if not metadata.get("interactive", True):
         report |= {
             "unit": "bits per sequence" if bits else "percent",
             "bits": result.bits,
@@ -269,19 +267,19 @@ def report_of(
             "wrong_episodes": result.wrong_episodes,
         }
     else:
-        report["glimpses"] = glimpses
+        report["glimpses"] = metadata["horizon"]
         if result.error_by_part:
             report["error_by_part"] = {name: round(error, 4) for name, error in result.error_by_part.items()}
             report |= {f"error_{name}": error for name, error in report["error_by_part"].items()}
         if result.error is not None:
-            report |= {"error_by_glimpse": result.error_by_step, "cross_entropy": result.cross_entropy}
+            report["cross_entropy"] = result.cross_entropy
+            if metadata.get("one_answer", True):
+                report["error_by_glimpse"] = result.error_by_step
         if control is not None:
             report["return_random_gaze"] = control.mean_return
             report |= {f"{name}_rate_random_gaze": round(100 * v, 4) for name, v in control.metrics.items()}
             if control.error is not None:
                 report["error_random_gaze"] = control.error
-    if result.error_by_group and glimpses is None:
-        report["error_by_task"] = {str(task): round(error, 4) for task, error in result.error_by_group.items()}
     return report | {f"{name}_rate": round(100 * value, 4) for name, value in result.metrics.items()}
 
 

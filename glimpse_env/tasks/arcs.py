@@ -10,10 +10,11 @@ import numpy as np
 
 from glimpse_env.backend import Backend
 from glimpse_env.digest import digest_of
-from glimpse_env.images import SPLITS, Split
-from glimpse_env.rng import Array, draw_words, integers
+from glimpse_env.images import SPLITS, Split, check_split
+from glimpse_env.rng import Array
 from glimpse_env.tasks.arguments import check_choices
 from glimpse_env.tasks.hidden_words import HiddenWords, Texts
+from glimpse_env.tasks.orders import chosen_rows
 from glimpse_env.tasks.records import State
 from glimpse_env.treebanks import load_treebank, next_word, usual_offset
 
@@ -109,8 +110,7 @@ class Arcs(HiddenWords):
     ) -> None:
         super().__init__(backend)
         check_choices(order=order)
-        if split not in SPLITS:
-            raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+        check_split(split)
         self.split: Split = split
         self.order = order
         self.bank = bank = load_treebank(treebank, data, vocabulary, answers)
@@ -137,9 +137,7 @@ class Arcs(HiddenWords):
         }
 
     def texts(self, seeds: Array, episodes: Array) -> Texts:  # noqa: D102
-        xp, count = self.backend.xp, self.num_episodes
-        one_by_one = self.order == "sequential"
-        row = episodes % count if one_by_one else integers(draw_words(seeds, episodes, 1)[:, 0], count)
+        xp, row = self.backend.xp, chosen_rows(seeds, episodes, len(self.places), self.order)
         sentence, place = self.index[row], self.places[row]
         tokens, head = self.sentences[sentence], self.heads[sentence, place]
         far = xp.abs(head - place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
@@ -85,3 +86,18 @@ def check_counts(least: int = 1, **arguments: int) -> None:
     """
     for name, value in arguments.items():
         check_count(name, value, least)
+
+
+def check_same(what: str, **names: tuple[Sequence[str] | None, tuple[str, ...]]) -> None:
+    """See that the names of a trained agent are those of a task that has no others.
+
+    Args:
+        what: has these names.
+        **names: by argument, what is given for it (None is nothing), and what it has to be.
+
+    Raises:
+        ValueError: where they are not.
+    """
+    for name, (given, own) in names.items():
+        if given is not None and tuple(given) != own:
+            raise ValueError(f"{what} have one {name}: {name}= is that of another task")

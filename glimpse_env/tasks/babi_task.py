@@ -13,11 +13,12 @@ from glimpse_env.babi import SPLITS, TASK_NAMES, Language, Size, load_babi
 from glimpse_env.babi_names import Renaming, renamed
 from glimpse_env.backend import Backend
 from glimpse_env.digest import digest_of
-from glimpse_env.images import Split
+from glimpse_env.images import Split, check_split
 from glimpse_env.notices import from_home
-from glimpse_env.rng import Array, draw_words, integers
+from glimpse_env.rng import Array
 from glimpse_env.tasks.arguments import check_choices
 from glimpse_env.tasks.base import Task
+from glimpse_env.tasks.orders import chosen_rows
 from glimpse_env.tasks.records import Outcome, State, Story
 
 
@@ -53,8 +54,7 @@ class BabiTask(Task):
         rename: bool = False,
     ) -> None:
         super().__init__(backend)
-        if split not in SPLITS:
-            raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+        check_split(split)
         check_choices(order=order)
         if size == "100k" and split == "test" and vocabulary is not None and answers is not None:
             size = "10k"  # the same questions, and no others need be generated
@@ -87,9 +87,7 @@ class BabiTask(Task):
 
     def question_index(self, seeds: Array, episodes: Array) -> Array:
         """The question of each episode, (N,) int64 in [0, number of questions), for seeds, episodes (N,) int64."""
-        if self.order == "sequential":
-            return episodes % len(self.rows)
-        return integers(draw_words(seeds, episodes, 1)[:, 0], len(self.rows))
+        return chosen_rows(seeds, episodes, len(self.rows), self.order)
 
     def groups(self, seeds: Array, episodes: Array) -> Array:
         """The number of each episode's bAbI task, (N,) int64, for seeds, episodes (N,) int64."""

@@ -9,10 +9,11 @@ import numpy as np
 
 from glimpse_env.backend import Backend
 from glimpse_env.digest import digest_of
-from glimpse_env.images import SPLITS, Split
-from glimpse_env.rng import Array, draw_words, integers
-from glimpse_env.tasks.arguments import check_choices
+from glimpse_env.images import SPLITS, Split, check_split
+from glimpse_env.rng import Array
+from glimpse_env.tasks.arguments import check_choices, check_same
 from glimpse_env.tasks.hidden_words import HiddenWords, Texts
+from glimpse_env.tasks.orders import chosen_rows
 from glimpse_env.winograd import MOST_FILLERS, last_word_rule, make_winograd
 
 
@@ -99,21 +100,17 @@ class Pronoun(HiddenWords):
     ) -> None:
         super().__init__(backend)
         check_choices(order=order)
-        if split not in SPLITS:
-            raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+        check_split(split)
         self.split: Split = split
         self.order, self.made = order, make_winograd()
         self.vocabulary, self.longest = self.made.vocabulary, self.made.tokens.shape[1]
-        for name, given, own in (
-            ("vocabulary", vocabulary, self.vocabulary.words),
-            ("answers", answers, self.answer_names),
-        ):
-            if given is not None and tuple(given) != own:
-                raise ValueError(f"these texts have one {name}: {name}= is that of another task")
+        check_same("these texts", vocabulary=(vocabulary, self.vocabulary.words), answers=(answers, self.answer_names))
         rows = np.flatnonzero(self.made.split == SPLITS.index(split))
         self.num_episodes = len(rows)
-        self.tokens, self.lengths_of, self.places, self.second, self.gold, self.between = (
-            backend.asarray(column[rows]) for column in self.made[1:7]
+        made = self.made
+        self.tokens, self.counts, self.places, self.second, self.gold, self.between = (
+            backend.asarray(column[rows])
+            for column in (made.tokens, made.length, made.place, made.second, made.gold, made.fillers)
         )
         self.hide(num_glimpses, scales, saccades, known=True)
 
@@ -125,9 +122,7 @@ class Pronoun(HiddenWords):
         return {"the last sentence": last_word_rule(self.made, self.split)}
 
     def texts(self, seeds: Array, episodes: Array) -> Texts:  # noqa: D102
-        one_by_one = self.order == "sequential"
-        count = self.num_episodes
-        row = episodes % count if one_by_one else integers(draw_words(seeds, episodes, 1)[:, 0], count)
+        row = chosen_rows(seeds, episodes, len(self.places), self.order)
         tokens, place = self.tokens[row], self.places[row]
         asked = tokens[self.backend.rows(place.shape[0]), place]
-        return Texts(tokens, self.lengths_of[row], place, asked, self.second[row], self.gold[row], self.between[row])
+        return Texts(tokens, self.counts[row], place, asked, self.second[row], self.gold[row], self.between[row])

@@ -12,9 +12,10 @@ from gymnasium import spaces
 from glimpse_env.backend import Backend
 from glimpse_env.digest import digest_of
 from glimpse_env.images import SPLITS, Split
-from glimpse_env.rng import Array, draw_words, integers
+from glimpse_env.rng import Array
 from glimpse_env.scan import Partition, load_scan
-from glimpse_env.tasks.arguments import check_choices, check_count
+from glimpse_env.tasks.arguments import check_choices, check_same
+from glimpse_env.tasks.orders import chosen_rows
 from glimpse_env.tasks.records import Story
 from glimpse_env.tasks.sequence import LENGTH_STREAM, Script, SequenceTask
 from glimpse_env.tasks.word_by_word import group_names, groups_of, rows_of
@@ -94,10 +95,7 @@ class ReadScan(SequenceTask):
     ) -> None:
         super().__init__(backend)
         check_choices(order=order)
-        pairs = load_scan(partition, data)
-        if actions is not None:
-            check_count("actions", actions)
-            pairs = pairs.up_to(int(actions) + 1)
+        pairs = load_scan(partition, data, actions)
         self.pairs, self.order, self.source = pairs, order, pairs.source
         self.rows = rows_of(pairs, split)
         self.num_episodes = len(self.rows)
@@ -107,9 +105,7 @@ class ReadScan(SequenceTask):
         )
         self.words, self.answer_names = (*pairs.vocabulary.words, SAY), pairs.answers
         self.group_names = group_names(pairs.said.shape[1])
-        for name, given, own in (("vocabulary", vocabulary, self.words), ("answers", answers, self.answer_names)):
-            if given is not None and tuple(given) != own:
-                raise ValueError(f"the commands of SCAN have one {name}: {name}= is that of another task")
+        check_same("the commands of SCAN", vocabulary=(vocabulary, self.words), answers=(answers, self.answer_names))
         self.horizon, self.max_answers = pairs.tokens.shape[1] + pairs.said.shape[1], pairs.said.shape[1]
         self.roles, self.action_roles = {"tokens": "tokens"}, {"answer": "class"}
         self.observation_space = spaces.Dict({"tokens": spaces.MultiDiscrete([len(self.words)])})
@@ -123,9 +119,7 @@ class ReadScan(SequenceTask):
 
     def row(self, seeds: Array, episodes: Array) -> Array:
         """The command of each episode, (N,) int64, among those of the split."""
-        if self.order == "sequential":
-            return episodes % len(self.rows)
-        return integers(draw_words(seeds, episodes, 1, LENGTH_STREAM)[:, 0], len(self.rows))
+        return chosen_rows(seeds, episodes, len(self.rows), self.order, LENGTH_STREAM)
 
     def lengths(self, seeds: Array, episodes: Array) -> Array:  # noqa: D102
         row = self.row(seeds, episodes)

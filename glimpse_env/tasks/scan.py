@@ -9,7 +9,7 @@ from typing import Literal
 from glimpse_env.backend import Backend
 from glimpse_env.images import Split
 from glimpse_env.scan import Partition, load_scan
-from glimpse_env.tasks.arguments import check_count
+from glimpse_env.tasks.arguments import check_same
 from glimpse_env.tasks.word_by_word import WordByWord
 
 
@@ -95,12 +95,5 @@ class Scan(WordByWord):
         answers: Sequence[str] | None = None,
     ) -> None:
         super().__init__(backend)
-        pairs = load_scan(partition, data)
-        if actions is not None:
-            check_count("actions", actions)
-            pairs = pairs.up_to(int(actions) + 1)
-        self.hide(pairs, split, order, looks, scales, saccades)
-        if vocabulary is not None and tuple(vocabulary) != self.words:
-            raise ValueError("the commands of SCAN have one vocabulary: vocabulary= is that of another task")
-        if answers is not None and tuple(answers) != self.answer_names:
-            raise ValueError("the commands of SCAN have one set of actions: answers= are those of another task")
+        self.hide(load_scan(partition, data, actions), split, order, looks, scales, saccades)
+        check_same("the commands of SCAN", vocabulary=(vocabulary, self.words), answers=(answers, self.answer_names))

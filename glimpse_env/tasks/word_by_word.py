@@ -8,13 +8,14 @@ import numpy as np
 from gymnasium import spaces
 
 from glimpse_env.digest import digest_of
-from glimpse_env.images import SPLITS, Split
+from glimpse_env.images import SPLITS, Split, check_split
 from glimpse_env.path_metrics import story_coverage
-from glimpse_env.rng import Array, draw_words, integers
+from glimpse_env.rng import Array
 from glimpse_env.tasks.arguments import check_choices, check_count
 from glimpse_env.tasks.base import box
 from glimpse_env.tasks.hidden_lines import HiddenLines
 from glimpse_env.tasks.hidden_words import spans_of, words_around
+from glimpse_env.tasks.orders import chosen_rows
 from glimpse_env.tasks.records import Outcome, State, Story
 from glimpse_env.word_pairs import WordPairs
 
@@ -102,10 +103,7 @@ class WordByWord(HiddenLines):
 
     def row(self, seeds: Array, episodes: Array) -> Array:
         """The sentence of each episode, (N,) int64, among those of the split."""
-        count = len(self.rows)
-        if self.order == "sequential":
-            return episodes % count
-        return integers(draw_words(seeds, episodes, 1)[:, 0], count)
+        return chosen_rows(seeds, episodes, len(self.rows), self.order)
 
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         xp, row = self.backend.xp, self.row(seeds, episodes)
@@ -249,8 +247,7 @@ def rows_of(pairs: WordPairs, split: Split) -> np.ndarray:
     Raises:
         ValueError: for an unknown one, or one without sentences.
     """
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+    check_split(split)
     rows = np.flatnonzero(pairs.split == SPLITS.index(split))
     if not len(rows):
         raise ValueError(f"{pairs.source or 'this task'} has no {split} sentences of these")

@@ -10,13 +10,14 @@ import numpy as np
 
 from glimpse_env.backend import Backend
 from glimpse_env.digest import digest_of
-from glimpse_env.images import SPLITS, Split
+from glimpse_env.images import SPLITS, Split, check_split
 from glimpse_env.planted_senses import LENGTH, plant
-from glimpse_env.rng import Array, draw_words, integers, uniform
+from glimpse_env.rng import Array, draw_words, uniform
 from glimpse_env.sense_controls import most_frequent, neighbours
 from glimpse_env.senses import load_senses
 from glimpse_env.tasks.arguments import check_choices, checked_ends
 from glimpse_env.tasks.hidden_words import HiddenWords, Texts
+from glimpse_env.tasks.orders import chosen_rows
 from glimpse_env.text import UNKNOWN
 
 HIDE_STREAM = 3
@@ -113,8 +114,7 @@ class WordSense(HiddenWords):
     ) -> None:
         super().__init__(backend)
         check_choices(order=order)
-        if split not in SPLITS:
-            raise ValueError(f"unknown split {split!r}; it is one of {', '.join(SPLITS)}")
+        check_split(split)
         if not (isinstance(unknown, int | float | np.number) and 0 <= unknown <= 1):
             raise ValueError(f"unknown is a share from 0 to 1, got {unknown!r}")
         self.split: Split = split
@@ -150,9 +150,7 @@ class WordSense(HiddenWords):
         }
 
     def texts(self, seeds: Array, episodes: Array) -> Texts:  # noqa: D102
-        count = len(self.rows)
-        one_by_one = self.order == "sequential"
-        index = episodes % count if one_by_one else integers(draw_words(seeds, episodes, 1)[:, 0], count)
+        index = chosen_rows(seeds, episodes, len(self.rows), self.order)
         word, place, tokens = self.asked[index], self.places[index], self.tokens[index]
         if self.unknown:
             drawn = uniform(draw_words(seeds, episodes, tokens.shape[1], HIDE_STREAM))

@@ -24,7 +24,7 @@ def alignment_panel(trace: Trace, title: str) -> np.ndarray:
 
     What is wrong has the right word in brackets; before the first word is said, there is none.
     """
-    attention, aligned, lines = attended(trace), resting(trace), said(trace)
+    attention, aligned, lines, bad = attended(trace), resting(trace), said(trace), wrong(trace)
     left = max(text_width(line, SMALL) for line in lines) + 2 * MARGIN
     widths = [max(CELL, text_width(word, SMALL) + MARGIN) for word in trace.text]
     edges = [left, *(left + np.cumsum(widths)).tolist()]
@@ -33,7 +33,7 @@ def alignment_panel(trace: Trace, title: str) -> np.ndarray:
         write(panel, word, (edges[number] + edges[number + 1]) / 2, 18, SMALL, INK, align="centre")
     for step, line in enumerate(lines):
         top = ROW * (step + 1)
-        write(panel, line, left - MARGIN, top + 19, SMALL, WRONG if wrong(trace)[step] else INK, align="end")
+        write(panel, line, left - MARGIN, top + 19, SMALL, WRONG if bad[step] else INK, align="end")
         for number in range(len(trace.text)):
             cell = panel[top + 2 : top + ROW - 1, edges[number] + 1 : edges[number + 1] - 1]
             cell[:] = lit(attention[step, number]) if attention[step, number] >= FAINT else TRACK

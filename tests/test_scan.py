@@ -10,6 +10,7 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 from agents import AgentConfig, AttentionAgent, spec_of
 from glimpse_env.backend import get_backend
@@ -168,12 +169,13 @@ def test_an_answer_is_right_where_all_of_it_is() -> None:
 
 def test_what_a_memory_recalls_is_counted_on_the_words_that_name() -> None:
     env = gym.make_vec("glimpse_env:Glimpse/ReadScan-v0", num_envs=3, order="sequential", backend="torch", device="cpu")
+    torch.manual_seed(0)  # by chance an untrained agent recalls the naming words of the shortest commands alone
     agents = {}
     for memory in ("hopfield", "none"):
         options = ("slots=64", "width=4") if memory == "hopfield" else ()
         config = AgentConfig(width=8, core="lstm", memory=memory, memory_options=options)
         agents[memory] = AttentionAgent(spec_of(env), config)
-    share = recalled_words(agents["hopfield"], env, 6, 0)
+    share = recalled_words(agents["hopfield"], env, 60, 0)
     assert share is not None
     assert 0 <= share < 1
     assert recalled_words(agents["none"], env, 6, 0) is None

@@ -5,29 +5,24 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from gymnasium import spaces
 
 from glimpse_env.digest import digest_of
 from glimpse_env.images import SPLITS, Split, check_split
-from glimpse_env.path_metrics import story_coverage
 from glimpse_env.rng import Array
 from glimpse_env.tasks.arguments import check_choices, check_count
-from glimpse_env.tasks.base import box
-from glimpse_env.tasks.hidden_lines import HiddenLines
-from glimpse_env.tasks.hidden_words import spans_of, words_around
 from glimpse_env.tasks.orders import chosen_rows
 from glimpse_env.tasks.records import Outcome, State, Story
+from glimpse_env.tasks.word_glimpses import WordGlimpses
 from glimpse_env.word_pairs import WordPairs
 
 BIN = 8
 """Words of an answer that make one group: answers of up to 8, up to 16, …"""
 
 
-class WordByWord(HiddenLines):
+class WordByWord(WordGlimpses):
     """A hidden sentence, a gaze along its words, and an answer of many words, one a step after the first looks.
 
-    A glimpse is the fixated word and, blurred, those around, as in `HiddenWords`; the first fixation is the middle word.
-    What is said changes nothing but the reward, and an episode ends when all should have been said.
+    The first fixation is the middle word, and distances are counted from the first one. What is said changes nothing but the reward, and an episode ends when all should have been said.
 
     A subclass calls `hide` with its sentences.
     """
@@ -36,7 +31,6 @@ class WordByWord(HiddenLines):
     one_answer = False
     splits = SPLITS
     group_key = "words"
-    render_modes = ("ansi",)
     episode_metrics = ("hit",)
 
     def hide(
@@ -62,41 +56,20 @@ class WordByWord(HiddenLines):
             ValueError: for an argument out of its range, or a split without sentences.
         """
         check_count("looks", looks, 0)
-        check_count("scales", scales)
-        check_choices(order=order, saccades=saccades)
-        if scales > 4:
-            raise ValueError(f"scales must be 1 to 4 (3 to 81 words), got {scales}")
+        check_choices(order=order)
         self.rows = rows_of(pairs, split)
         self.pairs, self.order, self.num_episodes = pairs, order, len(self.rows)
-        self.looks, self.scales, self.saccades = int(looks), int(scales), saccades
         self.sentences, self.counts, self.said, self.totals, self.named = (
             self.backend.asarray(column[self.rows])
             for column in (pairs.tokens, pairs.length, pairs.said, pairs.due, pairs.named)
         )
-        self.vocabulary, self.words, self.source = pairs.vocabulary, pairs.vocabulary.words, pairs.source
+        self.vocabulary, self.source = pairs.vocabulary, pairs.source
         self.answer_names, self.end = pairs.answers, len(pairs.answers) - 1
-        longest, most = pairs.tokens.shape[1], pairs.said.shape[1]
-        self.horizon = self.looks + most
+        most = pairs.said.shape[1]
+        self.looks, self.horizon = int(looks), int(looks) + most
+        self.see(scales, saccades, pairs.tokens.shape[1], 0)
         self.group_names = group_names(most)
         self.gazes = ("random", "sweep", "oracle") if saccades == "absolute" else ()
-        ids = len(self.vocabulary)
-        parts: dict[str, tuple[str, spaces.Space]] = {
-            "tokens": ("tokens", spaces.MultiDiscrete([ids])),
-            "around": ("around", spaces.MultiDiscrete([ids] * sum(spans_of(self.scales)))),
-            "location": ("place", box(-1, 1, (1,))),
-            "distance": ("values", box(0, longest, (1,))),
-            "count": ("count", box(1, longest, (1,))),
-            "time": ("clock", box(0, 1, (1,))),
-        }
-        self.roles = {name: role for name, (role, _) in parts.items()}
-        self.observation_space = spaces.Dict({name: space for name, (_, space) in parts.items()})
-        self.action_roles = {"location": "place" if saccades == "absolute" else "saccade", "answer": "class"}
-        self.action_space = spaces.Dict(
-            {"location": box(-1, 1, (1,)), "answer": spaces.Discrete(len(self.answer_names))}
-        )
-
-    def names(self) -> dict[str, tuple[str, ...]]:  # noqa: D102
-        return {"vocabulary": self.words, "answers": self.answer_names}
 
     def digest(self) -> str:  # noqa: D102
         return digest_of(self.rows, *(part for part in self.pairs if isinstance(part, np.ndarray)))
@@ -108,9 +81,8 @@ class WordByWord(HiddenLines):
     def begin(self, seeds: Array, episodes: Array) -> State:  # noqa: D102
         xp, row = self.backend.xp, self.row(seeds, episodes)
         count = self.counts[row]
-        path = xp.full((row.shape[0], self.horizon), -1, dtype=xp.int64, device=self.backend.device)
         word = count // 2
-        path[:, 0] = word
+        path = self.path_of(word)
         return {
             "tokens": self.sentences[row],
             "count": count,
@@ -125,21 +97,7 @@ class WordByWord(HiddenLines):
         }
 
     def observe(self, state: State) -> dict[str, Array]:  # noqa: D102
-        xp, rows = self.backend.xp, self.backend.rows(state["count"].shape[0])
-        word, count = state["word"], state["count"]
-
-        def column(value: Array) -> Array:
-            return xp.astype(value, xp.float32)[:, None]
-
-        time = column(state["time"])
-        return {
-            "tokens": state["tokens"][rows, word][:, None],
-            "around": words_around(self.backend, state["tokens"], word, count, spans_of(self.scales)),
-            "location": self.centre(word, count)[:, None],
-            "distance": column(word),
-            "count": column(count),
-            "time": time / xp.full_like(time, self.horizon),  # an array of divisors: see `Retina`
-        }
+        return self.glimpse(state, state["word"])
 
     def due(self, state: State) -> tuple[Array, Array]:
         """What is to be said at this step, or first, (N,) int64; and whether it is to be said now, (N,) bool."""
@@ -153,12 +111,8 @@ class WordByWord(HiddenLines):
         right = answer == target
         perfect = state["perfect"] & (right | ~spoken)
         terminated = time >= self.looks + state["total"]
-        location = action["location"][:, 0]
-        if self.saccades == "relative":
-            location = self.centre(state["word"], state["count"]) + location
-        word = xp.where(terminated, state["word"], self.line_at(location.clip(-1.0, 1.0), state["count"]))
+        word = self.looked_at(state, action["location"], terminated)
         state["answers"][rows, self.backend.clip(state["time"], 0, self.horizon - 1)] = answer
-        state["path"][rows, self.backend.clip(time, 0, self.horizon - 1)] = word
         reward = xp.astype(right & spoken, xp.float32) / xp.astype(state["total"], xp.float32)
         after = {**state, "word": word, "time": time, "perfect": perfect}
         correct = xp.where(terminated, perfect, right)
@@ -208,20 +162,13 @@ class WordByWord(HiddenLines):
             word = xp.take(xp.stack(places, axis=1), at[0], axis=1)
         return self.centre(word, count)[..., None]
 
-    def path_metrics(self, path: np.ndarray, seeds: np.ndarray, episodes: np.ndarray) -> dict[str, float]:
-        """Saccades and entropy, and the share of the sentence's words that were fixated."""
-        row = self.row(*map(self.backend.asarray, (seeds, episodes)))
-        covered = story_coverage(path, self.backend.to_numpy(self.counts[row]))
-        return {**super().path_metrics(path, seeds, episodes), "attention/coverage": covered}
+    def counted(self, seeds: Array, episodes: Array) -> Array:  # noqa: D102
+        return self.counts[self.row(seeds, episodes)]
 
     def render(self, state: State, row: int, mode: str) -> str:
         """The words that were fixated, the present one marked, a dot for each other; and what was said, and is right."""
-        time, count, word, total = (int(state[key][row]) for key in ("time", "count", "word", "total"))
-        seen = set(self.backend.to_numpy(state["path"][row]).tolist())
-        tokens = self.backend.to_numpy(state["tokens"][row])[:count]
-        shown = [self.words[token] if place in seen else "·" for place, token in enumerate(tokens.tolist())]
-        shown[word] = f"[{shown[word]}]"
-        lines = [f"step {min(time + 1, self.looks + total)} of at most {self.horizon}", " ".join(shown)]
+        time, total = (int(state[key][row]) for key in ("time", "total"))
+        lines = [f"step {min(time + 1, self.looks + total)} of at most {self.horizon}", self.drawn(state, row)]
         if time > self.looks:
             spoken = self.backend.to_numpy(state["answers"][row])[self.looks : time].tolist()
             lines.append(f"said:  {', '.join(self.answer_names[answer] for answer in spoken)}")
